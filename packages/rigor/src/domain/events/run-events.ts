@@ -1,0 +1,145 @@
+import { z } from "zod";
+import { enter, runLifecycle, type RunState } from "../lifecycle.ts";
+import type { RunRecord } from "../records.ts";
+import { eventKind, existing, placementKey, type Event, type RowRef, type State } from "./event.ts";
+import { jsonRecord, placement, reason } from "./schemas.ts";
+
+const touches = (event: Event): RowRef[] => [{ table: "runs", key: event.entity }];
+
+type Placement = z.infer<typeof placement>;
+
+const placementRow = (event: Event<string, { placement: Placement }>): RowRef => ({
+  table: "placements",
+  key: placementKey(event.data.placement.experiment_id, event.entity),
+});
+
+function place(state: State, event: Event<string, { placement: Placement }>): void {
+  const { placement: at } = event.data;
+  state.put("placements", placementKey(at.experiment_id, event.entity), {
+    ...at,
+    run_id: event.entity,
+    first_stage: Math.min(...at.stages),
+  });
+}
+
+/** Moves the run to a state and changes some of its members with it. */
+export function moveRun(state: State, event: Event, id: string, to: RunState, change: Partial<RunRecord> = {}): void {
+  const row = existing(state, "runs", id);
+  const entered = enter(runLifecycle, row.id, row.state, to);
+  state.put("runs", row.id, { ...row, ...change, state: entered, changed_at: event.time });
+}
+
+export const runEvents = {
+  "run.created": eventKind({
+    version: 1,
+    schema: z.strictObject({ parameters: jsonRecord, placement }),
+    touches: (event) => [...touches(event), placementRow(event)],
+    apply(state, event) {
+      if (state.get("runs", event.entity) !== undefined) throw new Error(`run ${event.entity} exists already`);
+      const { parameters, placement: at } = event.data;
+      state.put("runs", event.entity, {
+        id: event.entity,
+        state: runLifecycle.initial,
+        experiment_id: at.experiment_id,
+        arm: at.arm,
+        task: at.task,
+        parameters,
+        seed: at.seed,
+        attempts: 0,
+        current_attempt: null,
+        retries: { infrastructure: 0, preemption: 0, code: 0 },
+        not_before: null,
+        reason: null,
+        result_attempt: null,
+        created_at: event.time,
+        changed_at: event.time,
+      });
+      place(state, event);
+    },
+  }),
+
+  /** An experiment asks for a run that exists already. */
+  "run.shared": eventKind({
+    version: 1,
+    schema: z.strictObject({ placement }),
+    touches: (event) => [...touches(event), placementRow(event)],
+    apply(state, event) {
+      existing(state, "runs", event.entity);
+      place(state, event);
+    },
+  }),
+
+  "run.completed": eventKind({
+    version: 1,
+    schema: z.strictObject({ attempt_id: z.string() }),
+    touches,
+    apply: (state, event) =>
+      moveRun(state, event, event.entity, "done", { result_attempt: event.data.attempt_id, reason: null }),
+  }),
+
+  "run.failed": eventKind({
+    version: 1,
+    schema: z.strictObject({ reason }),
+    touches,
+    apply: (state, event) => moveRun(state, event, event.entity, "failed", { reason: event.data.reason }),
+  }),
+
+  /** The run goes back to the queue after a failed attempt; counters and time are kept here, in no process. */
+  "run.retried": eventKind({
+    version: 1,
+    schema: z.strictObject({
+      reason,
+      retries: z.strictObject({
+        infrastructure: z.int().nonnegative(),
+        preemption: z.int().nonnegative(),
+        code: z.int().nonnegative(),
+      }),
+      not_before: z.string().nullable(),
+    }),
+    touches,
+    apply: (state, event) => moveRun(state, event, event.entity, "pending", event.data),
+  }),
+
+  /** A person asks for the run again: counters start anew. */
+  "run.requeued": eventKind({
+    version: 1,
+    schema: z.strictObject({ reason: z.string() }),
+    touches,
+    apply: (state, event) =>
+      moveRun(state, event, event.entity, "pending", {
+        reason: null,
+        retries: { infrastructure: 0, preemption: 0, code: 0 },
+        not_before: null,
+        result_attempt: null,
+      }),
+  }),
+
+  /** A check failed, or a person revoked the result. */
+  "run.invalidated": eventKind({
+    version: 1,
+    schema: z.strictObject({ reason }),
+    touches,
+    apply: (state, event) => moveRun(state, event, event.entity, "invalid", { reason: event.data.reason }),
+  }),
+
+  "run.held": eventKind({
+    version: 1,
+    schema: z.strictObject({ reason }),
+    touches,
+    apply: (state, event) => moveRun(state, event, event.entity, "held", { reason: event.data.reason }),
+  }),
+
+  "run.released": eventKind({
+    version: 1,
+    schema: z.strictObject({ note: z.string() }),
+    touches,
+    apply: (state, event) => moveRun(state, event, event.entity, "pending", { reason: null, not_before: null }),
+  }),
+
+  "run.cancelled": eventKind({
+    version: 1,
+    schema: z.strictObject({ reason }),
+    touches,
+    apply: (state, event) => moveRun(state, event, event.entity, "cancelled", { reason: event.data.reason }),
+  }),
+};

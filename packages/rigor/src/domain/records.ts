@@ -1,0 +1,190 @@
+import type { Json } from "./canonical.ts";
+import type { Experiment, Resources } from "./experiment.ts";
+import type { AttemptState, ExperimentState, RunState } from "./lifecycle.ts";
+
+/** The commit that an experiment's runs are checked out from. */
+export interface CodeVersion {
+  /** The user's repository, as a real path. */
+  repository: string;
+  /** Commit that holds exactly what was in the working tree. */
+  commit: string;
+  /** The commit that was checked out; null in a repository without commits. */
+  base: string | null;
+  branch: string | null;
+  /** True when the tree had changes and a snapshot commit was made. */
+  dirty: boolean;
+  /** Object id of each declared code path. */
+  code: Record<string, string>;
+}
+
+/** What identifies an environment, before it is built. */
+export interface EnvironmentIdentity {
+  key: string;
+  manager: string;
+  lock: string | null;
+  lock_hash: string | null;
+  setup: string | null;
+}
+
+export interface InputIdentity {
+  path: string;
+  sha256: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** Why something waits for a person, since when, and what can be done. */
+export interface Hold {
+  code: "person" | "budget" | "stage-failed" | "runs-failed" | "checks-failed";
+  reason: string;
+  options: string[];
+  since: string;
+}
+
+/** Results that were known before the rule of an experiment was fixed. */
+export interface Foreknowledge {
+  /** Runs of the final stage that had a valid result when the experiment was created. */
+  known_results: number;
+  /** An earlier experiment of the same name with another plan, if there is one. */
+  earlier_plan: string | null;
+}
+
+export interface ExperimentRecord {
+  id: string;
+  name: string;
+  /** Counts the experiments of one name from 1. */
+  version: number;
+  state: ExperimentState;
+  plan_hash: string;
+  definition: Experiment;
+  /** The experiment file, relative to the repository. */
+  file: string;
+  source: CodeVersion;
+  environment: EnvironmentIdentity;
+  inputs: Record<string, InputIdentity>;
+  /** PATH of the shell that started the experiment: where commands are found without an environment. */
+  search_path: string;
+  total_runs: number;
+  /** Index of the stage that may be dispatched now. */
+  stage: number;
+  hold: Hold | null;
+  decision: Json;
+  check_failures: Json;
+  budget: Experiment["budget"];
+  /** True once a person chose to decide without the runs that failed. */
+  without_failed: boolean;
+  foreknowledge: Foreknowledge;
+  created_by: string;
+  created_at: string;
+  decided_at: string | null;
+}
+
+export interface RunRecord {
+  /** The run key: 64 hexadecimal digits. */
+  id: string;
+  state: RunState;
+  /** The experiment that asked first; its code, environment and inputs are used. */
+  experiment_id: string;
+  arm: string;
+  task: string;
+  parameters: Record<string, Json>;
+  seed: number;
+  attempts: number;
+  current_attempt: string | null;
+  /** Failures since the last time a person asked for the run, by class of retry. */
+  retries: { infrastructure: number; preemption: number; code: number };
+  /** Earliest time of the next attempt. */
+  not_before: string | null;
+  /** Why the run is failed, held, cancelled or invalid. */
+  reason: Reason | null;
+  /** The attempt whose result counts. */
+  result_attempt: string | null;
+  created_at: string;
+  changed_at: string;
+}
+
+export interface Reason {
+  /** A failure category, a check's rule, or `person`. */
+  code: string;
+  message: string;
+}
+
+/** A run's place in an experiment. */
+export interface PlacementRecord {
+  experiment_id: string;
+  run_id: string;
+  position: number;
+  arm: string;
+  task: string;
+  grid: Record<string, Json>;
+  seed: number;
+  /** Indexes of the stages that include the run. */
+  stages: number[];
+  first_stage: number;
+  /** True when the last stage includes the run: only these count in the decision. */
+  in_final_stage: boolean;
+}
+
+/** What an attempt holds of a host until it ends. */
+export interface Lease {
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+  /** Indexes of GPUs. */
+  gpus: number[];
+}
+
+export interface ExitStatus {
+  code: number | null;
+  signal: string | null;
+}
+
+export interface AttemptRecord {
+  id: string;
+  run_id: string;
+  experiment_id: string;
+  number: number;
+  state: AttemptState;
+  /** Name of the compute in `rigor.yaml`. */
+  compute: string;
+  host: string;
+  directory: string;
+  lease: Lease;
+  /** Grows with every lease, so that a late holder can be told from the present one. */
+  fence: number;
+  resources: Resources;
+  process: { pid: number; started: string } | null;
+  exit: ExitStatus | null;
+  category: string | null;
+  /** The line that shows why the attempt failed. */
+  evidence: string | null;
+  queued_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  /** Seconds, by a clock that never jumps. */
+  duration: number | null;
+}
+
+export interface RecordedArtifact {
+  path: string;
+  sha256: string;
+  size: number;
+}
+
+export interface ResultRecord {
+  attempt_id: string;
+  run_id: string;
+  metrics: Record<string, number>;
+  inputs_hash: string | null;
+  artifacts: RecordedArtifact[];
+  recorded_at: string;
+}
+
+/** The tables that events are applied to, by the name of the table. */
+export interface Tables {
+  experiments: ExperimentRecord;
+  runs: RunRecord;
+  placements: PlacementRecord;
+  attempts: AttemptRecord;
+  results: ResultRecord;
+}
