@@ -1,0 +1,114 @@
+// Which folder may import which. A folder may import only what stands below it; see ARCHITECTURE.md.
+const source = "^packages/rigor/src";
+const test = "[.](test|suite)[.]ts$";
+
+/** Folders from top to bottom: each lists the folders that it may import besides itself. */
+const base = ["domain", "statistics"];
+const middle = ["store", "compute", "provenance", "agents"];
+const upper = ["bench", "conductor", "reports"];
+const mayImport = {
+  statistics: ["domain"],
+  domain: ["statistics"],
+  ...Object.fromEntries(middle.map((folder) => [folder, base])),
+  ...Object.fromEntries(upper.map((folder) => [folder, [...middle, ...base]])),
+  api: [...upper, ...middle, ...base],
+  mcp: ["api", ...upper, ...middle, ...base],
+  daemon: ["api", "mcp", ...upper, ...middle, ...base],
+};
+
+const layers = Object.entries(mayImport).map(([folder, allowed]) => ({
+  name: `${folder}-stands-above`,
+  severity: "error",
+  comment: `${folder} may import only ${[folder, ...allowed].join(", ")}`,
+  from: { path: `${source}/${folder}/`, pathNot: test },
+  to: { path: `${source}/`, pathNot: `${source}/(${[folder, ...allowed].join("|")})/` },
+}));
+
+export default {
+  forbidden: [
+    ...layers,
+    {
+      name: "cli-is-a-client",
+      severity: "error",
+      comment: "cli may import only api/contract, its own files, and the domain's errors and formatting",
+      from: { path: `${source}/cli/`, pathNot: test },
+      to: {
+        path: `${source}/`,
+        pathNot: `${source}/(cli/|api/contract([.]ts$|/)|domain/(errors|format[^/]*)([.]ts$|/))`,
+      },
+    },
+    {
+      name: "contract-is-for-clients",
+      severity: "error",
+      comment: "api/contract is loaded by clients, so it may import only the domain and itself",
+      from: { path: `${source}/api/contract([.]ts$|/)`, pathNot: test },
+      to: { path: `${source}/`, pathNot: `${source}/(api/contract([.]ts$|/)|domain/)` },
+    },
+    {
+      name: "rules-are-pure",
+      severity: "error",
+      comment: "domain and statistics do no I/O: of Node's modules, only node:crypto in domain",
+      from: { path: `${source}/(domain|statistics)/`, pathNot: test },
+      to: { dependencyTypes: ["core"], pathNot: "^(node:)?crypto$" },
+    },
+    {
+      name: "statistics-needs-no-core",
+      severity: "error",
+      comment: "statistics uses no module of Node's",
+      from: { path: `${source}/statistics/`, pathNot: test },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "rules-use-pure-packages",
+      severity: "error",
+      comment: "domain and statistics may use only packages that do no I/O: zod, yaml, @stdlib",
+      from: { path: `${source}/(domain|statistics)/`, pathNot: test },
+      to: { dependencyTypes: ["npm", "npm-dev", "npm-no-pkg"], pathNot: "node_modules/(zod|yaml|@stdlib)/" },
+    },
+    {
+      name: "helpers-stand-alone",
+      severity: "error",
+      comment: "a helper is one file that people copy: it may import only Node's modules",
+      from: { path: "^packages/rigor/helpers/", pathNot: test },
+      to: { dependencyTypesNot: ["core"] },
+    },
+    {
+      name: "product-needs-no-tests",
+      severity: "error",
+      comment: "what is published may not import tests, their support, or development dependencies",
+      from: { path: `${source}/`, pathNot: test },
+      to: { path: `^(test|scripts|benchmarks|examples)/|${test}` },
+    },
+    {
+      name: "product-needs-no-tools",
+      severity: "error",
+      comment: "what is published may import only the package's own dependencies",
+      from: { path: `${source}/`, pathNot: test },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "no-circles",
+      severity: "error",
+      comment: "modules must not import each other",
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: "resolvable",
+      severity: "error",
+      comment: "the import does not resolve",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "/dist/" },
+    tsPreCompilationDeps: true,
+    combinedDependencies: false,
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "require", "node", "default", "types"],
+    },
+  },
+};
