@@ -1,8 +1,25 @@
 import { defineConfig } from "vitest/config";
 
+/** Fast tests beside the source; they run first. */
+const unit = [
+  "packages/*/src/**/*.test.ts",
+  "packages/*/helpers/*.test.ts",
+  "examples/**/*.test.ts",
+  "scripts/*.test.ts",
+];
+
+/** Tests that cross packages: a real daemon, real processes, the packed package. */
+const integration = ["test/**/*.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["packages/*/src/**/*.test.ts", "examples/**/*.test.ts", "test/**/*.test.ts"],
     testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Starts one PostgreSQL for all tests and names it in RIGOR_TEST_DATABASE_URL.
+    globalSetup: "test/support/postgres.ts",
+    projects: [
+      { test: { name: "unit", include: unit, sequence: { groupOrder: 0 } } },
+      { test: { name: "integration", include: integration, testTimeout: 180_000, sequence: { groupOrder: 1 } } },
+    ],
   },
 });
