@@ -3,23 +3,58 @@ import type { Requirement } from "./requirement.ts";
 /** What the bench promises: from an experiment file to a decided result on one machine. */
 export const bench: Requirement[] = [
   // First use
-  { id: "start.two-commands", statement: "`npm ci && npx rigor run examples/smoothing/experiment.yaml` runs to a decision in a fresh clone." },
-  { id: "start.node-20", statement: "The two commands and `npm test` work where the machine's own Node is version 20." },
+  {
+    id: "start.two-commands",
+    statement: "`npm ci && npx rigor run examples/smoothing/experiment.yaml` runs to a decision in a fresh clone.",
+  },
+  {
+    id: "start.node-20",
+    statement: "The two commands and `npm test` work where the machine's own Node is version 20.",
+  },
   { id: "start.second-call", statement: "A second `rigor run` says at once that all runs are done." },
-  { id: "start.packed", statement: "The packed package, installed in an empty folder, initialises a repository and runs an experiment." },
-  { id: "example.smoothing", statement: "The smoothing example finds that Kneser-Ney has a lower perplexity than add-k." },
-  { id: "example.superposition", statement: "The superposition example finds that sparser inputs let two hidden units represent more features." },
+  {
+    id: "start.packed",
+    statement: "The packed package, installed in an empty folder, initialises a repository and runs an experiment.",
+  },
+  {
+    id: "example.smoothing",
+    statement: "The smoothing example finds that Kneser-Ney has a lower perplexity than add-k.",
+  },
+  {
+    id: "example.superposition",
+    statement: "The superposition example finds that sparser inputs let two hidden units represent more features.",
+  },
   // Experiment file
-  { id: "file.position", statement: "An error of an experiment file names file, line, column, what was found and what is allowed." },
+  {
+    id: "file.position",
+    statement: "An error of an experiment file names file, line, column, what was found and what is allowed.",
+  },
   { id: "file.unknown-key", statement: "An unknown key is an error that suggests the key that was meant." },
-  { id: "file.bad-input", statement: "Unreadable YAML, duplicate seeds, missing files and zero runs get one clear message and change nothing." },
+  {
+    id: "file.bad-input",
+    statement:
+      "Unreadable YAML, duplicate seeds, missing files and zero runs get one clear message and change nothing.",
+  },
   { id: "file.too-many-runs", statement: "A million runs are refused above a limit that can be raised." },
   { id: "file.placeholders", statement: "Placeholders reach the command as one argument each, whatever they contain." },
-  { id: "file.arguments-exact", statement: "Arguments with spaces, quotes, `$`, newlines and non-ASCII reach the command unchanged." },
+  {
+    id: "file.arguments-exact",
+    statement: "Arguments with spaces, quotes, `$`, newlines and non-ASCII reach the command unchanged.",
+  },
   { id: "design.grid", statement: "Arms x tasks x parameters x seeds give exactly the declared runs, each once." },
-  { id: "identity.run-key", statement: "Equal code, command, parameters, seed, inputs and environment give one run; any difference gives another." },
-  { id: "identity.shared", statement: "A run whose key has a valid result is shared by every experiment that asks for it." },
-  { id: "identity.stale", statement: "When code changes, old results are listed as stale, stay visible, and `rerun --stale` runs them anew." },
+  {
+    id: "identity.run-key",
+    statement:
+      "Equal code, command, parameters, seed, inputs and environment give one run; any difference gives another.",
+  },
+  {
+    id: "identity.shared",
+    statement: "A run whose key has a valid result is shared by every experiment that asks for it.",
+  },
+  {
+    id: "identity.stale",
+    statement: "When code changes, old results are listed as stale, stay visible, and `rerun --stale` runs them anew.",
+  },
   // States and events
   { id: "state.defined", statement: "No sequence of events reaches an undefined state." },
   { id: "state.finished-fixed", statement: "A finished attempt never changes." },
@@ -28,12 +63,18 @@ export const bench: Requirement[] = [
   { id: "store.one-suite", statement: "SQLite and PostgreSQL pass the same behavioural suite." },
   { id: "store.rebuild", statement: "Tables rebuilt from the log equal the live tables." },
   { id: "store.migrations", statement: "A database of an older version is migrated in place, once." },
-  { id: "store.second-daemon", statement: "A second daemon on the same data is refused with the pid and address of the first." },
+  {
+    id: "store.second-daemon",
+    statement: "A second daemon on the same data is refused with the pid and address of the first.",
+  },
   { id: "store.damaged", statement: "A damaged or newer database gives a clear error and is left untouched." },
   { id: "store.backup", statement: "`rigor backup` copies a consistent database while the daemon writes." },
   { id: "store.idempotent-metrics", statement: "Ingesting the same metric bytes twice changes nothing." },
   // Daemon and API
-  { id: "daemon.autostart", statement: "The CLI starts the daemon when it is absent; its address and token are readable by the owner only." },
+  {
+    id: "daemon.autostart",
+    statement: "The CLI starts the daemon when it is absent; its address and token are readable by the owner only.",
+  },
   { id: "daemon.reconcile", statement: "A new daemon takes over everything that was under way." },
   { id: "daemon.graceful", statement: "A stopped daemon finishes its writes and leaves running jobs alone." },
   { id: "api.guarded", statement: "Every route checks token, Host and Origin." },
@@ -47,46 +88,100 @@ export const bench: Requirement[] = [
   { id: "job.logs-whole", statement: "Logs are streamed while the job runs, without loss, binary output included." },
   { id: "job.survives-daemon", statement: "Jobs go on when the daemon dies; the next daemon adopts them." },
   { id: "job.category", statement: "A failed attempt has a category and the line of evidence for it." },
-  { id: "job.retry", statement: "Infrastructure failures are retried with back-off up to the limit; code failures are not." },
+  {
+    id: "job.retry",
+    statement: "Infrastructure failures are retried with back-off up to the limit; code failures are not.",
+  },
   { id: "job.missing-command", statement: "A command that does not exist fails the run with a message that names it." },
-  { id: "job.bad-result", statement: "A result file that is missing, empty, huge, or not JSON fails the run and says which." },
+  {
+    id: "job.bad-result",
+    statement: "A result file that is missing, empty, huge, or not JSON fails the run and says which.",
+  },
   { id: "job.disk-full", statement: "A full disk fails runs with its cause and leaves the database intact." },
   { id: "job.clock-jump", statement: "A clock that jumps neither ends nor prolongs a job." },
   // Provenance
-  { id: "provenance.snapshot", statement: "A dirty tree is committed under refs/rigor/ and branch, index and files stay as they were." },
+  {
+    id: "provenance.snapshot",
+    statement: "A dirty tree is committed under refs/rigor/ and branch, index and files stay as they were.",
+  },
   { id: "provenance.checkout", statement: "Code runs from a read-only checkout of the recorded commit." },
-  { id: "provenance.environment", statement: "An environment is built once per lock, and its resolved versions are recorded." },
+  {
+    id: "provenance.environment",
+    statement: "An environment is built once per lock, and its resolved versions are recorded.",
+  },
   { id: "provenance.inputs", statement: "Inputs are hashed, and a changed input is another run." },
-  { id: "provenance.manifest", statement: "Every attempt has a manifest with command, commit, environment, inputs, outputs, host and times." },
+  {
+    id: "provenance.manifest",
+    statement: "Every attempt has a manifest with command, commit, environment, inputs, outputs, host and times.",
+  },
   // Checks, statistics, decision
   { id: "statistics.reference", statement: "Statistics agree with the reference values to 1e-9." },
   { id: "statistics.few-pairs", statement: "Fewer than three pairs give `not testable`, never a p value." },
-  { id: "checks.run", statement: "Declared metrics are present, finite, in range and not zero where zero is impossible; artifacts exist." },
-  { id: "checks.across", statement: "Identical seeds, baselines at chance, different inputs and missing cells are found across runs." },
+  {
+    id: "checks.run",
+    statement: "Declared metrics are present, finite, in range and not zero where zero is impossible; artifacts exist.",
+  },
+  {
+    id: "checks.across",
+    statement: "Identical seeds, baselines at chance, different inputs and missing cells are found across runs.",
+  },
   { id: "checks.invalid", statement: "A failed check makes the run invalid, names the rule and shows the values." },
-  { id: "decision.rule", statement: "The pre-registered rule gives supported, refuted or inconclusive with effect, interval, adjusted p and reason." },
-  { id: "stages.order", statement: "A stage starts only after the one before it passed its rule; else the experiment is held." },
+  {
+    id: "decision.rule",
+    statement:
+      "The pre-registered rule gives supported, refuted or inconclusive with effect, interval, adjusted p and reason.",
+  },
+  {
+    id: "stages.order",
+    statement: "A stage starts only after the one before it passed its rule; else the experiment is held.",
+  },
   { id: "budget.held", statement: "An experiment that reaches its budget is held and starts no further run." },
-  { id: "export.formats", statement: "Tidy CSV, Markdown and LaTeX are exported, with the best value per column and ties within noise marked." },
+  {
+    id: "export.formats",
+    statement:
+      "Tidy CSV, Markdown and LaTeX are exported, with the best value per column and ties within noise marked.",
+  },
   // CLI
   { id: "cli.commands", statement: "Every documented command exists, has useful help and a stable `--json` form." },
-  { id: "cli.exit-codes", statement: "Exit codes: 0 supported or no rule, 1 refuted or failed runs, 2 usage, 3 held, 130 detached." },
+  {
+    id: "cli.exit-codes",
+    statement: "Exit codes: 0 supported or no rule, 1 refuted or failed runs, 2 usage, 3 held, 130 detached.",
+  },
   { id: "cli.detach", statement: "Ctrl-C leaves runs going and says how to come back." },
   { id: "cli.no-stack", statement: "A user error shows a message and what to do next, never a stack." },
   { id: "cli.completion", statement: "Shell completion lists commands, options and references." },
-  { id: "cli.progress", statement: "`rigor run` shows done/total, rate and time left, then table, comparisons, decision and where everything lies." },
+  {
+    id: "cli.progress",
+    statement:
+      "`rigor run` shows done/total, rate and time left, then table, comparisons, decision and where everything lies.",
+  },
   // Others' repositories
-  { id: "init.any-repository", statement: "`rigor init` in any git repository writes a commented rigor.yaml and a first experiment that runs." },
+  {
+    id: "init.any-repository",
+    statement: "`rigor init` in any git repository writes a commented rigor.yaml and a first experiment that runs.",
+  },
   { id: "environment.npm", statement: "An npm environment is built from its lock and used by runs." },
-  { id: "environment.venv", statement: "A virtual environment with pip is built from requirements, a local wheel included, and used by runs." },
-  { id: "helpers.report", statement: "The TypeScript and Python helpers report metrics and results without any dependency." },
+  {
+    id: "environment.venv",
+    statement: "A virtual environment with pip is built from requirements, a local wheel included, and used by runs.",
+  },
+  {
+    id: "helpers.report",
+    statement: "The TypeScript and Python helpers report metrics and results without any dependency.",
+  },
   // Must hold
-  { id: "chaos.kill", statement: "Killing daemon, CLI and jobs at random loses no run, runs none twice, and the log rebuilds equal." },
+  {
+    id: "chaos.kill",
+    statement: "Killing daemon, CLI and jobs at random loses no run, runs none twice, and the log rebuilds equal.",
+  },
   { id: "storage.read-only", statement: "A read-only data directory gives one clear message." },
   // Size
   { id: "size.create", statement: "10,000 runs are created in under 5 seconds." },
   { id: "size.status", statement: "`rigor status` with 10,000 runs answers in under 150 ms." },
   { id: "size.ingest", statement: "5,000 metric points per second are ingested." },
   { id: "size.start", statement: "The daemon is ready in under 500 ms and `rigor --version` answers in under 100 ms." },
-  { id: "size.throughput", statement: "Overhead per no-op run is below Snakemake's and within twice that of GNU parallel with a job log." },
+  {
+    id: "size.throughput",
+    statement: "Overhead per no-op run is below Snakemake's and within twice that of GNU parallel with a job log.",
+  },
 ];

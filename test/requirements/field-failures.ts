@@ -7,13 +7,25 @@ export const fieldFailures: Requirement[] = [
   { id: "F03", statement: "A damaged registry is refused with an error and never saved over." },
   { id: "F04", statement: "An old or late status never reverts a newer decision." },
   { id: "F05", statement: "No state exists that no event can leave, other than the declared final ones." },
-  { id: "F06", statement: "A result is keyed by the content of what made it: after a fix of the code it is stale, not done." },
+  {
+    id: "F06",
+    statement: "A result is keyed by the content of what made it: after a fix of the code it is stale, not done.",
+  },
   { id: "F07", statement: "Retry counters and timers survive a restart." },
-  { id: "F08", statement: "Every event kind that is written has one schema and one reader; an unknown kind is refused." },
-  { id: "F09", statement: "Every run of an experiment is its own record: one failure neither loses nor repeats others." },
+  {
+    id: "F08",
+    statement: "Every event kind that is written has one schema and one reader; an unknown kind is refused.",
+  },
+  {
+    id: "F09",
+    statement: "Every run of an experiment is its own record: one failure neither loses nor repeats others.",
+  },
   { id: "F10", statement: "A crash between submission and its record never starts a job twice." },
   { id: "F11", statement: "Silence is not an end: without an exit record or proof of death nothing is concluded." },
-  { id: "F12", statement: "Exit status 0 is not success: empty or unreadable results, NaN, zeros and chance level are caught." },
+  {
+    id: "F12",
+    statement: "Exit status 0 is not success: empty or unreadable results, NaN, zeros and chance level are caught.",
+  },
   { id: "F16", statement: "A job that is gone without an exit record is lost, never completed." },
   { id: "F17", statement: "Two jobs never hold one GPU; a card that others use is not free." },
   { id: "F18", statement: "Output of any size never blocks a job." },
@@ -24,11 +36,21 @@ export const fieldFailures: Requirement[] = [
   { id: "F41", statement: "Every attempt ends with an event that tells how it ended, also when it is killed." },
   { id: "F50", statement: "Arms of a task that saw different inputs are caught by their inputs hash." },
   { id: "F51", statement: "A baseline at or below chance is refused." },
-  { id: "F52", statement: "All planned seeds count, arms have the same seeds, and pairs are matched by task and seed." },
-  { id: "F53", statement: "The goal of a metric decides the direction; pilot-only runs never count in the final comparison." },
+  {
+    id: "F52",
+    statement: "All planned seeds count, arms have the same seeds, and pairs are matched by task and seed.",
+  },
+  {
+    id: "F53",
+    statement: "The goal of a metric decides the direction; pilot-only runs never count in the final comparison.",
+  },
   { id: "F54", statement: "A rule that changes after results are known is a new plan, and the decision says so." },
   { id: "F56", statement: "Decisions use p values adjusted for all comparisons made." },
   { id: "F57", statement: "The examples select on a validation part, never on the test part." },
   { id: "F58", statement: "A pilot takes the same code path as the full stage." },
-  { id: "F59", statement: "Every attempt records command, commit, environment, inputs and outputs; nothing runs from a dirty tree." },
+  {
+    id: "F59",
+    statement:
+      "Every attempt records command, commit, environment, inputs and outputs; nothing runs from a dirty tree.",
+  },
 ];
