@@ -1,0 +1,95 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { access, lstat, mkdir, rename, rm, symlink } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { RigorError } from "../domain/errors.ts";
+import { exportFiles, repositoryPath } from "./tree.ts";
+
+export interface CheckoutRequest {
+  repository: string;
+  commit: string;
+  /** Where the files go. It exists only once they are complete. */
+  directory: string;
+  /** Symbolic links to place among the files: path in the checkout -> absolute target. */
+  links?: Record<string, string>;
+}
+
+const run = promisify(execFile);
+const running = new Map<string, Promise<string>>();
+
+/**
+ * The files of a commit in a read-only directory, made once: the directory is built beside its place and renamed, so
+ * that it is complete whenever it exists. Callers at the same time, in this process or another one, are harmless.
+ *
+ * @returns the absolute path of the directory.
+ */
+export function checkout(request: CheckoutRequest): Promise<string> {
+  const directory = resolve(request.directory);
+  const present = running.get(directory);
+  if (present !== undefined) return present;
+  const made = makeOnce({ ...request, directory }).finally(() => running.delete(directory));
+  running.set(directory, made);
+  return made;
+}
+
+/** Removes a read-only checkout; its links' targets stay. A missing directory is no error. */
+export async function removeCheckout(directory: string): Promise<void> {
+  if (!(await exists(directory))) return;
+  await changeMode("u+w", directory);
+  await rm(directory, { recursive: true, force: true });
+}
+
+async function makeOnce(request: CheckoutRequest & { directory: string }): Promise<string> {
+  const { repository, commit, directory, links = {} } = request;
+  if (await exists(directory)) return directory;
+  const partial = `${directory}.partial-${process.pid}-${randomBytes(6).toString("hex")}`;
+  try {
+    await mkdir(partial, { recursive: true });
+    await exportFiles(repository, commit, partial);
+    for (const [path, target] of Object.entries(links)) await placeLink(partial, path, target);
+    await changeMode("a-w", partial);
+    await rename(partial, directory);
+  } catch (error) {
+    await removeCheckout(partial);
+    // Another process finished the same checkout first.
+    if (isOccupied(error) && (await exists(directory))) return directory;
+    throw error;
+  }
+  return directory;
+}
+
+async function placeLink(root: string, path: string, target: string): Promise<void> {
+  if (!isAbsolute(target)) throw new RigorError("internal", `the link ${path} needs an absolute target, not ${target}`);
+  const place = join(root, repositoryPath(path));
+  if (await isThere(place)) {
+    throw new RigorError("repository", `${path} is committed, but belongs to the environment`, {
+      next: `Remove it from the repository: git rm -r --cached ${path}, and add it to .gitignore.`,
+    });
+  }
+  await mkdir(dirname(place), { recursive: true });
+  await symlink(target, place);
+}
+
+/** `chmod -R` follows no links inside the directory, and one process does ten thousand files at once. */
+async function changeMode(mode: string, directory: string): Promise<void> {
+  await run("chmod", ["-R", mode, "--", directory]);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function isOccupied(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOTEMPTY" || error.code === "EEXIST");
+}

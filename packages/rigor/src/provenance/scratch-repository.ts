@@ -1,0 +1,47 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { onTestFinished } from "vitest";
+
+/** A directory for one test, with its symbolic links resolved; removed when the test ends, read-only parts included. */
+export function scratchDirectory(): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "rigor-test-")));
+  onTestFinished(() => {
+    execFileSync("chmod", ["-R", "u+w", directory]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return directory;
+}
+
+/** Runs git in a test repository and returns what it printed, without white space at the ends. */
+export function runGit(directory: string, ...args: string[]): string {
+  const identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "protocol.file.allow=always"];
+  return execFileSync("git", [...identity, ...args], { cwd: directory, encoding: "utf8", stdio: "pipe" }).trim();
+}
+
+/** Writes files by relative path. */
+export function writeFiles(directory: string, files: Record<string, string>): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), content);
+  }
+}
+
+/** A git repository with the given files in one commit; no commit at all for no files. */
+export function scratchRepository(files: Record<string, string> = { "a.txt": "a\n", "code/run.sh": "echo\n" }): string {
+  const directory = scratchDirectory();
+  runGit(directory, "init", "--quiet", "--initial-branch=main");
+  if (Object.keys(files).length > 0) {
+    writeFiles(directory, files);
+    commitAll(directory);
+  }
+  return directory;
+}
+
+/** Commits everything and returns the commit. */
+export function commitAll(directory: string, message = "state"): string {
+  runGit(directory, "add", "--all");
+  runGit(directory, "commit", "--quiet", "--message", message);
+  return runGit(directory, "rev-parse", "HEAD");
+}

@@ -1,0 +1,259 @@
+import { copyFile, lstat, stat, utimes } from "node:fs/promises";
+import { RigorError } from "../domain/errors.ts";
+import { findRepository, git, gitBytes, nameBytes, nameText, splitNames, tryGit } from "./git.ts";
+import { formatBytes } from "./text.ts";
+import { withTemporaryIndex } from "./temporary-index.ts";
+
+export interface Snapshot {
+  /** HEAD where nothing was changed, else a commit under `refs/rigor/snapshots/`. */
+  commit: string;
+  tree: string;
+  /** The commit that HEAD names; null before the first commit. */
+  base: string | null;
+  /** Null with a detached HEAD. */
+  branch: string | null;
+  dirty: boolean;
+  /** Changed and untracked files, at most {@link maxChangedFiles} of them. */
+  changed_files: string[];
+  changed_count: number;
+}
+
+export interface SnapshotOptions {
+  /** Bytes of untracked files that are still taken into a snapshot. */
+  maxUntrackedBytes?: number;
+}
+
+export const maxChangedFiles = 200;
+export const defaultMaxUntrackedBytes = 50_000_000;
+
+/**
+ * Names the present state of the files by a commit. Changed, staged, deleted and untracked files (not ignored ones)
+ * go into a commit object on top of HEAD, made through a copy of the index; branch, index and files stay untouched.
+ * Equal files on an equal HEAD give an equal commit.
+ *
+ * Files that are hidden from `git status` by `assume-unchanged` or `skip-worktree` are recorded as they lie on disk.
+ * Of files in Git LFS the pointer is recorded, as in any commit.
+ *
+ * @throws RigorError `repository` when untracked files are too large, or a nested repository cannot be recorded.
+ */
+export async function snapshot(path: string, options: SnapshotOptions = {}): Promise<Snapshot> {
+  const repository = await findRepository(path);
+  const [base, branch] = await Promise.all([headCommit(repository), currentBranch(repository)]);
+  return withTemporaryIndex(async (indexFile) => {
+    await copyIndex(repository, indexFile);
+    await revealHiddenFiles(repository, indexFile);
+    const changes = await listChanges(repository, indexFile);
+    await refuseLargeFiles(repository, changes, options.maxUntrackedBytes ?? defaultMaxUntrackedBytes);
+    await refuseEmptyRepositories(repository, changes);
+    const tree = await writeTree(repository, indexFile, changes);
+    const names = changes.map((change) => nameText(change.name)).sort();
+    const state = { tree, base, branch, changed_files: names.slice(0, maxChangedFiles), changed_count: names.length };
+    if (base !== null && tree === (await git(repository, ["rev-parse", `${base}^{tree}`])).trim()) {
+      return { ...state, commit: base, dirty: false };
+    }
+    const commit = await commitTree(repository, tree, base);
+    await keepCommit(repository, commit);
+    return { ...state, commit, dirty: true };
+  });
+}
+
+/** Puts a commit under `refs/rigor/snapshots/`, so that it outlives rebases, amendments and `git gc`. */
+export async function keepCommit(repository: string, commit: string): Promise<void> {
+  const ref = `refs/rigor/snapshots/${commit}`;
+  for (let attempt = 1; ; attempt++) {
+    if ((await tryGit(repository, ["rev-parse", "--verify", "--quiet", ref])).status === 0) return;
+    const outcome = await tryGit(repository, ["update-ref", ref, commit]);
+    if (outcome.status === 0) return;
+    // Another process may be writing the same reference at this moment.
+    if (attempt === 5) throw new RigorError("repository", `${ref} cannot be written: ${outcome.stderr.trim()}`);
+  }
+}
+
+interface Change {
+  /** As {@link splitNames} gives it. */
+  name: string;
+  untracked: boolean;
+  /** The file on disk differs from the index. */
+  unstaged: boolean;
+  /** The file is in the index and not on disk. */
+  removed: boolean;
+  /** A repository of its own that is not a submodule. */
+  nested: boolean;
+}
+
+async function headCommit(repository: string): Promise<string | null> {
+  const outcome = await tryGit(repository, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+  return outcome.status === 0 ? outcome.stdout.toString("utf8").trim() : null;
+}
+
+async function currentBranch(repository: string): Promise<string | null> {
+  const outcome = await tryGit(repository, ["symbolic-ref", "--quiet", "--short", "HEAD"]);
+  return outcome.status === 0 ? outcome.stdout.toString("utf8").trim() : null;
+}
+
+async function copyIndex(repository: string, indexFile: string): Promise<void> {
+  const source = await git(repository, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
+  const path = source.replace(/\n$/, "");
+  try {
+    const { mtimeMs } = await stat(path);
+    await copyFile(path, indexFile);
+    // git compares a file's time with that of the index to notice a change within the same second. A copy that
+    // looks newer than the original would hide such changes; an older one only makes git read more files.
+    const seconds = Math.floor(mtimeMs / 1000);
+    await utimes(indexFile, seconds, seconds);
+  } catch (cause) {
+    if (isMissing(cause)) return; // Nothing was ever added to this repository.
+    throw new RigorError("repository", `the index of ${repository} cannot be read`, { cause });
+  }
+}
+
+/** Lets git look again at files that somebody asked it to take as unchanged. */
+async function revealHiddenFiles(repository: string, indexFile: string): Promise<void> {
+  const env = { GIT_INDEX_FILE: indexFile };
+  const entries = splitNames(await gitBytes(repository, ["ls-files", "-v", "-z"], { env }));
+  const assumed = entries.filter((entry) => /^[a-z]/.test(entry)).map((entry) => entry.slice(2));
+  await setFlag(repository, indexFile, "--no-assume-unchanged", assumed);
+  // In a sparse checkout git itself looks at those that are present after all.
+  if (await isSparse(repository)) return;
+  const skipped = entries.filter((entry) => /^[sS]/.test(entry)).map((entry) => entry.slice(2));
+  const present = await Promise.all(skipped.map(async (name) => (await fileSize(repository, name)) !== null));
+  await setFlag(
+    repository,
+    indexFile,
+    "--no-skip-worktree",
+    skipped.filter((_, index) => present[index]),
+  );
+}
+
+async function isSparse(repository: string): Promise<boolean> {
+  const outcome = await tryGit(repository, ["config", "--type=bool", "--get", "core.sparseCheckout"]);
+  return outcome.stdout.toString("utf8").trim() === "true";
+}
+
+async function setFlag(repository: string, indexFile: string, flag: string, names: string[]): Promise<void> {
+  if (names.length === 0) return;
+  await git(repository, ["update-index", flag, "-z", "--stdin"], {
+    env: { GIT_INDEX_FILE: indexFile },
+    input: joinNames(names),
+  });
+}
+
+async function listChanges(repository: string, indexFile: string): Promise<Change[]> {
+  const args = ["status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none"];
+  const output = await gitBytes(repository, args, { env: { GIT_INDEX_FILE: indexFile } });
+  return splitNames(output).map(parseChange);
+}
+
+/**
+ * Lines of `git status --porcelain=v2` by their first character: how many fields stand before the name, and which of
+ * them is the file's mode on disk.
+ */
+const lineForms: Record<string, { fields: number; modeOnDisk: number | null }> = {
+  "1": { fields: 8, modeOnDisk: 5 },
+  u: { fields: 10, modeOnDisk: 6 },
+  "?": { fields: 1, modeOnDisk: null },
+};
+
+function parseChange(line: string): Change {
+  const kind = line.charAt(0);
+  const form = lineForms[kind];
+  if (form === undefined) throw new RigorError("repository", `git status printed an unknown line: ${line}`);
+  const fields = line.split(" ");
+  const name = fields.slice(form.fields).join(" ");
+  const nested = kind === "?" && name.endsWith("/");
+  return {
+    name: nested ? name.slice(0, -1) : name,
+    untracked: kind === "?",
+    unstaged: kind !== "1" || line.charAt(3) !== ".",
+    removed: form.modeOnDisk !== null && fields[form.modeOnDisk] === "000000",
+    nested,
+  };
+}
+
+async function refuseLargeFiles(repository: string, changes: Change[], limit: number): Promise<void> {
+  const sizes: { name: string; size: number }[] = [];
+  for (const { name, untracked, nested } of changes) {
+    if (untracked && !nested) sizes.push({ name: nameText(name), size: (await fileSize(repository, name)) ?? 0 });
+  }
+  const total = sizes.reduce((sum, { size }) => sum + size, 0);
+  if (total <= limit) return;
+  const largest = sizes
+    .sort((a, b) => b.size - a.size)
+    .slice(0, 5)
+    .map(({ name, size }) => `${name} (${formatBytes(size)})`);
+  throw new RigorError(
+    "repository",
+    `untracked files of ${formatBytes(total)} would go into the snapshot; ${formatBytes(limit)} are allowed. ` +
+      `The largest: ${largest.join(", ")}`,
+    { next: "Add data and results to .gitignore, and declare the data that runs read under `inputs`." },
+  );
+}
+
+async function refuseEmptyRepositories(repository: string, changes: Change[]): Promise<void> {
+  for (const { name } of changes.filter((change) => change.nested)) {
+    const text = nameText(name);
+    const outcome = await tryGit(repository, ["-C", text, "rev-parse", "--verify", "--quiet", "HEAD"]);
+    if (outcome.status === 0) continue;
+    throw new RigorError(
+      "repository",
+      `${text} is a git repository of its own without a commit; it cannot be recorded`,
+      {
+        next: `Add ${text} to .gitignore, or remove ${text}/.git so that its files belong to this repository.`,
+      },
+    );
+  }
+}
+
+async function writeTree(repository: string, indexFile: string, changes: Change[]): Promise<string> {
+  const env = { GIT_INDEX_FILE: indexFile };
+  const unstaged = changes.filter((change) => change.unstaged);
+  const update = async (flags: string[], chosen: Change[]) => {
+    const input = joinNames(chosen.map((change) => change.name));
+    if (chosen.length > 0) await git(repository, ["update-index", ...flags, "-z", "--stdin"], { env, input });
+  };
+  // By force, because git refuses to look at a name whose directory is a symbolic link by now.
+  await update(
+    ["--force-remove"],
+    unstaged.filter((change) => change.removed),
+  );
+  await update(
+    ["--add", "--remove", "--replace"],
+    unstaged.filter((change) => !change.removed),
+  );
+  return (await git(repository, ["write-tree"], { env })).trim();
+}
+
+async function commitTree(repository: string, tree: string, base: string | null): Promise<string> {
+  const date =
+    base === null
+      ? "0"
+      : (await git(repository, ["show", "--no-patch", "--no-show-signature", "--format=%ct", base])).trim();
+  // Everything in the commit follows from its content, so that equal content gives an equal commit.
+  const identity = Object.fromEntries(
+    ["AUTHOR", "COMMITTER"].flatMap((role) => [
+      [`GIT_${role}_NAME`, "Rigor"],
+      [`GIT_${role}_EMAIL`, "rigor@localhost"],
+      [`GIT_${role}_DATE`, `@${date} +0000`],
+    ]),
+  );
+  const parents = base === null ? [] : ["-p", base];
+  const input = "Rigor snapshot of uncommitted files\n";
+  return (await git(repository, ["commit-tree", tree, ...parents], { env: identity, input })).trim();
+}
+
+async function fileSize(repository: string, name: string): Promise<number | null> {
+  try {
+    return (await lstat(Buffer.concat([Buffer.from(`${repository}/`), nameBytes(name)]))).size;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+function joinNames(names: string[]): Buffer {
+  return nameBytes(names.map((name) => `${name}\0`).join(""));
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+}

@@ -1,0 +1,76 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { commitAll, runGit, scratchRepository, writeFiles } from "./scratch-repository.ts";
+import { readCommitted, repositoryPath, requireNoSubmodules, treeIdentity } from "./tree.ts";
+
+test("each code path is named by its object, the root by the tree [identity.run-key]", async () => {
+  const repository = scratchRepository({ "a b.txt": "1", "code/sub/x": "1", "code/y": "1", "*": "star" });
+  const object = (name: string) => runGit(repository, "rev-parse", name);
+  const paths = [".", "code", "code/sub/", "./code/y", "a b.txt", "*"];
+  expect(await treeIdentity(repository, "HEAD", paths)).toEqual({
+    ".": object("HEAD^{tree}"),
+    code: object("HEAD:code"),
+    "code/sub/": object("HEAD:code/sub"),
+    "./code/y": object("HEAD:code/y"),
+    "a b.txt": object("HEAD:a b.txt"),
+    "*": object("HEAD:*"),
+  });
+});
+
+test("a change elsewhere leaves a code path's id as it was; a change inside does not [identity.run-key]", async () => {
+  const repository = scratchRepository({ "code/x": "1", other: "1" });
+  const before = await treeIdentity(repository, "HEAD", ["code"]);
+  writeFiles(repository, { other: "2" });
+  commitAll(repository);
+  expect(await treeIdentity(repository, "HEAD", ["code"])).toEqual(before);
+  writeFiles(repository, { "code/x": "2" });
+  commitAll(repository);
+  expect(await treeIdentity(repository, "HEAD", ["code"])).not.toEqual(before);
+});
+
+test("a missing path names the nearest ones, or that git ignores it", async () => {
+  const repository = scratchRepository({ "examples/train.ts": "1", ".gitignore": "build/\n" });
+  await expect(treeIdentity(repository, "HEAD", ["example/train.ts"])).rejects.toMatchObject({
+    code: "not-found",
+    next: "Did you mean examples/train.ts?",
+  });
+  await expect(treeIdentity(repository, "HEAD", ["train.ts"])).rejects.toMatchObject({
+    next: "Did you mean examples/train.ts?",
+  });
+  mkdirSync(join(repository, "build"));
+  await expect(treeIdentity(repository, "HEAD", ["build"])).rejects.toThrow("git ignores it");
+  await expect(treeIdentity(repository, "HEAD", ["../x"])).rejects.toMatchObject({ code: "file-invalid" });
+});
+
+test("paths have one form", () => {
+  expect(["", ".", "./", "a/", "a//b", "./a/./b/", "a/../b"].map(repositoryPath)).toEqual([
+    ".",
+    ".",
+    ".",
+    "a",
+    "a/b",
+    "a/b",
+    "b",
+  ]);
+  for (const path of ["..", "../a", "/a", "a/../../b"])
+    expect(() => repositoryPath(path)).toThrow("outside the repository");
+});
+
+test("submodules are refused inside the code paths only [F59]", async () => {
+  const inner = scratchRepository({ "lib.py": "1" });
+  const repository = scratchRepository({ "code/x": "1", "other/y": "1" });
+  runGit(repository, "submodule", "--quiet", "add", inner, "code/lib");
+  const commit = commitAll(repository);
+  await expect(requireNoSubmodules(repository, commit, ["code"])).rejects.toThrow("code/lib");
+  await expect(requireNoSubmodules(repository, commit, ["."])).rejects.toThrow("code/lib");
+  await expect(requireNoSubmodules(repository, commit, ["code/lib"])).rejects.toThrow("code/lib");
+  await expect(requireNoSubmodules(repository, commit, ["other", "code/x"])).resolves.toBeUndefined();
+});
+
+test("a committed file is read from the commit, not from disk", async () => {
+  const repository = scratchRepository({ lock: "1" });
+  writeFiles(repository, { lock: "2" });
+  expect((await readCommitted(repository, "HEAD", "lock"))?.toString()).toBe("1");
+  expect(await readCommitted(repository, "HEAD", "none")).toBeNull();
+});
