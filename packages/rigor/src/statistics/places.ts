@@ -1,0 +1,58 @@
+import { canonicalJson } from "../domain/canonical.ts";
+import type { Cell, Measurement } from "../domain/experiment.ts";
+
+/** One planned run: a cell with one seed. Only what is planned counts, and all that is planned must be there. */
+export type PlannedRun = Pick<Cell, "arm" | "task" | "grid"> & { seed: number };
+
+/** What two arms must share to be compared as a pair. */
+export type Pairing = Omit<PlannedRun, "arm">;
+
+export function pairKey({ task, grid, seed }: Pairing): string {
+  return canonicalJson([task, grid, seed]);
+}
+
+export function runKey(run: PlannedRun): string {
+  return canonicalJson([run.arm, run.task, run.grid, run.seed]);
+}
+
+export function cellKey(cell: Omit<PlannedRun, "seed">): string {
+  return canonicalJson([cell.arm, cell.task, cell.grid]);
+}
+
+/**
+ * The measurements of one metric that are planned, each once. A run that only a pilot asked for, or that an archived
+ * experiment left behind, is not planned and does not count.
+ */
+export function countedMeasurements(
+  metric: string,
+  planned: readonly PlannedRun[],
+  measurements: readonly Measurement[],
+): Measurement[] {
+  const wanted = new Set(planned.map(runKey));
+  const counted = measurements.filter((one) => one.metric === metric && wanted.has(runKey(one)));
+  const once = new Map(counted.map((one) => [canonicalJson([one.run_id, runKey(one), String(one.value)]), one]));
+  return [...once.entries()].sort(byKey).map(([, one]) => one);
+}
+
+export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** How a place reads in a sentence: `sst2, lr=0.1, seed 3`. */
+export function placeText({ task, grid, seed }: Omit<Pairing, "seed"> & { seed?: number }): string {
+  const values = Object.entries(grid).map(([name, value]) => `${name}=${canonicalJson(value)}`);
+  return [task, ...values, ...(seed === undefined ? [] : [`seed ${seed}`])].join(", ");
+}
+
+/** By code units, so that no locale changes an order. */
+export function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

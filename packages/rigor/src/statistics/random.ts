@@ -1,0 +1,17 @@
+/** A source of numbers in [0, 1) that repeats itself for the same seed. */
+export type Random = () => number;
+
+/**
+ * The mulberry32 generator: 32 bits of state, enough for resampling and nothing else.
+ *
+ * @param seed an integer; only its low 32 bits count.
+ */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
