@@ -1,5 +1,6 @@
 import { copyFile, lstat, stat, utimes } from "node:fs/promises";
 import { RigorError } from "../domain/errors.ts";
+import { isMissing } from "./files.ts";
 import { findRepository, git, gitBytes, nameBytes, nameText, splitNames, tryGit } from "./git.ts";
 import { formatBytes } from "./text.ts";
 import { withTemporaryIndex } from "./temporary-index.ts";
@@ -252,8 +253,4 @@ async function fileSize(repository: string, name: string): Promise<number | null
 
 function joinNames(names: string[]): Buffer {
   return nameBytes(names.map((name) => `${name}\0`).join(""));
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }

@@ -1,0 +1,152 @@
+import { join, posix } from "node:path";
+import { stat } from "node:fs/promises";
+import type { Json } from "../domain/canonical.ts";
+import { RigorError } from "../domain/errors.ts";
+import { hashFile, isMissing, listFiles, mapLimited } from "./files.ts";
+import type { InputHash } from "./inputs.ts";
+
+export interface OutputFile {
+  /** Relative to the attempt's output directory, with `/`. */
+  path: string;
+  sha256: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** The machine that an attempt ran on. */
+export interface ManifestHost {
+  name: string;
+  os: string;
+  arch: string;
+  cpus: number | null;
+  /** Bytes. */
+  memory: number | null;
+  gpus: { name: string; memory: number | null }[];
+}
+
+/** What has to be known to judge and to repeat one attempt. Written once, when the attempt has ended. */
+export interface Manifest {
+  schema: 1;
+  experiment: string;
+  plan_hash: string | null;
+  run_id: string;
+  attempt: number;
+  /** A shell command or an argument list, as it was started. */
+  command: string | string[];
+  parameters: Record<string, Json>;
+  seed: number;
+  arm: string;
+  task: string;
+  commit: string;
+  /** The commit on a branch that a snapshot was made from; equal to `commit` for a clean tree. */
+  base: string | null;
+  dirty: boolean;
+  /** Code path -> object id in `commit`. */
+  code: Record<string, string>;
+  environment: {
+    key: string;
+    manager: string;
+    lock_hash: string | null;
+    /** Name -> version, as installed. */
+    packages: Record<string, string>;
+  };
+  inputs: Record<string, InputHash>;
+  outputs: OutputFile[];
+  /** Declared outputs that the run did not write. */
+  missing_outputs: string[];
+  host: ManifestHost;
+  /** ISO 8601, UTC. */
+  started_at: string;
+  finished_at: string;
+  /** Seconds between them. */
+  duration: number;
+  exit: { code: number | null; signal: string | null };
+  rigor_version: string;
+}
+
+export type ManifestFacts = Omit<Manifest, "schema" | "duration" | "started_at" | "finished_at"> & {
+  started_at_ms: number;
+  finished_at_ms: number;
+};
+
+/** The manifest of an attempt from what is known at its end; keys have a fixed order and outputs are sorted. */
+export function buildManifest(facts: ManifestFacts): Manifest {
+  const { started_at_ms, finished_at_ms } = facts;
+  if (!(finished_at_ms >= started_at_ms)) {
+    throw new RigorError("internal", `attempt ${facts.attempt} of ${facts.run_id} ended before it started`);
+  }
+  return {
+    schema: 1,
+    experiment: facts.experiment,
+    plan_hash: facts.plan_hash,
+    run_id: facts.run_id,
+    attempt: facts.attempt,
+    command: facts.command,
+    parameters: facts.parameters,
+    seed: facts.seed,
+    arm: facts.arm,
+    task: facts.task,
+    commit: facts.commit,
+    base: facts.base,
+    dirty: facts.dirty,
+    code: sortedByKey(facts.code),
+    environment: { ...facts.environment, packages: sortedByKey(facts.environment.packages) },
+    inputs: sortedByKey(facts.inputs),
+    outputs: facts.outputs.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    missing_outputs: facts.missing_outputs.toSorted(),
+    host: facts.host,
+    started_at: new Date(started_at_ms).toISOString(),
+    finished_at: new Date(finished_at_ms).toISOString(),
+    duration: (finished_at_ms - started_at_ms) / 1000,
+    exit: facts.exit,
+    rigor_version: facts.rigor_version,
+  };
+}
+
+/**
+ * Hashes the declared outputs of an attempt. A directory stands for all files in it. What is not there is listed,
+ * because whether it is an error is for the checks to say.
+ *
+ * @throws RigorError `file-invalid` for a path outside the directory.
+ */
+export async function hashOutputs(
+  directory: string,
+  paths: readonly string[],
+): Promise<{ outputs: OutputFile[]; missing: string[] }> {
+  const files = new Map<string, string>();
+  const missing: string[] = [];
+  for (const path of paths) {
+    const inside = insidePath(path);
+    const found = await filesAt(join(directory, inside), inside);
+    if (found === null) missing.push(path);
+    for (const file of found ?? []) files.set(file.path, file.absolute);
+  }
+  const outputs = await mapLimited([...files], 4, async ([path, absolute]) => {
+    return { path, sha256: await hashFile(absolute), size: (await stat(absolute)).size };
+  });
+  return { outputs: outputs.sort((a, b) => (a.path < b.path ? -1 : 1)), missing };
+}
+
+async function filesAt(absolute: string, path: string): Promise<{ path: string; absolute: string }[] | null> {
+  try {
+    if ((await stat(absolute)).isFile()) return [{ path, absolute }];
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+  return (await listFiles(absolute)).map((file) => ({ path: posix.join(path, file.path), absolute: file.absolute }));
+}
+
+function insidePath(path: string): string {
+  const normal = posix.normalize(path).replace(/\/+$/, "");
+  if (posix.isAbsolute(normal) || normal === ".." || normal.startsWith("../")) {
+    throw new RigorError("file-invalid", `the output ${path} is outside the run's output directory`, {
+      next: "Write outputs below $RIGOR_OUTPUT, and name them relative to it.",
+    });
+  }
+  return normal;
+}
+
+function sortedByKey<T>(record: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
