@@ -1,0 +1,95 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findOldNode } from "../support/old-node.ts";
+
+const packageDirectory = resolve(import.meta.dirname, "../../packages/rigor");
+
+/** A user's environment: the machine's Node, and nothing that npm or this workspace adds to it. */
+const environment = Object.fromEntries(
+  Object.entries(process.env)
+    .filter(([name]) => !/^(npm_|RIGOR_|NODE_|VITEST|INIT_CWD$)/i.test(name))
+    .map(([name, value]) => [name, name === "PATH" ? userPath(value ?? "") : value]),
+);
+
+let directory: string;
+let lab: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "rigor-packed-"));
+  lab = join(directory, "lab");
+  mkdirSync(lab);
+}, 30_000);
+
+afterAll(() => {
+  try {
+    if (existsSync(join(lab, "node_modules/.bin/rigor"))) run("npx", ["rigor", "down"]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}, 60_000);
+
+describe("the packed package [start.packed]", () => {
+  test("holds the program, the helpers and the licence, and no tests", { timeout: 120_000 }, () => {
+    run("npm", ["pack", "--pack-destination", directory], packageDirectory);
+    const files = run("tar", ["-tzf", tarball()]).trim().split("\n");
+    for (const name of ["bin/rigor.js", "dist/cli/main.js", "dist/helpers/rigor.js", "helpers/rigor.py", "LICENSE"]) {
+      expect(files).toContain(`package/${name}`);
+    }
+    expect(files.filter((file) => /\.test\.|\.suite\.|^package\/(src|test)\//.test(file))).toEqual([]);
+  });
+
+  test("is installed in an empty folder and tells its version", { timeout: 180_000 }, () => {
+    // As a user of npm 12 and later must: the script of `node` installs its program.
+    writeFileSync(join(lab, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
+    run("npm", ["install", tarball()]);
+    const { version } = JSON.parse(readFileSync(join(packageDirectory, "package.json"), "utf8")) as { version: string };
+    expect(run("npx", ["rigor", "--version"]).trim()).toBe(version);
+  });
+
+  test("initialises a repository and runs its first experiment", { timeout: 180_000 }, () => {
+    run("git", ["init", "--quiet"]);
+    writeFileSync(join(lab, ".gitignore"), "node_modules/\n");
+    run("npx", ["rigor", "init"]);
+    expect(existsSync(join(lab, "rigor.yaml"))).toBe(true);
+    const first = firstExperiment();
+    expect(run("npx", ["rigor", "run", first])).toMatch(/decision/i);
+    const started = performance.now();
+    expect(run("npx", ["rigor", "run", first])).toMatch(/already|done/i);
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+});
+
+function run(program: string, options: string[], cwd = lab): string {
+  return execFileSync(program, options, {
+    cwd,
+    env: environment,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+function tarball(): string {
+  const [found] = globSync("rigor-*.tgz", { cwd: directory });
+  if (found === undefined) throw new Error("npm pack wrote no package.");
+  return join(directory, found);
+}
+
+/** The experiment file that `rigor init` wrote. */
+function firstExperiment(): string {
+  const [found] = globSync("**/*.yaml", {
+    cwd: lab,
+    exclude: (path) => path === "node_modules" || path === ".rigor",
+  }).filter((path) => path !== "rigor.yaml");
+  if (found === undefined) throw new Error("rigor init wrote no experiment.");
+  return found;
+}
+
+/** The machine's older Node comes first where there is one; the pinned Node of this workspace is left out. */
+function userPath(path: string): string {
+  const folders = path.split(delimiter).filter((folder) => !folder.includes("node_modules"));
+  const oldNode = findOldNode();
+  return [...(oldNode === undefined ? [] : [dirname(oldNode)]), ...folders].join(delimiter);
+}
