@@ -62,21 +62,18 @@ function seedsDiffer({ metrics, checks }: RunsToCheck["experiment"], cell: reado
   const names = Object.keys(metrics).filter((name) => !checks.constant_allowed.includes(name));
   const complete = cell.filter((run) => names.every((name) => run.metrics[name] !== undefined));
   if (names.length === 0) return [];
-  const same = [...groupBy(complete, (run) => JSON.stringify(names.map((name) => run.metrics[name]))).values()];
+  const same = Array.from(groupBy(complete, (run) => JSON.stringify(names.map((name) => run.metrics[name]))).values());
   return same
     .filter((runs) => new Set(runs.map(({ seed }) => seed)).size > 1)
     .filter((runs) => runs.length === cell.length || names.some((name) => hasManyDigits(runs[0]?.metrics[name])))
-    .map((runs) =>
-      across(
-        "seeds-differ",
-        runs,
-        "Runs with different seeds gave exactly the same values; if that can be, list the metrics in checks.constant_allowed",
-        {
-          seeds: runs.map(({ seed }) => seed),
-          ...Object.fromEntries(names.map((name) => [name, runs[0]?.metrics[name] ?? null])),
-        },
-      ),
-    );
+    .map((runs) => {
+      const values = Object.fromEntries(names.map((name) => [name, runs[0]?.metrics[name] ?? null]));
+      const what = "Runs with different seeds gave exactly the same values";
+      return across("seeds-differ", runs, `${what} (metrics that may do so belong in checks.constant_allowed)`, {
+        seeds: runs.map(({ seed }) => seed),
+        same: values,
+      });
+    });
 }
 
 /** A baseline that is no better than guessing makes any comparison with it worthless. Judged on the mean of a cell. */
@@ -93,7 +90,7 @@ function aboveChance(
     const average = mean(values);
     if (metric.goal === "maximize" ? average > chance : average < chance) return [];
     const message = `The baseline's mean ${name} is ${average}, no better than chance (${chance}, ${metric.goal})`;
-    return [across("above-chance", cell, message, { [name]: values, mean: average, chance })];
+    return [across("above-chance", cell, message, { metric: name, values, mean: average, chance })];
   });
 }
 
@@ -109,14 +106,13 @@ function sameInputs(results: readonly RunResult[]): AcrossFailure[] {
     const differing = [...groupBy(reporting, pairKey).values()]
       .filter((pair) => new Set(pair.map(({ inputs_hash }) => inputs_hash)).size > 1)
       .flat();
+    const silentAmongOthers = reporting.length === 0 ? [] : silent;
     return [
-      ...(differing.length === 0
-        ? []
-        : [across("same-inputs", differing, "Arms saw different inputs", hashesOf(differing))]),
-      ...(silent.length === 0 || reporting.length === 0
-        ? []
-        : [across("same-inputs", silent, "Runs did not report inputs_hash, others of the task did", hashesOf(runs))]),
-    ];
+      { concerned: differing, what: "Arms saw different inputs" },
+      { concerned: silentAmongOthers, what: "Runs did not report inputs_hash, others of the task did" },
+    ]
+      .filter(({ concerned }) => concerned.length > 0)
+      .map(({ concerned, what }) => across("same-inputs", concerned, what, hashesOf(concerned)));
   });
 }
 

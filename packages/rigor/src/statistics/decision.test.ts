@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Comparison, DecisionRule } from "../domain/experiment.ts";
 import { decide, ruleHash, type ComparisonResult, type Decision } from "./decision.ts";
@@ -55,7 +55,10 @@ describe("the rule gives supported, refuted or inconclusive [decision.rule]", ()
   test("a significant difference below min_effect whose interval reaches it is inconclusive", () => {
     const result = only(decideOn(sst2(clearlyBetter), { min_effect: 0.053 }));
     expect(result.interval?.high).toBeGreaterThan(0.053);
-    expect(result).toMatchObject({ verdict: "inconclusive", reason: expect.stringContaining("not clearly so") });
+    expect(result).toMatchObject({
+      verdict: "inconclusive",
+      reason: expect.stringContaining("not clearly so") as string,
+    });
   });
 
   test("a significant difference the wrong way is refuted", () => {
@@ -103,9 +106,14 @@ describe("the rule gives supported, refuted or inconclusive [decision.rule]", ()
     const result = only(decideOn(sst2(ours, than), { test: "wilcoxon" }));
     expect(result.p).toBeLessThan(0.05);
     expect(result.effect).toBeLessThan(0);
-    expect(result).toMatchObject({ verdict: "inconclusive", reason: expect.stringContaining("opposite directions") });
+    expect(result).toMatchObject({
+      verdict: "inconclusive",
+      reason: expect.stringContaining("opposite directions") as string,
+    });
   });
 });
+
+const runWith = (arm: string, lr: number, seed: number) => ({ arm, task: "sst2", grid: { lr }, seed });
 
 describe("pairs are matched by task, grid and seed [F52]", () => {
   test("the position of measurements changes nothing", () => {
@@ -126,8 +134,7 @@ describe("pairs are matched by task, grid and seed [F52]", () => {
   });
 
   test("the same seed under another grid value is no partner", () => {
-    const run = (arm: string, lr: number, seed: number) => ({ arm, task: "sst2", grid: { lr }, seed });
-    const planned = [0, 1, 2].flatMap((seed) => [run("ours", 0.1, seed), run("base", 0.2, seed)]);
+    const planned = [0, 1, 2].flatMap((seed) => [runWith("ours", 0.1, seed), runWith("base", 0.2, seed)]);
     const measurements = planned.map((one, index) => ({
       ...one,
       run_id: `r${index}`,
@@ -143,7 +150,11 @@ describe("pairs are matched by task, grid and seed [F52]", () => {
 
   test("a planned value that is missing withholds any verdict and is named, with its partner", () => {
     const result = only(decideOn(sst2([...clearlyBetter.slice(0, 4), undefined])));
-    expect(result).toMatchObject({ n_pairs: 4, verdict: "inconclusive", reason: expect.stringContaining("missing") });
+    expect(result).toMatchObject({
+      n_pairs: 4,
+      verdict: "inconclusive",
+      reason: expect.stringContaining("missing") as string,
+    });
     expect(result.missing).toEqual([
       { arm: "base", task: "sst2", grid: {}, seed: 4, missing: "partner" },
       { arm: "ours", task: "sst2", grid: {}, seed: 4, missing: "value" },
@@ -160,7 +171,11 @@ describe("pairs are matched by task, grid and seed [F52]", () => {
         measurements: measurements as ReturnType<typeof measured>,
       }),
     );
-    expect(result).toMatchObject({ p: null, verdict: "inconclusive", reason: expect.stringContaining("2 values") });
+    expect(result).toMatchObject({
+      p: null,
+      verdict: "inconclusive",
+      reason: expect.stringContaining("2 values") as string,
+    });
   });
 });
 
@@ -180,7 +195,12 @@ describe("direction and what counts [F53]", () => {
     const planned = plannedRuns(values);
     const pilot = [100, 101, 102].flatMap((seed) =>
       ["ours", "base"].map((arm) => ({
-        ...{ arm, task: "sst2", grid: {}, seed, metric: "accuracy", run_id: `pilot-${arm}-${seed}` },
+        arm,
+        task: "sst2",
+        grid: {},
+        seed,
+        metric: "accuracy",
+        run_id: `pilot-${arm}-${seed}`,
         value: arm === "ours" ? 0.1 : 0.9,
       })),
     );
@@ -214,6 +234,8 @@ describe("direction and what counts [F53]", () => {
   });
 });
 
+const equalArms = (n: number) => only(decideOn(sst2(Array(n).fill(2), Array(n).fill(2)), { min_effect: 1 }));
+
 describe("few or equal values never give a false p [statistics.few-pairs]", () => {
   test("two pairs are not testable, whatever the difference", () => {
     const result = only(decideOn(sst2([0.9, 0.92], [0.1, 0.11])));
@@ -236,9 +258,8 @@ describe("few or equal values never give a false p [statistics.few-pairs]", () =
   });
 
   test("arms without any difference refute an effect only when there are seeds enough to say so", () => {
-    const equal = (n: number) => only(decideOn(sst2(Array(n).fill(2), Array(n).fill(2)), { min_effect: 1 }));
-    expect(equal(5)).toMatchObject({ p: 1, verdict: "inconclusive" });
-    expect(equal(6)).toMatchObject({ p: 1, verdict: "refuted" });
+    expect(equalArms(5)).toMatchObject({ p: 1, verdict: "inconclusive" });
+    expect(equalArms(6)).toMatchObject({ p: 1, verdict: "refuted" });
   });
 });
 
@@ -268,7 +289,7 @@ describe("p values are adjusted for all comparisons [F56]", () => {
   });
 
   test("refuting by min_effect is corrected as well", () => {
-    const small = many.map((one) => ({ ...one, min_effect: 0.025 }));
+    const small = ["ours", "a", "b"].map((better) => comparison({ better, alpha: 0.01, min_effect: 0.025 }));
     expect(run(small.slice(0, 1)).comparisons[0]?.verdict).toBe("refuted");
     expect(run(small).comparisons[0]?.min_effect_adjusted_p).toBeGreaterThan(0.01);
     expect(run(small).comparisons[0]?.verdict).toBe("inconclusive");
@@ -302,7 +323,7 @@ describe("a changed rule is another rule, and the decision says so [F54]", () =>
       const decision = decide({ ...input, experiment: one, registered_rule_hash: registered });
       expect(decision).toMatchObject({
         rule_changed: true,
-        reason: expect.stringContaining("not the one that was registered"),
+        reason: expect.stringContaining("not the one that was registered") as string,
       });
     }
   });

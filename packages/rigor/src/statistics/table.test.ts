@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { resultTable } from "./table.ts";
 import { experiment, measured, plannedRuns, type Values } from "./testing.ts";
@@ -37,7 +37,7 @@ describe("result table", () => {
       best: false,
       tied_with_best: false,
     });
-    expect(cell(result, "base", "sst2")).toMatchObject({ n: 5, mean: expect.closeTo(0.804, 12) });
+    expect(cell(result, "base", "sst2")).toMatchObject({ n: 5, mean: expect.closeTo(0.804, 12) as number });
     expect(cell(result, "base", "sst2")?.values[1]).toEqual({ seed: 1, value: 0.81, run_id: "base-sst2-1" });
     expect(JSON.parse(JSON.stringify(result))).toEqual(result);
   });

@@ -132,8 +132,8 @@ function markBest(rows: readonly ResultRow[], goal: Metric["goal"]): ResultRow[]
 function bestOf(cells: readonly (ResultCell | undefined)[], sign: number): ResultCell | undefined {
   let best: ResultCell | undefined;
   for (const cell of cells) {
-    if (cell?.mean == null) continue;
-    if (best?.mean == null || sign * cell.mean > sign * best.mean) best = cell;
+    if (cell === undefined || cell.mean === null) continue;
+    if (best === undefined || best.mean === null || sign * cell.mean > sign * best.mean) best = cell;
   }
   return best;
 }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { mannWhitney, mcnemar, midranks, wilcoxonSignedRank } from "./rank-tests.ts";
 import { cohenD, cohenDz, pairedT, welchT } from "./t-tests.ts";
@@ -27,7 +27,7 @@ describe("too little to test [statistics.few-pairs]", () => {
   test.each(named)("%s gives no p value for fewer than three pairs, and says why", (_, run) => {
     for (const n of [0, 1, 2]) {
       const result = run([1, 2].slice(0, n), [4, 7].slice(0, n));
-      expect(result).toEqual({ p: null, reason: expect.stringContaining("at least 3") });
+      expect(result).toEqual({ p: null, reason: expect.stringContaining("at least 3") as string });
     }
   });
 
@@ -118,7 +118,7 @@ describe("what holds for any samples", () => {
   test.each(unpaired)("%s does not depend on the order of values", (_, run) => {
     fc.assert(
       fc.property(samples, ({ a, b }) => {
-        expect(run([...a].sort(), b).p ?? -1).toBeCloseTo(run(a, b).p ?? -2, 10);
+        expect(run([...a].reverse(), b).p ?? -1).toBeCloseTo(run(a, b).p ?? -2, 10);
       }),
     );
   });

@@ -1,5 +1,6 @@
 import type { Comparison, Metric } from "../domain/experiment.ts";
 import type { ComparedArms } from "./comparison.ts";
+import { placeText } from "./places.ts";
 
 export type Verdict = "supported" | "refuted" | "inconclusive";
 
@@ -26,46 +27,69 @@ export function judge(
   adjustedP: number,
   minEffectAdjustedP: number,
 ): Judgement {
-  const { better, than, alpha, min_effect } = comparison;
-  const { test_result: result, min_effect_result: minEffectResult, effect, interval, missing } = arms;
+  const { test_result: result, effect, missing } = arms;
   if (result.p === null || effect === null) {
     return inconclusive(`Not testable: ${result.p === null ? result.reason : "no values"}.`);
   }
-  const first = missing[0];
+  const [first] = missing;
   if (first !== undefined) {
+    const count = `${missing.length} planned value${missing.length === 1 ? "" : "s"}`;
+    const where = `${first.arm} on ${placeText(first)}`;
     return inconclusive(
-      `${missing.length} planned value${missing.length === 1 ? "" : "s"} missing or without a partner, ` +
-        `first ${first.arm} on ${first.task} with seed ${first.seed}; nothing is decided on a part of the runs.`,
+      `${count} missing or without a partner, first ${where}; nothing is decided on a part of the runs.`,
     );
   }
-  const unit = metric.unit === null ? "" : ` ${metric.unit}`;
-  const found =
-    `${better} against ${than} on ${comparison.metric}: effect ${short(effect)}${unit}` +
-    `${interval === null ? "" : ` (${short(100 * interval.level)}% interval ${short(interval.low)} to ${short(interval.high)})`}` +
-    `, adjusted ${pText(adjustedP)}, ${sizeText(arms)}`;
+  const found = foundText(comparison, metric, arms, effect, adjustedP);
   if (effect !== 0 && result.direction !== 0 && result.direction !== Math.sign(effect)) {
     return inconclusive(`${found}; the ranks and the means point in opposite directions.`);
   }
+  return judgeEffect(comparison, arms, { found, effect, adjustedP, minEffectAdjustedP });
+}
+
+function judgeEffect(
+  { than, alpha, min_effect }: Comparison,
+  { min_effect_result: minEffectResult, interval }: ComparedArms,
+  {
+    found,
+    effect,
+    adjustedP,
+    minEffectAdjustedP,
+  }: {
+    found: string;
+    effect: number;
+    adjustedP: number;
+    minEffectAdjustedP: number;
+  },
+): Judgement {
+  const smallest = `the smallest effect that counts, ${short(min_effect)}`;
   const significant = adjustedP < alpha;
   if (significant && effect < 0) return { verdict: "refuted", reason: `${found}; ${than} is better.` };
   if (significant && effect > 0 && effect >= min_effect) {
-    return {
-      verdict: "supported",
-      reason: `${found}; at least the smallest effect that counts, ${short(min_effect)}.`,
-    };
+    return { verdict: "supported", reason: `${found}; at least ${smallest}.` };
   }
-  const clearlyBelow =
-    minEffectResult.p !== null && minEffectResult.direction === -1 && minEffectAdjustedP < alpha && effect < min_effect;
-  if (clearlyBelow && interval !== null && interval.high < min_effect) {
-    return {
-      verdict: "refuted",
-      reason: `${found}; below the smallest effect that counts, ${short(min_effect)} (adjusted ${pText(minEffectAdjustedP)}).`,
-    };
+  const below = minEffectResult.p !== null && minEffectResult.direction === -1 && effect < min_effect;
+  if (below && minEffectAdjustedP < alpha && interval !== null && interval.high < min_effect) {
+    return { verdict: "refuted", reason: `${found}; below ${smallest} (adjusted ${pText(minEffectAdjustedP)}).` };
   }
   if (!significant) return inconclusive(`${found}; not below alpha = ${short(alpha)}.`);
-  return inconclusive(
-    `${found}; smaller than the smallest effect that counts, ${short(min_effect)}, but not clearly so.`,
-  );
+  return inconclusive(`${found}; smaller than ${smallest}, but not clearly so.`);
+}
+
+/** What was measured, as the beginning of a sentence. */
+function foundText(
+  { better, than, metric: name }: Comparison,
+  { unit }: Metric,
+  arms: ComparedArms,
+  effect: number,
+  adjustedP: number,
+): string {
+  const { interval } = arms;
+  const size = `effect ${short(effect)}${unit === null ? "" : ` ${unit}`}`;
+  const bounds =
+    interval === null
+      ? ""
+      : ` (${short(100 * interval.level)}% interval ${short(interval.low)} to ${short(interval.high)})`;
+  return `${better} against ${than} on ${name}: ${size}${bounds}, adjusted ${pText(adjustedP)}, ${sizeText(arms)}`;
 }
 
 function inconclusive(reason: string): Judgement {
