@@ -1,7 +1,7 @@
 import type { Json } from "../domain/canonical.ts";
 import type { Cell, Experiment } from "../domain/experiment.ts";
 import type { CheckFailure } from "./checks.ts";
-import { cellKey, groupBy, pairKey, placeText, runKey, type PlannedRun } from "./places.ts";
+import { cellKey, groupBy, pairKey, placeText, runKey, type RunPlace } from "./places.ts";
 import { mean } from "./summaries.ts";
 
 /** A check over several runs, with those it concerns. */
@@ -21,7 +21,7 @@ export interface RunResult extends Pick<Cell, "arm" | "task" | "grid"> {
 export interface RunsToCheck {
   experiment: Pick<Experiment, "metrics" | "arms" | "checks">;
   /** The runs of the stage, without those that a person chose to skip. */
-  planned: readonly PlannedRun[];
+  planned: readonly RunPlace[];
   results: readonly RunResult[];
 }
 
@@ -38,7 +38,7 @@ export function checkAcross({ experiment, planned, results }: RunsToCheck): Acro
   ];
 }
 
-function allPresent(planned: readonly PlannedRun[], results: readonly RunResult[]): AcrossFailure[] {
+function allPresent(planned: readonly RunPlace[], results: readonly RunResult[]): AcrossFailure[] {
   const byRun = groupBy(results, runKey);
   const missing = [...new Map(planned.map((run) => [runKey(run), run]))]
     .filter(([key]) => !byRun.has(key))

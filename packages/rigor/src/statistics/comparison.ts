@@ -1,13 +1,13 @@
 import tQuantile from "@stdlib/stats-base-dists-t-quantile";
 import type { Comparison, Measurement, Metric } from "../domain/experiment.ts";
-import { byKey, countedMeasurements, groupBy, pairKey, placeText, runKey, type PlannedRun } from "./places.ts";
+import { byKey, countedMeasurements, groupBy, pairKey, placeText, runKey, type RunPlace } from "./places.ts";
 import { mannWhitney, wilcoxonSignedRank } from "./rank-tests.ts";
 import { bootstrapMean, bootstrapMeanDifference, mean, meanInterval, type Interval } from "./summaries.ts";
 import { cohenD, cohenDz, pairedT, smallestPairedP, smallestUnpairedP, welchError, welchT } from "./t-tests.ts";
 import { notTestable, pairedDifferences, type TestResult } from "./test-result.ts";
 
 /** A planned run of one arm whose partner in the other arm, or whose own value, is missing. */
-export interface MissingValue extends PlannedRun {
+export interface MissingValue extends RunPlace {
   /** `partner`: this run has a value, the other arm's has none. `value`: this run has none. */
   missing: "partner" | "value";
 }
@@ -62,7 +62,7 @@ export function isPaired(test: Comparison["test"]): boolean {
 export function compareArms(
   comparison: Comparison,
   goal: Metric["goal"],
-  planned: readonly PlannedRun[],
+  planned: readonly RunPlace[],
   measurements: readonly Measurement[],
 ): ComparedArms {
   const concerned = planned.filter(
@@ -165,7 +165,7 @@ function effectInterval(
 
 function missingValues(
   { better, than, test }: Comparison,
-  concerned: readonly PlannedRun[],
+  concerned: readonly RunPlace[],
   counted: readonly Measurement[],
 ): MissingValue[] {
   const present = new Set(counted.map(runKey));

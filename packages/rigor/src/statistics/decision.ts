@@ -3,7 +3,7 @@ import { RigorError } from "../domain/errors.ts";
 import type { Comparison, Experiment, Measurement, Metric } from "../domain/experiment.ts";
 import { compareArms, type ComparedArms, type EffectInterval, type MissingValue } from "./comparison.ts";
 import { adjust, type Correction } from "./corrections.ts";
-import type { PlannedRun } from "./places.ts";
+import type { RunPlace } from "./places.ts";
 import type { TestMethod } from "./test-result.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
@@ -63,7 +63,7 @@ export interface ComparisonResult {
 export interface DecisionInput {
   experiment: Pick<Experiment, "decision" | "metrics">;
   /** The runs of the final stage, without those that a person chose to skip. */
-  planned: readonly PlannedRun[];
+  planned: readonly RunPlace[];
   measurements: readonly Measurement[];
   /** `ruleHash` of the rule as it was before the first run. */
   registered_rule_hash?: string;

@@ -1,21 +1,29 @@
 import { canonicalJson } from "../domain/canonical.ts";
+import type { PlannedRun } from "../domain/design.ts";
 import type { Cell, Measurement } from "../domain/experiment.ts";
 
-/** One planned run: a cell with one seed. Only what is planned counts, and all that is planned must be there. */
-export type PlannedRun = Pick<Cell, "arm" | "task" | "grid"> & { seed: number };
+/** Where a planned run stands in the design: a cell with one seed. Only what is planned counts, and all that is planned must be there. */
+export type RunPlace = Pick<Cell, "arm" | "task" | "grid"> & { seed: number };
+
+/** The places that a stage asks for, by its index in `stages`; that of the last stage gives the final comparison. */
+export function stagePlaces(planned: readonly PlannedRun[], stage: number): RunPlace[] {
+  return planned
+    .filter(({ stages }) => stages.includes(stage))
+    .map(({ cell: { arm, task, grid }, seed }) => ({ arm, task, grid, seed }));
+}
 
 /** What two arms must share to be compared as a pair. */
-export type Pairing = Omit<PlannedRun, "arm">;
+export type Pairing = Omit<RunPlace, "arm">;
 
 export function pairKey({ task, grid, seed }: Pairing): string {
   return canonicalJson([task, grid, seed]);
 }
 
-export function runKey(run: PlannedRun): string {
+export function runKey(run: RunPlace): string {
   return canonicalJson([run.arm, run.task, run.grid, run.seed]);
 }
 
-export function cellKey(cell: Omit<PlannedRun, "seed">): string {
+export function cellKey(cell: Omit<RunPlace, "seed">): string {
   return canonicalJson([cell.arm, cell.task, cell.grid]);
 }
 
@@ -25,7 +33,7 @@ export function cellKey(cell: Omit<PlannedRun, "seed">): string {
  */
 export function countedMeasurements(
   metric: string,
-  planned: readonly PlannedRun[],
+  planned: readonly RunPlace[],
   measurements: readonly Measurement[],
 ): Measurement[] {
   const wanted = new Set(planned.map(runKey));

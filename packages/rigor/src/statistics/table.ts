@@ -2,7 +2,7 @@ import type { Json } from "../domain/canonical.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { Arm, Experiment, Measurement, Metric } from "../domain/experiment.ts";
 import { canonicalJson } from "../domain/canonical.ts";
-import { cellKey, countedMeasurements, groupBy, type PlannedRun } from "./places.ts";
+import { cellKey, countedMeasurements, groupBy, type RunPlace } from "./places.ts";
 import { meanInterval, type MeanInterval } from "./summaries.ts";
 import { pairedT } from "./t-tests.ts";
 
@@ -44,7 +44,7 @@ export interface TableInput {
   experiment: Pick<Experiment, "metrics" | "arms" | "tasks">;
   metric: string;
   /** The runs that count; they also give the rows and columns. */
-  planned: readonly PlannedRun[];
+  planned: readonly RunPlace[];
   measurements: readonly Measurement[];
   level?: number;
 }

@@ -1,5 +1,5 @@
 import type { Comparison, Experiment, Measurement } from "../domain/experiment.ts";
-import type { PlannedRun } from "./places.ts";
+import type { RunPlace } from "./places.ts";
 
 /** Builders for the tests of this folder. */
 
@@ -40,7 +40,7 @@ export function comparison(changes: Partial<Comparison> = {}): Comparison {
 /** Arm -> task -> values by seed 0, 1, 2...; `undefined` leaves the seed out. */
 export type Values = Record<string, Record<string, readonly (number | undefined)[]>>;
 
-export function plannedRuns(values: Values): PlannedRun[] {
+export function plannedRuns(values: Values): RunPlace[] {
   return Object.entries(values).flatMap(([arm, tasks]) =>
     Object.entries(tasks).flatMap(([task, list]) => list.map((_, seed) => ({ arm, task, grid: {}, seed }))),
   );
