@@ -79,10 +79,8 @@ function tarball(): string {
 
 /** The experiment file that `rigor init` wrote. */
 function firstExperiment(): string {
-  const [found] = globSync("**/*.yaml", {
-    cwd: lab,
-    exclude: (path) => path === "node_modules" || path === ".rigor",
-  }).filter((path) => path !== "rigor.yaml");
+  const written = globSync("**/*.yaml", { cwd: lab, exclude: (path) => path === "node_modules" || path === ".rigor" });
+  const found = written.find((path) => path !== "rigor.yaml");
   if (found === undefined) throw new Error("rigor init wrote no experiment.");
   return found;
 }

@@ -33,19 +33,23 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Called by vitest once for the whole run; the function that it returns is called at the end. */
-export default async function setup(): Promise<(() => Promise<void>) | undefined> {
-  if (process.env[variable]) return undefined;
+let started: PrivatePostgres | undefined;
+
+/** Called by vitest once, before all tests. */
+export async function setup(): Promise<void> {
+  if (testServerUrl() !== undefined) return;
   const binaries = findBinaries();
-  if (binaries === undefined) {
-    if (process.env["CI"] === "true") {
-      throw new Error(`CI must test PostgreSQL, but no server was found. Install postgresql, or set ${variable}.`);
-    }
-    return undefined;
+  if (binaries !== undefined) {
+    started = await startPostgres(binaries);
+    process.env[variable] = started.url;
+  } else if (process.env["CI"] === "true") {
+    throw new Error(`CI must test PostgreSQL, but no server was found. Install postgresql, or set ${variable}.`);
   }
-  const server = await startPostgres(binaries);
-  process.env[variable] = server.url;
-  return () => server.stop();
+}
+
+/** Called by vitest once, after all tests. */
+export async function teardown(): Promise<void> {
+  await started?.stop();
 }
 
 /** The server to test with, or undefined where there is none (then skip, never pass). */

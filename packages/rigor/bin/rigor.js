@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Starts Rigor on a Node that can run it, whichever Node started this file. Must itself parse on Node 18.
 import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const neededMajor = 24;
 const launcher = fileURLToPath(import.meta.url);
@@ -9,7 +10,10 @@ const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
 
 const [first] = process.argv.slice(2);
 if (first === "--version" || first === "-v") {
-  console.log(JSON.parse(readFileSync(`${packageDirectory}package.json`, "utf8")).version);
+  const { version } = /** @type {{ version: string }} */ (
+    JSON.parse(readFileSync(`${packageDirectory}package.json`, "utf8"))
+  );
+  console.log(version);
 } else if (Number.parseInt(process.versions.node, 10) >= neededMajor) {
   await start();
 } else {
@@ -25,7 +29,6 @@ async function start() {
   const build = `${packageDirectory}dist/cli/main.js`;
   const main = inCheckout && existsSync(source) ? source : build;
   if (!existsSync(main)) fail("the package is incomplete: it has no dist/cli/main.js", "Install it again.");
-  const { pathToFileURL } = await import("node:url");
   await import(pathToFileURL(main).href);
 }
 
@@ -38,16 +41,15 @@ async function startOnPinnedNode() {
   // A terminal sends its signals to both processes: passing one on would deliver it twice. Without a terminal only
   // this process gets them. Either way it must live until the child has ended.
   const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
-  for (const signal of ["SIGINT", "SIGQUIT", "SIGHUP"]) {
-    process.on(signal, () => {
-      if (!onTerminal) child.kill(signal);
-    });
-  }
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  /** @param {NodeJS.Signals} signal */
+  const passOn = (signal) => {
+    if (!onTerminal || signal === "SIGTERM") child.kill(signal);
+  };
+  for (const signal of ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"]) process.on(signal, passOn);
 
   child.on("error", (error) => fail(`${node} does not start (${error.message})`, installAdvice()));
   child.on("exit", (code, signal) => {
-    if (signal === null) process.exit(code);
+    if (signal === null) process.exit(code ?? 1);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
@@ -56,14 +58,14 @@ async function startOnPinnedNode() {
 /** The program inside the package `node`, on which Rigor depends. */
 async function pinnedNode() {
   const { createRequire } = await import("node:module");
-  const { dirname, join } = await import("node:path");
   try {
     const manifest = createRequire(import.meta.url).resolve("node/package.json");
     const program = realpathSync(join(dirname(manifest), "bin", process.platform === "win32" ? "node.exe" : "node"));
     // Were this that program already, starting it again would never end.
     if (program !== realpathSync(process.execPath)) return program;
   } catch (error) {
-    if (error.code !== "MODULE_NOT_FOUND" && error.code !== "ENOENT") throw error;
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code !== "MODULE_NOT_FOUND" && code !== "ENOENT") throw error;
   }
   return fail(
     `this is Node ${process.versions.node}, and the Node ${neededMajor} that comes with Rigor is missing`,
@@ -78,6 +80,11 @@ function installAdvice() {
   ].join(" ");
 }
 
+/**
+ * @param {string} what
+ * @param {string} next
+ * @returns {never}
+ */
 function fail(what, next) {
   console.error(`rigor: ${what}.\n${next}`);
   process.exit(1);
