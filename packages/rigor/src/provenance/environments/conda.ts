@@ -1,0 +1,62 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { BuildPlan, Command, EnvironmentManager } from "./manager.ts";
+import { describePython, isFile, requirementPaths } from "./python.ts";
+
+const condaPackage = z.object({ name: z.string(), version: z.string() });
+
+/**
+ * conda, mamba or micromamba, from an `environment.yml` or an explicit lock (`conda list --explicit`, conda-lock).
+ * Written from their documentation; the command lines are tested, the tools themselves are not run by the tests.
+ */
+export const conda: EnvironmentManager = {
+  name: "conda",
+  defaultLock: "environment.yml",
+  defaultSetup: "conda env create -f LOCK",
+  tools: ["micromamba", "mamba", "conda"],
+  toolHint: "Install micromamba, mamba or conda, or use `environment.manager: pip`.",
+
+  async references({ text }) {
+    // A section `pip:` holds requirements, one list item each.
+    const items = text.replace(/^\s*-\s+(?=\S)/gm, "").replace(/^["'](.*)["']$/gm, "$1");
+    const { packages, requirements } = requirementPaths(items);
+    const paths = isExplicit(text) ? [] : [...packages, ...requirements].filter((path) => !path.includes("::"));
+    return { paths, companions: [], whole_directory: false };
+  },
+
+  isPlainSetup: () => false,
+  runtime: async () => null,
+
+  commands: (plan, tool) => [plan.setup === null ? create(plan, tool) : ["sh", "-c", plan.setup]],
+  // `env create` knows no --yes in older versions; both variables are documented and ignored by the other tool.
+  buildVariables: () => ({ CONDA_ALWAYS_YES: "true", MAMBA_ALWAYS_YES: "true" }),
+  variables: (plan) => ({ variables: { CONDA_PREFIX: prefix(plan) }, path_prefix: [join(prefix(plan), "bin")] }),
+  links: async () => ({}),
+
+  async describe(plan) {
+    const directory = join(prefix(plan), "conda-meta");
+    const names = (await readdir(directory)).filter((name) => name.endsWith(".json"));
+    const records = await Promise.all(names.map((name) => readFile(join(directory, name), "utf8")));
+    const installed = records.map((record) => condaPackage.parse(JSON.parse(record)));
+    const packages = Object.fromEntries(installed.map(({ name, version }) => [name, version]));
+    const python = join(prefix(plan), "bin", "python");
+    if (!(await isFile(python)) || packages["pip"] === undefined) return { packages, runtime: {} };
+    const listed = await describePython(python, [python, "-m", "pip", "list", "--format", "json"]);
+    return { packages: { ...listed.packages, ...packages }, runtime: listed.runtime };
+  },
+};
+
+function create(plan: BuildPlan, tool: string): Command {
+  const target = ["--prefix", prefix(plan), "--file", plan.lock_name];
+  if (tool === "micromamba" || isExplicit(plan.lock_text)) return [tool, "create", ...target];
+  return [tool, "env", "create", ...target];
+}
+
+function isExplicit(lockText: string): boolean {
+  return /^@EXPLICIT\s*$/m.test(lockText);
+}
+
+function prefix(plan: BuildPlan): string {
+  return join(plan.directory, "prefix");
+}
