@@ -1,6 +1,6 @@
 // Which folder may import which. A folder may import only what stands below it; see ARCHITECTURE.md.
 const source = "^packages/rigor/src";
-const test = "[.](test|suite)[.]ts$";
+const test = "[.](test|suite|testing)[.]ts$";
 
 /** Folders from top to bottom: each lists the folders that it may import besides itself. */
 const base = ["domain", "statistics"];
@@ -30,11 +30,11 @@ export default {
     {
       name: "cli-is-a-client",
       severity: "error",
-      comment: "cli may import only api/contract, its own files, and the domain's errors and formatting",
+      comment: "cli may import only api/contract, its own files, and the domain's errors, units and formatting",
       from: { path: `${source}/cli/`, pathNot: test },
       to: {
         path: `${source}/`,
-        pathNot: `${source}/(cli/|api/contract([.]ts$|/)|domain/(errors|format[^/]*)([.]ts$|/))`,
+        pathNot: `${source}/(cli/|api/contract([.]ts$|/)|domain/(files/)?(errors|format[^/]*|units)([.]ts$|/))`,
       },
     },
     {

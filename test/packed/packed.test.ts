@@ -38,7 +38,7 @@ describe("the packed package [start.packed]", () => {
     for (const name of ["bin/rigor.js", "dist/cli/main.js", "dist/helpers/rigor.js", "helpers/rigor.py", "LICENSE"]) {
       expect(files).toContain(`package/${name}`);
     }
-    expect(files.filter((file) => /\.test\.|\.suite\.|^package\/(src|test)\//.test(file))).toEqual([]);
+    expect(files.filter((file) => /\.(test|suite|testing)\.|^package\/(src|test)\//.test(file))).toEqual([]);
   });
 
   test("is installed in an empty folder and tells its version", { timeout: 180_000 }, () => {
