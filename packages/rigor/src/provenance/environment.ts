@@ -128,6 +128,7 @@ async function ensure(
     (await readComplete(directory)) ??
     (await withFileLock(`${directory}.lock`, buildOnce, {
       onWait: (holder) => request.log?.(`Another process builds this environment; ${holder}.`),
+      signal: request.signal,
     }));
   const { variables, path_prefix } = manager.variables(plan);
   return {

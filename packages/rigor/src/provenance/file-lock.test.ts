@@ -55,6 +55,8 @@ test("a living process keeps its lock until it dies", async () => {
   await sleep(300);
   expect(acquired).toBe(false);
   expect(messages).toEqual([`waiting for process ${holder.pid} on ${hostname()}`]);
+  const impatient = withFileLock(path, async () => true, { pollMs: 10, signal: AbortSignal.timeout(50) });
+  await expect(impatient).rejects.toMatchObject({ name: "TimeoutError" });
   holder.kill("SIGKILL");
   expect(await waiting).toBe(true);
 });

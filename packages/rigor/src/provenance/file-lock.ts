@@ -16,6 +16,8 @@ export interface FileLockOptions {
   /** Called once when somebody else holds the lock. */
   onWait?: (message: string) => void;
   pollMs?: number;
+  /** Ends the wait, with the signal's reason as error; work that has begun is not its concern. */
+  signal?: AbortSignal | undefined;
 }
 
 /** The owner renews the file's time this often, for those who cannot see its process. */
@@ -46,9 +48,10 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>, opti
   }
 }
 
-async function acquire(path: string, { onWait, pollMs = 200 }: FileLockOptions): Promise<void> {
+async function acquire(path: string, { onWait, pollMs = 200, signal }: FileLockOptions): Promise<void> {
   const me: Owner = { host: hostname(), pid: process.pid, started: await processStart(process.pid) };
   for (let waited = false; ;) {
+    signal?.throwIfAborted();
     if (await create(path, JSON.stringify(me))) return;
     const holder = await readOwner(path);
     if (holder !== "free" && (await isDead(path, holder))) await removeDead(path);
