@@ -1,0 +1,138 @@
+import { canonicalJson, type Json } from "./canonical.ts";
+import { RigorError } from "./errors.ts";
+import { suggestion } from "./files/suggest.ts";
+import { scanArgument, type Quoting, type Scan } from "./placeholders.ts";
+import { scanShell } from "./shell-scan.ts";
+
+/** What the placeholders of a command stand for. */
+export interface CommandValues {
+  seed: number;
+  arm: string;
+  task: string;
+  parameters: Record<string, Json>;
+  /** Paths at which the run finds its inputs. */
+  inputs: Record<string, string>;
+  /** The directory into which the run writes. */
+  output: string;
+  run_id: string;
+  attempt: number;
+  /** Directory of the last attempt's checkpoints; null, which gives empty text, on a fresh start. */
+  resume: string | null;
+}
+
+/** A command for `/bin/sh -c`, or an argument list that no shell reads. */
+export type RenderedCommand = { shell: string } | { argv: string[] };
+
+/** Names that a command may use. */
+export interface CommandNames {
+  parameters: Iterable<string>;
+  inputs: Iterable<string>;
+}
+
+/** A problem of a command, and the argument that has it; null for a shell command. */
+export interface CommandProblem {
+  argument: number | null;
+  problem: string;
+}
+
+/**
+ * Fills in the placeholders of a command. In a shell command each becomes one quoted argument or part of one, whatever
+ * quotes stand around it; in a list each argument is passed exactly.
+ *
+ * @throws RigorError `file-invalid` when a placeholder is unknown, stands where it cannot be quoted, or has a NUL byte.
+ */
+export function renderCommand(run: string | readonly string[], values: CommandValues): RenderedCommand {
+  const [first] = checkCommand(run, { parameters: Object.keys(values.parameters), inputs: Object.keys(values.inputs) });
+  if (first !== undefined) {
+    throw new RigorError("file-invalid", `The command cannot be run: ${first.problem}`, {
+      next: "Correct `run` in the experiment file.",
+    });
+  }
+  if (typeof run !== "string")
+    return { argv: run.map((argument) => fill(scanArgument(argument), values, (text) => text)) };
+  return { shell: fill(scanShell(run), values, quoteWithin) };
+}
+
+/** What is wrong with the placeholders of a command, before any value is known. */
+export function checkCommand(run: string | readonly string[], names: CommandNames): CommandProblem[] {
+  const scans: [number | null, Scan][] =
+    typeof run === "string" ? [[null, scanShell(run)]] : run.map((text, index) => [index, scanArgument(text)]);
+  const allowed = [
+    ...Array.from(names.parameters, (name) => `parameters.${name}`),
+    ...Array.from(names.inputs, (name) => `inputs.${name}`),
+  ];
+  return scans.flatMap(([argument, { parts, problems }]) => {
+    const used = parts.flatMap((part) => ("placeholder" in part ? [part.placeholder] : []));
+    const unknown = used.filter((name) => name.includes(".") && !allowed.includes(name));
+    return [...problems, ...unknown.map((name) => unknownPlaceholder(name, allowed))].map((problem) => ({
+      argument,
+      problem,
+    }));
+  });
+}
+
+function unknownPlaceholder(name: string, allowed: string[]): string {
+  const kind = name.startsWith("inputs.") ? "inputs" : "parameters";
+  const known = allowed.filter((candidate) => candidate.startsWith(`${kind}.`)).map((candidate) => `{${candidate}}`);
+  const list = known.length === 0 ? `there are no ${kind}` : `allowed: ${known.join(", ")}`;
+  const meant = suggestion(`{${name}}`, known);
+  return `\`{${name}}\` names no ${kind === "inputs" ? "input" : "parameter"} of every run${meant} (${list}; \`{{${name}}}\` is plain text)`;
+}
+
+function fill(scan: Scan, values: CommandValues, quote: (text: string, quoting: Quoting) => string): string {
+  return scan.parts
+    .map((part) =>
+      "text" in part ? refuseNul(part.text, "the command") : quote(valueOf(part.placeholder, values), part.quoting),
+    )
+    .join("");
+}
+
+function valueOf(placeholder: string, values: CommandValues): string {
+  return refuseNul(plainValue(placeholder, values), `the value of \`{${placeholder}}\``);
+}
+
+function plainValue(placeholder: string, values: CommandValues): string {
+  const dot = placeholder.indexOf(".");
+  const name = placeholder.slice(dot + 1);
+  if (dot > 0) {
+    const group: Record<string, Json> = placeholder.startsWith("inputs.") ? values.inputs : values.parameters;
+    return asText(group[name] ?? null);
+  }
+  switch (placeholder) {
+    case "seed":
+    case "attempt":
+      return String(values[placeholder]);
+    case "arm":
+    case "task":
+    case "output":
+    case "run_id":
+      return values[placeholder];
+    case "resume":
+      return values.resume ?? "";
+    default:
+      throw new RigorError("internal", `The placeholder \`{${placeholder}}\` has no value.`);
+  }
+}
+
+/** Text as it is; anything else as JSON. */
+function asText(value: Json): string {
+  return typeof value === "string" ? value : canonicalJson(value);
+}
+
+function refuseNul(text: string, what: string): string {
+  if (!text.includes("\0")) return text;
+  throw new RigorError("file-invalid", `A NUL byte cannot be passed to a program, but ${what} has one.`, {
+    next: "Take it out of the experiment file, or pass the value in a file.",
+  });
+}
+
+/** Closes the quotes around a placeholder, gives the quoted value, and opens them again. */
+function quoteWithin(text: string, quoting: Quoting): string {
+  const mark = { none: "", single: "'", double: '"' }[quoting];
+  return `${mark}${shellQuote(text)}${mark}`;
+}
+
+/** The text as exactly one word of a POSIX shell. NUL bytes cannot be passed and must be refused before. */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
