@@ -8,6 +8,9 @@ import { environmentIdentity } from "./environment-identity.ts";
 import { ensureEnvironment, removeEnvironment, type BuiltEnvironment } from "./environment.ts";
 import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.ts";
 
+// Real builds, of which pip's takes 17 s on a busy machine of two cores.
+vi.setConfig({ testTimeout: 120_000 });
+
 afterEach(() => {
   vi.unstubAllEnvs();
 });
