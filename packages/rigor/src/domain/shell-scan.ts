@@ -69,7 +69,7 @@ class ShellScanner {
       case "<":
         return this.#less();
       case "(":
-        if (this.#command[this.#offset + 1] === "(") this.#lose("`((`");
+        if (this.#command[this.#offset + 1] === "(" || this.#continues(this.#offset + 1)) this.#lose("`((`");
         this.#atWordStart = true;
         return this.#copy(1);
       default:
@@ -91,6 +91,11 @@ class ShellScanner {
     if (character === "`") return this.#backquotes();
     if (character === "$") return this.#dollar();
     return character === "{" ? this.#brace() : this.#copy(1);
+  }
+
+  /** Whether a backslash and a line break stand here: they vanish, so that what follows joins what is before. */
+  #continues(offset: number): boolean {
+    return this.#command.startsWith("\\\n", offset);
   }
 
   #copy(length: number): void {
@@ -126,6 +131,8 @@ class ShellScanner {
       const end = substitutionEnd(this.#command, this.#offset + 2);
       if (end !== null) return this.#region(end, "inside `$( )`");
       this.#lose("a `$( )` that holds `case`, comments, here-documents or an open quote");
+    } else if (this.#continues(this.#offset + 1)) {
+      this.#lose("`$` at the end of a line that goes on");
     } else if (next === "[" || (next === "'" && this.#quoting === "none")) {
       this.#lose(`\`$${next}\``);
     }
@@ -152,6 +159,7 @@ class ShellScanner {
 
   #less(): void {
     this.#atWordStart = true;
+    if (this.#continues(this.#offset + 1)) this.#lose("`<` at the end of a line that goes on");
     if (this.#command[this.#offset + 1] !== "<") return this.#copy(1);
     const match = matchAt(hereDocument, this.#command, this.#offset);
     if (match === null) {
@@ -245,7 +253,7 @@ function substitutionEnd(text: string, start: number): number | null {
 function substitutionStep(text: string, offset: number): number | null {
   switch (text[offset]) {
     case "\\":
-      return offset + 2;
+      return text[offset + 1] === "\n" ? null : offset + 2;
     case "'": {
       const end = text.indexOf("'", offset + 1);
       return end < 0 ? null : end + 1;
@@ -286,5 +294,5 @@ function dollarEnd(text: string, offset: number, unquoted: boolean): number | nu
   const next = text[offset + 1];
   if (next === "(") return substitutionEnd(text, offset + 2);
   if (next === "{" || next === "[" || (next === "'" && unquoted)) return null;
-  return offset + 1;
+  return next === "\\" && text[offset + 2] === "\n" ? null : offset + 1;
 }
