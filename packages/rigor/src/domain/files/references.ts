@@ -118,38 +118,55 @@ function checkStageNames(file: FileExperiment, references: References): void {
   }
 }
 
+type FileComparison = NonNullable<FileExperiment["decision"]>["comparisons"][number];
+
 function checkDecision(file: FileExperiment, references: References): void {
-  const arms = Object.keys(file.arms);
-  const final = file.stages.at(-1);
   const seen = new Map<string, number>();
   for (const [index, comparison] of (file.decision?.comparisons ?? []).entries()) {
-    const at = (key: string): Path => ["decision", "comparisons", index, key];
-    const { better, than, metric = file.primary_metric, task } = comparison;
-    references.known(at("better"), "arm", better, arms);
-    references.known(at("than"), "arm", than, arms);
-    if (better === than) references.problem(at("than"), `the arm \`${than}\` cannot be compared with itself`);
-    if (comparison.metric !== undefined)
-      references.known(at("metric"), "metric", comparison.metric, Object.keys(file.metrics));
-    if (task !== null) references.known(at("task"), "task", task, Object.keys(file.tasks));
-    for (const key of ["better", "than"] as const) {
-      if (!arms.includes(comparison[key]) || (final?.arms?.includes(comparison[key]) ?? true)) continue;
-      references.problem(
-        at(key),
-        `the arm \`${comparison[key]}\` is not in the last stage, and only its runs are compared`,
-      );
-    }
-    if (task !== null && Object.hasOwn(file.tasks, task) && !(final?.tasks?.includes(task) ?? true)) {
-      references.problem(at("task"), `the task \`${task}\` is not in the last stage, and only its runs are compared`);
-    }
-    const key = JSON.stringify([better, than, metric, task, comparison.test]);
+    const path = ["decision", "comparisons", index];
+    checkComparisonNames(file, comparison, path, references);
+    checkInLastStage(file, comparison, path, references);
+    const { better, than, metric = file.primary_metric, task, test } = comparison;
+    const key = JSON.stringify([better, than, metric, task, test]);
     const first = seen.get(key);
     if (first !== undefined) {
-      references.problem(
-        ["decision", "comparisons", index],
-        `this comparison is there twice; the first is at ${references.place(["decision", "comparisons", first])}`,
-      );
+      const place = references.place(["decision", "comparisons", first]);
+      references.problem(path, `this comparison is there twice; the first is at ${place}`);
     }
     seen.set(key, first ?? index);
+  }
+}
+
+function checkComparisonNames(
+  file: FileExperiment,
+  { better, than, metric, task }: FileComparison,
+  path: Path,
+  references: References,
+): void {
+  const arms = Object.keys(file.arms);
+  references.known([...path, "better"], "arm", better, arms);
+  references.known([...path, "than"], "arm", than, arms);
+  if (better === than) references.problem([...path, "than"], `the arm \`${than}\` cannot be compared with itself`);
+  if (metric !== undefined) references.known([...path, "metric"], "metric", metric, Object.keys(file.metrics));
+  if (task !== null) references.known([...path, "task"], "task", task, Object.keys(file.tasks));
+}
+
+/** Only runs of the last stage are compared, so it must have what is compared. */
+function checkInLastStage(file: FileExperiment, comparison: FileComparison, path: Path, references: References): void {
+  const final = file.stages.at(-1);
+  const places = [
+    { key: "better", kind: "arm", defined: file.arms, inStage: final?.arms },
+    { key: "than", kind: "arm", defined: file.arms, inStage: final?.arms },
+    { key: "task", kind: "task", defined: file.tasks, inStage: final?.tasks },
+  ] as const;
+  for (const { key, kind, defined, inStage } of places) {
+    const name = comparison[key];
+    // A name that is defined nowhere has been told already.
+    if (name === null || !Object.hasOwn(defined, name) || (inStage?.includes(name) ?? true)) continue;
+    references.problem(
+      [...path, key],
+      `the ${kind} \`${name}\` is not in the last stage, and only its runs are compared`,
+    );
   }
 }
 

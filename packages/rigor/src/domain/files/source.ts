@@ -90,7 +90,7 @@ function checkText(text: string, problems: Problems): boolean {
       return false;
     }
     // The characters that YAML forbids, as they come from binary files and broken encodings.
-    const control = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F\uFFFD]/.exec(line);
+    const control = /(?![\t\r\u0080-\u009F])[\p{Cc}\uFFFD]/u.exec(line);
     if (control !== null) {
       const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
       problems.add(
