@@ -1,6 +1,6 @@
 /**
  * The states of the domain's nouns, as data. A transition that is not listed here cannot be applied: `apply`
- * of every event goes through {@link enter}.
+ * of every event goes through {@link enter}, which also knows the states in which that event makes sense.
  */
 export interface Lifecycle<State extends string> {
   readonly noun: string;
@@ -80,12 +80,21 @@ export function isFinal<State extends string>(lifecycle: Lifecycle<State>, state
 }
 
 /**
- * The state to enter, if the lifecycle allows it.
+ * The state to enter, if the lifecycle and the event allow it.
  *
+ * @param allowed the states that the event leaves; several events may lead to one state, each from states of its own
  * @throws {@link TransitionError} otherwise: the caller asked for something that the state does not permit.
  */
-export function enter<State extends string>(lifecycle: Lifecycle<State>, id: string, from: State, to: State): State {
-  if (!lifecycle.transitions[from].includes(to)) throw new TransitionError(lifecycle.noun, id, from, to);
+export function enter<State extends string>(
+  lifecycle: Lifecycle<State>,
+  id: string,
+  from: State,
+  to: State,
+  allowed: readonly State[] = [from],
+): State {
+  if (!allowed.includes(from) || !lifecycle.transitions[from].includes(to)) {
+    throw new TransitionError(lifecycle.noun, id, from, to);
+  }
   return to;
 }
 

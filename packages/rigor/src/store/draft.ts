@@ -102,11 +102,13 @@ async function upsert(
     .insertInto(table)
     .values(rows)
     .onConflict((conflict) =>
-      conflict.columns(key).doUpdateSet(({ ref }) =>
-        Object.fromEntries(
-          columns.filter((column) => !key.includes(column)).map((column) => [column, ref(`excluded.${column}`)]),
+      conflict
+        .columns(key)
+        .doUpdateSet(({ ref }) =>
+          Object.fromEntries(
+            columns.filter((column) => !key.includes(column)).map((column) => [column, ref(`excluded.${column}`)]),
+          ),
         ),
-      ),
     )
     .execute();
 }

@@ -1,22 +1,97 @@
 import { RigorError } from "../domain/errors.ts";
 
-const sqliteCode = (error: unknown): number | undefined =>
-  error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined;
+type Meaning = [code: "storage" | "database", message: string, next: string];
 
-/** What SQLite's primary result codes mean to a person. */
-const meanings: Record<number, [code: "storage" | "database", message: string, next: string]> = {
-  8: ["storage", "the database is read-only", "Check the permissions of the data directory."],
+/** SQLite's primary result code of an error, if it came from SQLite. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error && "errcode" in error && typeof error.errcode === "number")) return undefined;
+  return error.errcode & 0xff;
+}
+
+/** SQLite's primary result codes that the store tells apart, https://www.sqlite.org/rescode.html. */
+export const sqlite = {
+  error: 1,
+  busy: 5,
+  readOnly: 8,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  notDatabase: 26,
+} as const;
+
+const sqliteMeanings: Record<number, Meaning> = {
+  3: ["storage", "the database may not be opened", "Check the permissions of the data directory."],
+  [sqlite.busy]: ["database", "another process keeps writing to the database", "End the other process."],
+  [sqlite.readOnly]: ["storage", "the database is read-only", "Check the permissions of the data directory."],
   10: ["storage", "the disk failed to read or write the database", "Check the disk and its free space."],
-  11: ["database", "the database is damaged", "Restore a backup made by `rigor backup`."],
-  13: ["storage", "the disk is full", "Free some space; nothing was lost, and the daemon goes on by itself."],
-  14: ["storage", "the database cannot be opened", "Check that the data directory exists and can be written."],
-  26: ["database", "the file is not a Rigor database", "Move it away, or set RIGOR_HOME to another directory."],
+  [sqlite.corrupt]: ["database", "the database is damaged", "Restore a backup made by `rigor backup`."],
+  [sqlite.full]: [
+    "storage",
+    "the disk is full",
+    "Free some space; nothing was lost, and the daemon goes on by itself.",
+  ],
+  [sqlite.cannotOpen]: [
+    "storage",
+    "the database cannot be opened",
+    "Check that the data directory exists and can be written.",
+  ],
+  [sqlite.notDatabase]: [
+    "database",
+    "the file is not a Rigor database",
+    "Move it away, or set RIGOR_HOME to another directory.",
+  ],
 };
 
-/** Names the faults of the database that a person can mend; other errors go through unchanged. */
-export function databaseError(error: unknown): unknown {
-  const code = sqliteCode(error);
-  const meaning = code === undefined ? undefined : meanings[code];
+const unreachable: Meaning = [
+  "database",
+  "the PostgreSQL server cannot be reached",
+  "Check that it runs, and RIGOR_DATABASE_URL.",
+];
+
+/** Codes of PostgreSQL and of the connection to it, https://www.postgresql.org/docs/current/errcodes-appendix.html. */
+const postgresMeanings: Record<string, Meaning> = {
+  "25006": ["storage", "the PostgreSQL server accepts no writes", "Connect to the primary server."],
+  "53100": ["storage", "the disk of the PostgreSQL server is full", "Free some space there; nothing was lost."],
+  "57P01": unreachable,
+  "57P02": unreachable,
+  "57P03": unreachable,
+  ECONNREFUSED: unreachable,
+  ECONNRESET: unreachable,
+  ENOTFOUND: unreachable,
+  ETIMEDOUT: unreachable,
+};
+
+/** Codes of the operating system, for what is done to the database's file without SQLite. */
+const fileMeanings: Record<string, number> = {
+  EACCES: sqlite.readOnly,
+  EPERM: sqlite.readOnly,
+  EROFS: sqlite.readOnly,
+  ENOSPC: sqlite.full,
+  EDQUOT: sqlite.full,
+  ENOENT: sqlite.cannotOpen,
+  ENOTDIR: sqlite.cannotOpen,
+};
+
+function meaningOf(error: unknown, ofFile: boolean): Meaning | undefined {
+  const number = sqliteCode(error);
+  if (number !== undefined) return sqliteMeanings[number];
+  if (!(error instanceof Error)) return undefined;
+  // `pg` gives this error no code.
+  if (error.message === "Connection terminated unexpectedly") return unreachable;
+  if (!("code" in error && typeof error.code === "string")) return undefined;
+  const known = ofFile ? fileMeanings[error.code] : undefined;
+  return known === undefined ? postgresMeanings[error.code] : sqliteMeanings[known];
+}
+
+/**
+ * Names the faults of the database that a person can mend; other errors go through unchanged.
+ *
+ * @param file the database's file, to be named in the message; errors of the operating system are then about it
+ */
+export function databaseError(error: unknown, file?: string): unknown {
+  if (error instanceof RigorError) return error;
+  const meaning = meaningOf(error, file !== undefined);
   if (meaning === undefined) return error;
-  return new RigorError(meaning[0], meaning[1], { next: meaning[2], cause: error });
+  const [code, message, next] = meaning;
+  return new RigorError(code, file === undefined ? message : `${message}: ${file}`, { next, cause: error });
 }

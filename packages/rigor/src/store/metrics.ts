@@ -1,12 +1,18 @@
+import { databaseError } from "./errors.ts";
 import type { Store } from "./store.ts";
 import type { MetricPointRow } from "./tables.ts";
 
 const pointsPerInsert = 2_000;
 
-/** Adds metric points beside the log. Points of a line that was read before are left as they are. */
+/**
+ * Adds metric points beside the log. Points of a line that was read before are left as they are.
+ *
+ * @param points with finite numbers: NaN and infinity are the reader's to handle
+ * @throws RigorError `storage` or `database` for faults of the database; none of the points is then added
+ */
 export async function ingestMetricPoints(store: Store, points: readonly MetricPointRow[]): Promise<void> {
   if (points.length === 0) return;
-  await store.db.transaction().execute(async (trx) => {
+  const written = store.db.transaction().execute(async (trx) => {
     for (let start = 0; start < points.length; start += pointsPerInsert) {
       await trx
         .insertInto("metric_points")
@@ -14,6 +20,9 @@ export async function ingestMetricPoints(store: Store, points: readonly MetricPo
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     }
+  });
+  await written.catch((error: unknown) => {
+    throw databaseError(error);
   });
 }
 
@@ -23,7 +32,7 @@ export async function metricPoints(
   attemptId: string,
   name: string,
   limit: number,
-): Promise<{ step: number; value: number }[]> {
+): Promise<{ step: number | null; value: number }[]> {
   return store.db
     .selectFrom("metric_points")
     .select(["step", "value"])

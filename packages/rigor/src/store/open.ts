@@ -1,47 +1,50 @@
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { Kysely, sql } from "kysely";
+import { Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
 import { openPostgres } from "./dialects/postgres.ts";
 import { backupSqlite, openSqlite, sqliteDialect } from "./dialects/sqlite.ts";
-import { databaseError } from "./errors.ts";
-import { migrations, schemaVersion, type DialectName } from "./migrations/migrations.ts";
-import { Store } from "./store.ts";
-import type { Database } from "./tables.ts";
+import { databaseError, sqlite, sqliteCode } from "./errors.ts";
+import { migrate, readMeta, refuseNewer } from "./migrate.ts";
+import { Store, type StoreOptions } from "./store.ts";
+import { tableNames, type Database } from "./tables.ts";
+import { Turn } from "./turn.ts";
 
-/** Opens the embedded store, making or migrating it as needed. */
+/** Up to this size (bytes) the whole file is checked when it is opened: 0.1 s on a slow machine. */
+const wholeCheckLimit = 64 * 1024 * 1024;
+
+/**
+ * Opens the embedded store, making or migrating it as needed. What is not a whole database of this program is
+ * refused and left as it is.
+ *
+ * @throws RigorError `database` (damaged, foreign, newer), `storage` (cannot be read or written)
+ */
 export async function openSqliteStore(file: string): Promise<Store> {
   try {
-    if (existsSync(file)) refuseForeignFile(file);
-    const database = openSqlite(file);
-    const db = new Kysely<Database>({ dialect: sqliteDialect(database) });
-    return await openStore(db, "sqlite", {
-      backup: (target) => backupSqlite(database, target),
-      close: () => Promise.resolve(),
-    });
+    if (!existsSync(file)) await createDatabase(file);
+    refuseForeignFile(file);
+    const turn = new Turn();
+    const db = new Kysely<Database>({ dialect: sqliteDialect(openSqlite(file), turn) });
+    return await openStore({ db, dialect: "sqlite", turn, backup: (target) => backupTo(file, target) });
   } catch (error) {
-    throw databaseError(error);
+    throw databaseError(error, file);
   }
 }
 
-/** Opens a store that is shared through a PostgreSQL server. */
+/**
+ * Opens a store that is shared through a PostgreSQL server.
+ *
+ * @param url connection string; the tables are made in the first schema of its search path
+ * @throws RigorError `database`
+ */
 export async function openPostgresStore(url: string): Promise<Store> {
-  const { dialect } = await openPostgres(url);
-  const db = new Kysely<Database>({ dialect });
   try {
-    return await openStore(db, "postgres", {
-      backup: () =>
-        Promise.reject(
-          new RigorError("not-possible", "the database is on a PostgreSQL server", {
-            next: "Use `pg_dump`, which copies it while it is in use.",
-          }),
-        ),
-      close: () => Promise.resolve(),
-    });
+    const db = new Kysely<Database>({ dialect: await openPostgres(url) });
+    return await openStore({ db, dialect: "postgres", turn: new Turn(), backup: refuseBackup });
   } catch (error) {
-    await db.destroy();
-    if (error instanceof RigorError) throw error;
+    const named = databaseError(error);
+    if (named instanceof RigorError) throw named;
     const message = error instanceof Error ? error.message : String(error);
     throw new RigorError("database", `PostgreSQL at RIGOR_DATABASE_URL does not work: ${message}`, {
       next: "Check that the server runs and that user, password and database in the URL are right.",
@@ -50,28 +53,85 @@ export async function openPostgresStore(url: string): Promise<Store> {
   }
 }
 
+/** Makes the schema current and reads who this log is. Lets go of the database if that fails. */
+async function openStore(options: Omit<StoreOptions, "origin">): Promise<Store> {
+  const { db, dialect } = options;
+  try {
+    await migrate(db, dialect);
+    const origin = await readMeta(db, "origin");
+    if (origin === undefined) throw new RigorError("database", "the database has no origin: it is incomplete");
+    return new Store({ ...options, origin });
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+}
+
+/**
+ * Makes a new database under another name and gives it its own when it is whole. A file that is empty or has no
+ * tables is therefore never one that was only just begun.
+ */
+async function createDatabase(file: string): Promise<void> {
+  if (existsSync(`${file}-wal`) && !existsSync(file)) {
+    throw new RigorError("database", `${file} is gone, but its journal ${file}-wal is there; it was left untouched`, {
+      next: "Put the database back, or move its journal away too.",
+    });
+  }
+  const made = `${file}.${randomUUID()}.new`;
+  try {
+    const db = new Kysely<Database>({ dialect: sqliteDialect(openSqlite(made), new Turn()) });
+    await migrate(db, "sqlite").finally(() => db.destroy());
+    giveName(made, file);
+  } finally {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(`${made}${suffix}`, { force: true });
+  }
+}
+
+/** Names a file, unless the name is taken: another process made the database in the meantime, and that one is used. */
+function giveName(made: string, file: string): void {
+  try {
+    linkSync(made, file);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") return;
+    // Some file systems have no links.
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS") throw error;
+    renameSync(made, file);
+  }
+}
+
 /** Looks at an existing file without writing to it, and refuses what this program must not touch. */
 function refuseForeignFile(file: string): void {
-  const database = new DatabaseSync(file, { readOnly: true });
+  const { size } = statSync(file);
+  if (size === 0) throw damaged(file, "it is empty");
+  // SQLite would open it for reading only, and say so at the first write.
+  accessSync(file, constants.W_OK);
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
   try {
-    const check = database.prepare("pragma quick_check(1)").get() as { quick_check?: string } | undefined;
-    if (check?.quick_check !== "ok") throw damaged(file, check?.quick_check ?? "no answer");
-    const objects = database.prepare("select count(*) as count from sqlite_schema").get() as { count: number };
-    if (objects.count === 0) return;
-    const meta = database.prepare("select name from sqlite_schema where name = 'meta'").get();
-    if (meta === undefined) {
-      throw new RigorError("database", `${file} is a database of another program`, {
-        next: "Move it away, or set RIGOR_HOME to another directory.",
-      });
-    }
-    const row = database.prepare("select value from meta where key = 'schema_version'").get() as
-      { value: string } | undefined;
-    refuseNewer(Number(row?.value ?? 0), file);
+    checkPages(database, file, size);
+    const row = database.prepare("select value from meta where key = 'schema_version'").get();
+    refuseNewer(Number(row?.["value"]), file);
   } catch (error) {
-    const named = databaseError(error);
-    throw named instanceof RigorError && named.message === "the database is damaged" ? damaged(file, error) : named;
+    const code = sqliteCode(error);
+    if (code === sqlite.corrupt) throw damaged(file, error);
+    // There is no table `meta`, or it is another one.
+    if (code === sqlite.error) throw foreign(file, error);
+    throw error;
   } finally {
     database.close();
+  }
+}
+
+/**
+ * Reads the file's structure. That takes as long as reading the file, so of a large one only the tables that
+ * decisions are made from are read; damage elsewhere is reported when it is met.
+ */
+function checkPages(database: DatabaseSync, file: string, size: number): void {
+  const checks = size <= wholeCheckLimit ? [""] : tableNames.map((table) => `'${table}', `);
+  for (const check of checks) {
+    const row = database.prepare(`pragma quick_check(${check}1)`).get();
+    const answer = row?.["quick_check"];
+    if (answer !== "ok") throw damaged(file, answer);
   }
 }
 
@@ -82,60 +142,25 @@ function damaged(file: string, cause: unknown): RigorError {
   });
 }
 
-function refuseNewer(found: number, where: string): void {
-  if (found <= schemaVersion) return;
-  throw new RigorError(
-    "database",
-    `${where} has schema ${found}, made by a newer Rigor; this one knows ${schemaVersion}. It was left untouched`,
-    { next: "Install the newer version of Rigor." },
-  );
-}
-
-async function openStore(
-  db: Kysely<Database>,
-  dialect: DialectName,
-  effects: { backup: (file: string) => Promise<void>; close: () => Promise<void> },
-): Promise<Store> {
-  await migrate(db, dialect);
-  const origin = await readMeta(db, "origin");
-  if (origin === undefined) throw new RigorError("database", "the database has no origin: it is incomplete");
-  const last = await db
-    .selectFrom("events")
-    .select(({ fn }) => fn.max("seq").as("seq"))
-    .where("origin", "=", origin)
-    .executeTakeFirst();
-  return new Store({ db, dialect, origin, lastSeq: last?.seq ?? 0, ...effects });
-}
-
-/** Brings the schema up to date in one transaction; a new database gets its origin with it. */
-async function migrate(db: Kysely<Database>, dialect: DialectName): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    // Two processes may open a new shared database at once: the second one waits here and finds it made.
-    if (dialect === "postgres") await sql`select pg_advisory_xact_lock(7_246_067)`.execute(trx);
-    await trx.schema
-      .createTable("meta")
-      .ifNotExists()
-      .addColumn("key", "text", (column) => column.primaryKey())
-      .addColumn("value", "text", (column) => column.notNull())
-      .execute();
-    const found = Number((await readMeta(trx, "schema_version")) ?? 0);
-    refuseNewer(found, "the database");
-    if (found === schemaVersion) return;
-    for (const migration of migrations.slice(found)) await migration.up(trx as unknown as Kysely<unknown>, dialect);
-    await writeMeta(trx, "schema_version", String(schemaVersion));
-    if ((await readMeta(trx, "origin")) === undefined) await writeMeta(trx, "origin", randomUUID());
+function foreign(file: string, cause: unknown): RigorError {
+  return new RigorError("database", `${file} is a database of another program; it was left untouched`, {
+    next: "Move it away, or set RIGOR_HOME to another directory.",
+    cause,
   });
 }
 
-async function readMeta(db: Kysely<Database>, key: string): Promise<string | undefined> {
-  const row = await db.selectFrom("meta").select("value").where("key", "=", key).executeTakeFirst();
-  return row?.value;
+async function backupTo(file: string, target: string): Promise<void> {
+  try {
+    await backupSqlite(file, target);
+  } catch (error) {
+    throw databaseError(error, target);
+  }
 }
 
-async function writeMeta(db: Kysely<Database>, key: string, value: string): Promise<void> {
-  await db
-    .insertInto("meta")
-    .values({ key, value })
-    .onConflict((conflict) => conflict.column("key").doUpdateSet({ value }))
-    .execute();
+function refuseBackup(): Promise<void> {
+  return Promise.reject(
+    new RigorError("not-possible", "the database is on a PostgreSQL server", {
+      next: "Use `pg_dump`, which copies it while it is in use.",
+    }),
+  );
 }

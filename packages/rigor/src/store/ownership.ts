@@ -1,27 +1,31 @@
 import { DatabaseSync } from "node:sqlite";
 import { RigorError } from "../domain/errors.ts";
-
-const busy = 5;
+import { databaseError, sqlite, sqliteCode } from "./errors.ts";
 
 /**
  * Takes the data directory for this process, until the process ends, however it ends: the lock is the operating
  * system's, held through an open transaction on a small file of its own, so that no stale lock can remain.
+ * Nothing else may open that file: on POSIX systems closing it anywhere in the process would end the lock.
  *
+ * @param file the lock's own file; made if it does not exist
  * @param holder describes the present owner for the error, from what it wrote about itself
+ * @throws RigorError `already-running` if another process is the owner, `storage` if the file cannot be written
  */
 export function takeOwnership(file: string, holder: () => string): { release: () => void } {
-  const database = new DatabaseSync(file, { timeout: 0 });
   try {
-    database.exec("pragma journal_mode = delete; begin exclusive");
-  } catch (error) {
-    database.close();
-    if (error instanceof Error && "errcode" in error && ((error.errcode as number) & 0xff) === busy) {
-      throw new RigorError("already-running", `another daemon uses this data: ${holder()}`, {
-        next: "Use that one, or end it with `rigor down`.",
-        cause: error,
-      });
+    const database = new DatabaseSync(file, { timeout: 0 });
+    try {
+      database.exec("pragma journal_mode = delete; begin exclusive");
+    } catch (error) {
+      database.close();
+      throw error;
     }
-    throw error;
+    return { release: () => database.close() };
+  } catch (error) {
+    if (sqliteCode(error) !== sqlite.busy) throw databaseError(error, file);
+    throw new RigorError("already-running", `another daemon uses this data: ${holder()}`, {
+      next: "Use that one, or end it with `rigor down`.",
+      cause: error,
+    });
   }
-  return { release: () => database.close() };
 }

@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import { canonicalJson } from "../domain/canonical.ts";
-import type { State } from "../domain/events/event.ts";
+import { MemoryState } from "../domain/events/memory-state.ts";
 import { applyEvent, touchedRows } from "../domain/events/registry.ts";
 import type { Tables } from "../domain/records.ts";
 import { Draft } from "./draft.ts";
@@ -18,9 +18,13 @@ export interface Difference {
   rebuilt: string | undefined;
 }
 
-/** Drops the tables' rows and fills them from the log alone, in one transaction. Returns the number of events. */
+/**
+ * Drops the tables' rows and fills them from the log alone, in one turn of the writer. Returns the number of events.
+ *
+ * @throws if an event cannot be read or applied; nothing is then changed
+ */
 export async function rebuild(store: Store): Promise<number> {
-  return store.db.transaction().execute(async (trx) => {
+  return store.transact("rebuild", async ({ db: trx }) => {
     for (const table of tableNames) await trx.deleteFrom(table).execute();
     const draft = new Draft();
     let count = 0;
@@ -34,34 +38,20 @@ export async function rebuild(store: Store): Promise<number> {
   });
 }
 
-/** Applies the whole log in memory and lists every row that differs from the live tables. Changes nothing. */
+/**
+ * Applies the whole log in memory and lists every row that differs from the live tables. Changes nothing, and takes
+ * a turn of the writer so that log and tables are those of one moment.
+ *
+ * @throws if an event cannot be read or applied
+ */
 export async function compareWithLog(store: Store): Promise<Difference[]> {
-  return store.db.transaction().execute(async (trx) => {
+  return store.transact("compare", async ({ db: trx }) => {
     const state = new MemoryState();
     for await (const events of eventsInSteps(trx)) for (const event of events) applyEvent(state, event);
     const differences: Difference[] = [];
     for (const table of tableNames) differences.push(...(await compareTable(trx, table, state)));
     return differences;
   });
-}
-
-/** All rows in memory, by table and key. */
-export class MemoryState implements State {
-  readonly #tables = new Map<string, Map<string, unknown>>();
-
-  get<Name extends keyof Tables>(table: Name, key: string): Tables[Name] | undefined {
-    return this.#tables.get(table)?.get(key) as Tables[Name] | undefined;
-  }
-
-  put<Name extends keyof Tables>(table: Name, key: string, row: Tables[Name]): void {
-    let rows = this.#tables.get(table);
-    if (rows === undefined) this.#tables.set(table, (rows = new Map()));
-    rows.set(key, row);
-  }
-
-  entries<Name extends keyof Tables>(table: Name): [string, Tables[Name]][] {
-    return [...(this.#tables.get(table) ?? [])] as [string, Tables[Name]][];
-  }
 }
 
 async function compareTable(db: Kysely<Database>, table: keyof Tables, state: MemoryState): Promise<Difference[]> {
@@ -79,8 +69,9 @@ async function compareTable(db: Kysely<Database>, table: keyof Tables, state: Me
   return differences;
 }
 
+/** The whole log in order, some thousand events at a time. */
 async function* eventsInSteps(db: Kysely<Database>): AsyncGenerator<LoggedEvent[]> {
-  for (let position = 0; ; ) {
+  for (let position = 0; ;) {
     const rows = await db
       .selectFrom("events")
       .selectAll()

@@ -1,10 +1,35 @@
+/**
+ * How a fact flows:
+ *
+ * 1. A caller asks {@link Store.transact} for a turn. Turns never overlap: within this process they queue, and the
+ *    database's own write lock keeps other processes out. What a decision reads is what its events meet.
+ * 2. The decision reads rows through `transaction.db` and hands events to {@link Transaction.append}.
+ * 3. Each event is checked against the schema of its kind and numbered `(origin, seq)`. The rows that it touches are
+ *    read into a {@link Draft}, the event's pure `apply` changes them there, and the changed rows and the event are
+ *    written.
+ * 4. The commit makes all of it durable at once. If anything failed, in the decision or in an append, all of it is
+ *    undone.
+ * 5. Subscribers are called with the committed events. Whoever was away resumes with {@link Store.eventsAfter}.
+ *
+ * Tables are a view: `rebuild` drops and refills them from the log, `compareWithLog` shows that both agree. Bulk data
+ * (`metrics.ts`) lies beside the log and passes through no event.
+ */
 import type { Kysely, Transaction as KyselyTransaction } from "kysely";
-import type { Event, NewEvent } from "../domain/events/event.ts";
-import { applyEvent, currentEvent, sealEvent, touchedRows, type DomainEvent } from "../domain/events/registry.ts";
+import type { Event } from "../domain/events/event.ts";
+import {
+  applyEvent,
+  currentEvent,
+  sealEvent,
+  touchedRows,
+  type DomainEvent,
+  type SealedEvent,
+} from "../domain/events/registry.ts";
+import { lockForWriting } from "./dialects/postgres.ts";
 import { Draft } from "./draft.ts";
 import { databaseError } from "./errors.ts";
 import type { DialectName } from "./migrations/migrations.ts";
 import type { Database, EventRow } from "./tables.ts";
+import type { Turn } from "./turn.ts";
 
 /** An event with its place in this database's stream. */
 export interface LoggedEvent extends Event {
@@ -15,25 +40,34 @@ export interface StoreOptions {
   db: Kysely<Database>;
   dialect: DialectName;
   origin: string;
-  /** The last number given in this origin's log. */
-  lastSeq: number;
+  turn: Turn;
   /** Copies a consistent state to a file while the store is in use. */
   backup: (file: string) => Promise<void>;
-  close: () => Promise<void>;
 }
+
+type Listener = (events: readonly LoggedEvent[]) => void;
 
 /**
  * The log and its tables. Facts enter by {@link Store.transact} only: the events of one call are written, applied
  * to the tables and made durable together, or not at all.
  */
 export class Store {
+  /**
+   * For reading, and for bulk data beside the log. With SQLite a query waits until the present turn has ended, so
+   * that it sees committed state only; inside a turn it is refused.
+   */
   readonly db: Kysely<Database>;
   readonly dialect: DialectName;
+  /** Names this log among all logs. */
   readonly origin: string;
+  /**
+   * Copies a consistent state to a new file while the store is in use.
+   *
+   * @throws RigorError `not-possible` if the file exists or the store has no file, `storage` if it cannot be written
+   */
   readonly backup: (file: string) => Promise<void>;
-  readonly #close: () => Promise<void>;
-  readonly #listeners = new Set<(events: readonly LoggedEvent[]) => void>();
-  #lastSeq: number;
+  readonly #turn: Turn;
+  readonly #listeners = new Set<Listener>();
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: StoreOptions) {
@@ -41,18 +75,19 @@ export class Store {
     this.dialect = options.dialect;
     this.origin = options.origin;
     this.backup = options.backup;
-    this.#close = options.close;
-    this.#lastSeq = options.lastSeq;
+    this.#turn = options.turn;
   }
 
   /**
    * Runs a decision against the current state and writes the events that it appends. Calls take turns, so what a
-   * decision reads is what its events are applied to.
+   * decision reads is what its events are applied to. A turn holds up all other writers: wait for nothing slow in it.
    *
    * @param actor who causes the events
-   * @throws whatever the decision throws; nothing is then written
+   * @throws whatever the decision or an append throws, RigorError `storage` or `database` for faults of the database;
+   *   nothing is then written
    */
   async transact<Value>(actor: string, decide: (transaction: Transaction) => Promise<Value>): Promise<Value> {
+    this.#turn.refuseInside("transact");
     const turn = this.#queue.then(() => this.#transact(actor, decide));
     // The next caller waits for this turn, however it ends; its error belongs to this caller alone.
     this.#queue = turn.catch(() => undefined);
@@ -60,30 +95,50 @@ export class Store {
   }
 
   async #transact<Value>(actor: string, decide: (transaction: Transaction) => Promise<Value>): Promise<Value> {
-    let committed: Transaction | undefined;
-    const value = await this.db
-      .transaction()
-      .execute(async (trx) => {
-        committed = new Transaction(trx, actor, this.origin, this.#lastSeq);
-        return decide(committed);
-      })
-      .catch((error: unknown) => {
-        throw databaseError(error);
+    try {
+      const [value, events] = await this.db.transaction().execute(async (trx) => {
+        if (this.dialect === "postgres") await lockForWriting(trx);
+        const transaction = new Transaction(trx, actor, this.origin);
+        const decided = await this.#turn.run(() => decide(transaction)).finally(() => transaction.settled());
+        await transaction.appended();
+        return [decided, transaction.events] as const;
       });
-    if (committed !== undefined && committed.events.length > 0) {
-      this.#lastSeq = committed.lastSeq;
-      for (const listener of this.#listeners) listener(committed.events);
+      if (events.length > 0) this.#publish(events);
+      return value;
+    } catch (error) {
+      throw databaseError(error);
     }
-    return value;
   }
 
-  /** Calls back after each commit with its events. Returns a function that ends this. */
+  /** The events are committed, so the fault of a listener is its own: it reaches neither the writer nor the others. */
+  #publish(events: readonly LoggedEvent[]): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(events);
+      } catch (error) {
+        process.emitWarning(error instanceof Error ? error : String(error));
+      }
+    }
+  }
+
+  /**
+   * Calls back after each commit of this store with its events, in order. An error that the listener throws becomes
+   * a warning of the process. Returns a function that ends this.
+   */
   subscribe(listener: (events: readonly LoggedEvent[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    // Wrapped, so that one function can be subscribed twice and each subscription ends by itself.
+    const own: Listener = (events) => listener(events);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
   }
 
-  /** Events after a position, in order. */
+  /**
+   * Events after a position, in order. Asking again with the last position that was seen misses none: positions
+   * become visible in growing order.
+   *
+   * @param entities limits the answer to events about these
+   * @throws UnknownEventError if another version of the program wrote an event that this one cannot read
+   */
   async eventsAfter(position: number, limit: number, entities?: readonly string[]): Promise<LoggedEvent[]> {
     let query = this.db.selectFrom("events").selectAll().where("position", ">", position);
     if (entities !== undefined) query = query.where("entity", "in", entities);
@@ -100,57 +155,93 @@ export class Store {
     return row?.last ?? 0;
   }
 
+  /** Waits for the turns that were asked for, then lets go of the database. */
   async close(): Promise<void> {
     await this.#queue;
     await this.db.destroy();
-    await this.#close();
   }
 }
 
 /** One turn of the writer. */
 export class Transaction {
+  /** Reads see what was appended before. Rows of the tables are written by {@link append} only. */
   readonly db: KyselyTransaction<Database>;
+  /** The log that the events go to. */
+  readonly origin: string;
+  /** What was appended so far. */
   readonly events: LoggedEvent[] = [];
   readonly #actor: string;
-  readonly #origin: string;
   readonly #draft = new Draft();
-  lastSeq: number;
+  #lastSeq: number | undefined;
+  #work: Promise<void> = Promise.resolve();
 
-  constructor(db: KyselyTransaction<Database>, actor: string, origin: string, lastSeq: number) {
+  constructor(db: KyselyTransaction<Database>, actor: string, origin: string) {
     this.db = db;
     this.#actor = actor;
-    this.#origin = origin;
-    this.lastSeq = lastSeq;
+    this.origin = origin;
   }
 
-  /** Checks, numbers, applies and writes events. What is read through `db` afterwards shows their effect. */
-  async append(events: readonly DomainEvent[]): Promise<void> {
+  /**
+   * Checks, numbers, applies and writes events. What is read through `db` afterwards shows their effect.
+   *
+   * @throws ZodError, UnknownEventError, TransitionError or another refusal of the event. The transaction is then
+   *   lost even if the error is caught: an event that half happened must not be committed.
+   */
+  append(events: readonly DomainEvent[]): Promise<void> {
+    const work = this.#work.then(() => this.#append(events));
+    this.#work = work;
+    return work;
+  }
+
+  /** Waits until no append is under way. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#work]);
+  }
+
+  /** @throws the error of the append that failed, if one did */
+  async appended(): Promise<void> {
+    await this.#work;
+  }
+
+  async #append(events: readonly DomainEvent[]): Promise<void> {
     if (events.length === 0) return;
     const time = new Date().toISOString();
-    const sealed = events.map((event: NewEvent) => ({
+    let seq = (this.#lastSeq ??= await this.#readLastSeq());
+    const sealed = events.map((event) => ({
       ...sealEvent(event),
-      origin: this.#origin,
-      seq: ++this.lastSeq,
+      origin: this.origin,
+      seq: ++seq,
       time,
       actor: this.#actor,
     }));
+    this.#lastSeq = seq;
     await this.#draft.load(this.db, sealed.flatMap(touchedRows));
     for (const event of sealed) applyEvent(this.#draft, event);
     await this.#draft.flush(this.db);
     await this.#write(sealed);
   }
 
-  async #write(events: Event[]): Promise<void> {
+  /** Read in the transaction and kept nowhere: the log itself knows its last number, whatever happened before. */
+  async #readLastSeq(): Promise<number> {
+    const row = await this.db
+      .selectFrom("events")
+      .select(({ fn }) => fn.max("seq").as("seq"))
+      .where("origin", "=", this.origin)
+      .executeTakeFirst();
+    return row?.seq ?? 0;
+  }
+
+  async #write(events: (SealedEvent & Event)[]): Promise<void> {
     const perInsert = 1_000;
     for (let start = 0; start < events.length; start += perInsert) {
       const slice = events.slice(start, start + perInsert);
       const rows = await this.db
         .insertInto("events")
-        .values(slice.map((event) => ({ ...event, data: JSON.stringify(event.data) })))
+        .values(slice.map(({ json, ...event }) => ({ ...event, data: json })))
         .returning(["position", "seq"])
         .execute();
       const positions = new Map(rows.map((row) => [row.seq, row.position]));
-      for (const event of slice) {
+      for (const { json: _, ...event } of slice) {
         const position = positions.get(event.seq);
         if (position === undefined) throw new Error(`the database gave no position to event ${event.seq}`);
         this.events.push({ ...event, position });
@@ -159,6 +250,7 @@ export class Transaction {
   }
 }
 
+/** A row of the log as an event of the present version of its kind. */
 export function loggedEvent(row: Omit<EventRow, "position"> & { position: number }): LoggedEvent {
   return { ...currentEvent({ ...row, data: JSON.parse(row.data) as unknown }), position: row.position };
 }

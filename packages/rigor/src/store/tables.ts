@@ -26,7 +26,8 @@ export interface MetricPointRow {
   /** Byte offset of the line in `metrics.jsonl`: reading a line twice changes nothing. */
   line_offset: number;
   name: string;
-  step: number;
+  /** Null where the line has none. */
+  step: number | null;
   value: number;
 }
 

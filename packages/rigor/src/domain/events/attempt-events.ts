@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { attemptLifecycle, enter, type AttemptState } from "../lifecycle.ts";
 import type { AttemptRecord } from "../records.ts";
-import { eventKind, existing, type Event, type RowRef, type State } from "./event.ts";
+import { ContradictionError, eventKind, existing, type Event, type RowRef, type State } from "./event.ts";
 import { moveRun } from "./run-events.ts";
 import { artifact, lease, resources } from "./schemas.ts";
 
@@ -29,8 +29,20 @@ export const attemptEvents = {
     }),
     touches: (event) => [...touches(event), { table: "runs", key: event.data.run_id }],
     apply(state, event) {
-      if (state.get("attempts", event.entity) !== undefined) throw new Error(`attempt ${event.entity} exists already`);
+      if (state.get("attempts", event.entity) !== undefined) {
+        throw new ContradictionError(`attempt ${event.entity} exists already`);
+      }
       const run = existing(state, "runs", event.data.run_id);
+      if (event.data.number !== run.attempts + 1) {
+        throw new ContradictionError(
+          `run ${run.id} has had ${run.attempts} attempts: number ${event.data.number} is wrong`,
+        );
+      }
+      moveRun(state, event, run.id, "active", {
+        attempts: run.attempts + 1,
+        current_attempt: event.entity,
+        not_before: null,
+      });
       state.put("attempts", event.entity, {
         ...event.data,
         id: event.entity,
@@ -45,11 +57,6 @@ export const attemptEvents = {
         finished_at: null,
         duration: null,
       });
-      moveRun(state, event, run.id, "active", {
-        attempts: run.attempts + 1,
-        current_attempt: event.entity,
-        not_before: null,
-      });
     },
   }),
 
@@ -61,6 +68,7 @@ export const attemptEvents = {
     apply: (state, event) => move(state, event, "staging"),
   }),
 
+  /** The job was handed to its host. */
   "attempt.submitted": eventKind({
     version: 1,
     schema: z.strictObject({}),
@@ -79,6 +87,7 @@ export const attemptEvents = {
       move(state, event, "running", { process: event.data.process, started_at: event.data.started_at }),
   }),
 
+  /** How it ended. Nothing changes the attempt after this. */
   "attempt.finished": eventKind({
     version: 1,
     schema: z.strictObject({
@@ -98,6 +107,7 @@ export const attemptEvents = {
     },
   }),
 
+  /** What an attempt measured and made. */
   "result.recorded": eventKind({
     version: 1,
     schema: z.strictObject({
@@ -106,10 +116,16 @@ export const attemptEvents = {
       inputs_hash: z.string().nullable(),
       artifacts: z.array(artifact),
     }),
-    touches: (event) => [{ table: "results", key: event.entity }],
+    touches: (event) => [...touches(event), { table: "results", key: event.entity }],
     apply(state, event) {
       if (state.get("results", event.entity) !== undefined) {
-        throw new Error(`attempt ${event.entity} has a result already`);
+        throw new ContradictionError(`attempt ${event.entity} has a result already`);
+      }
+      const attempt = existing(state, "attempts", event.entity);
+      if (attempt.run_id !== event.data.run_id) {
+        throw new ContradictionError(
+          `attempt ${attempt.id} belongs to run ${attempt.run_id}, not ${event.data.run_id}`,
+        );
       }
       state.put("results", event.entity, { ...event.data, attempt_id: event.entity, recorded_at: event.time });
     },

@@ -29,7 +29,7 @@ export interface RowRef {
   key: string;
 }
 
-/** The rows that an event reads and writes; an in-memory draft of the tables. */
+/** The rows that an event reads and writes; an in-memory draft of the tables. Rows are replaced, never changed. */
 export interface State {
   get<Name extends keyof Tables>(table: Name, key: string): Tables[Name] | undefined;
   put<Name extends keyof Tables>(table: Name, key: string, row: Tables[Name]): void;
@@ -42,6 +42,7 @@ export interface EventKind<Data> {
   /** Brings data of an older version to this one; asked only for versions below `version`. */
   upcast?: (data: unknown, fromVersion: number) => unknown;
   touches: (event: Event<string, Data>) => RowRef[];
+  /** Changes the rows, or throws before it changed any. */
   apply: (state: State, event: Event<string, Data>) => void;
 }
 
@@ -50,6 +51,7 @@ export function eventKind<Data>(kind: EventKind<Data>): EventKind<Data> {
   return kind;
 }
 
+/** Key of a row in `placements`. */
 export const placementKey = (experimentId: string, runId: string): string => `${experimentId}/${runId}`;
 
 /** The row that must exist for the event to make sense. */
@@ -57,6 +59,14 @@ export function existing<Name extends keyof Tables>(state: State, table: Name, k
   const row = state.get(table, key);
   if (row === undefined) throw new MissingRowError(table, key);
   return row;
+}
+
+/** An event contradicts what the log says already: a second creation, or a reference that does not match. */
+export class ContradictionError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ContradictionError";
+  }
 }
 
 /** An event is about something that the log never created. */

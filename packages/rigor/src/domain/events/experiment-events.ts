@@ -1,15 +1,25 @@
 import { z } from "zod";
-import type { ExperimentRecord, Hold } from "../records.ts";
+import { holdCodes, type ExperimentRecord, type Hold } from "../records.ts";
 import { enter, experimentLifecycle, type ExperimentState } from "../lifecycle.ts";
-import { eventKind, existing, type Event, type RowRef, type State } from "./event.ts";
+import { ContradictionError, eventKind, existing, type Event, type RowRef, type State } from "./event.ts";
 import { budget, definition, environment, inputs, json, source } from "./schemas.ts";
 
 const touches = (event: Event): RowRef[] => [{ table: "experiments", key: event.entity }];
 
-/** Moves the experiment to a state and changes some of its members with it. */
-function move(state: State, event: Event, to: ExperimentState, change: Partial<ExperimentRecord> = {}): void {
+/**
+ * Moves the experiment to a state and changes some of its members with it.
+ *
+ * @param from the states that this event leaves; by default every one that the lifecycle lets enter `to`
+ */
+function move(
+  state: State,
+  event: Event,
+  to: ExperimentState,
+  change: Partial<ExperimentRecord> = {},
+  from?: readonly ExperimentState[],
+): void {
   const row = existing(state, "experiments", event.entity);
-  const entered = enter(experimentLifecycle, row.id, row.state, to);
+  const entered = enter(experimentLifecycle, row.id, row.state, to, from);
   state.put("experiments", row.id, { ...row, ...change, state: entered });
 }
 
@@ -29,12 +39,15 @@ export const experimentEvents = {
       total_runs: z.int().positive(),
       foreknowledge: z.strictObject({
         known_results: z.int().nonnegative(),
-        earlier_plan: z.string().nullable(),
+        preregistered: z.boolean(),
+        predecessor: z.string().nullable(),
       }),
     }),
     touches,
     apply(state, event) {
-      if (state.get("experiments", event.entity) !== undefined) throw new Error(`${event.entity} exists already`);
+      if (state.get("experiments", event.entity) !== undefined) {
+        throw new ContradictionError(`experiment ${event.entity} exists already`);
+      }
       state.put("experiments", event.entity, {
         ...event.data,
         id: event.entity,
@@ -56,7 +69,7 @@ export const experimentEvents = {
     version: 1,
     schema: z.strictObject({}),
     touches,
-    apply: (state, event) => move(state, event, "running"),
+    apply: (state, event) => move(state, event, "running", {}, ["draft"]),
   }),
 
   "experiment.stage-started": eventKind({
@@ -65,7 +78,7 @@ export const experimentEvents = {
     touches,
     apply(state, event) {
       const row = existing(state, "experiments", event.entity);
-      if (row.state !== "running") throw new Error(`${row.id} is ${row.state}: no stage can start`);
+      if (row.state !== "running") throw new ContradictionError(`${row.id} is ${row.state}: no stage can start`);
       state.put("experiments", row.id, { ...row, stage: event.data.stage });
     },
   }),
@@ -73,7 +86,7 @@ export const experimentEvents = {
   "experiment.held": eventKind({
     version: 1,
     schema: z.strictObject({
-      code: z.enum(["person", "budget", "stage-failed", "runs-failed", "checks-failed"]),
+      code: z.enum(holdCodes),
       reason: z.string(),
       options: z.array(z.string()),
     }),
@@ -95,11 +108,12 @@ export const experimentEvents = {
     touches,
     apply(state, event) {
       const row = existing(state, "experiments", event.entity);
-      move(state, event, "running", {
+      const change = {
         hold: null,
         budget: event.data.budget ?? row.budget,
         without_failed: event.data.without_failed || row.without_failed,
-      });
+      };
+      move(state, event, "running", change, ["held"]);
     },
   }),
 
@@ -117,12 +131,15 @@ export const experimentEvents = {
     apply: (state, event) => move(state, event, "decided", { decision: event.data.decision, decided_at: event.time }),
   }),
 
+  /** Runs are asked for again, so the decision has to be made anew. */
   "experiment.reopened": eventKind({
     version: 1,
     schema: z.strictObject({ reason: z.string() }),
     touches,
-    apply: (state, event) =>
-      move(state, event, "running", { hold: null, decision: null, decided_at: null, check_failures: [] }),
+    apply(state, event) {
+      const change = { decision: null, decided_at: null, check_failures: [] };
+      move(state, event, "running", change, ["deciding", "decided", "cancelled"]);
+    },
   }),
 
   "experiment.cancelled": eventKind({
@@ -139,6 +156,7 @@ export const experimentEvents = {
     apply: (state, event) => move(state, event, "archived", { hold: null }),
   }),
 
+  /** Checks across runs failed; the list replaces the one before. */
   "check.failed": eventKind({
     version: 1,
     schema: z.strictObject({ failures: z.array(json).min(1) }),

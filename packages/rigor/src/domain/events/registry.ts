@@ -26,21 +26,59 @@ function definitionOf(kind: string): EventKind<unknown> {
   return eventKinds[kind as EventName] as EventKind<unknown>;
 }
 
-/** Checks new data against its kind and states the version that it is written in. */
-export function sealEvent(event: NewEvent): NewEvent & { version: number } {
-  const kind = definitionOf(event.kind);
-  return { ...event, data: kind.schema.parse(event.data), version: kind.version };
+/** A new event that passed its schema. */
+export interface SealedEvent extends NewEvent {
+  version: number;
+  /** The data as the log keeps it. */
+  json: string;
 }
 
-/** An event as read from a log, brought to the present version of its kind. */
+/**
+ * Checks new data against its kind and states the version that it is written in.
+ *
+ * @throws UnknownEventError, ZodError
+ */
+export function sealEvent(event: NewEvent): SealedEvent {
+  const definition = definitionOf(event.kind);
+  const { kind, entity } = event;
+  const parsed = definition.schema.parse(event.data);
+  const json = JSON.stringify(parsed);
+  if (!maybeUnstorable.test(json)) return { kind, entity, version: definition.version, data: parsed, json };
+  const data = storable(json);
+  return { kind, entity, version: definition.version, data, json: JSON.stringify(data) };
+}
+
+/** Escapes that JSON writes for characters that no database keeps as text: NUL, and halves of a surrogate pair. */
+const maybeUnstorable = /\\u(?:0000|d[89a-f])/;
+
+/** Such characters come out of broken output of jobs; each is shown as U+FFFD, in the log and in the tables alike. */
+function storable(json: string): unknown {
+  return JSON.parse(json, (_key, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed().replaceAll("\0", "\ufffd") : value,
+  );
+}
+
+/**
+ * An event as read from a log, brought to the present version of its kind.
+ *
+ * @throws UnknownEventError when this program does not know the kind, or the version
+ */
 export function currentEvent(event: Event): Event {
-  const kind = definitionOf(event.kind);
-  if (event.version === kind.version) return event;
-  if (event.version > kind.version || kind.upcast === undefined) {
+  return upcastEvent(definitionOf(event.kind), event);
+}
+
+/**
+ * Brings an event to the present version of its definition.
+ *
+ * @throws UnknownEventError when the event is newer, or too old to be read; ZodError when the upcast is wrong
+ */
+export function upcastEvent<Data>(definition: EventKind<Data>, event: Event): Event {
+  if (event.version === definition.version) return event;
+  if (event.version > definition.version || definition.upcast === undefined) {
     throw new UnknownEventError(`${event.kind} has version ${event.version}`);
   }
-  const data = kind.schema.parse(kind.upcast(event.data, event.version));
-  return { ...event, data, version: kind.version };
+  const data = definition.schema.parse(definition.upcast(event.data, event.version));
+  return { ...event, data, version: definition.version };
 }
 
 /** The rows that applying an event reads and writes. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { enter, runLifecycle, type RunState } from "../lifecycle.ts";
 import type { RunRecord } from "../records.ts";
-import { eventKind, existing, placementKey, type Event, type RowRef, type State } from "./event.ts";
+import { ContradictionError, eventKind, existing, placementKey, type Event, type RowRef, type State } from "./event.ts";
 import { jsonRecord, placement, reason } from "./schemas.ts";
 
 const touches = (event: Event): RowRef[] => [{ table: "runs", key: event.entity }];
@@ -15,17 +15,32 @@ const placementRow = (event: Event<string, { placement: Placement }>): RowRef =>
 
 function place(state: State, event: Event<string, { placement: Placement }>): void {
   const { placement: at } = event.data;
-  state.put("placements", placementKey(at.experiment_id, event.entity), {
+  const key = placementKey(at.experiment_id, event.entity);
+  if (state.get("placements", key) !== undefined) {
+    throw new ContradictionError(`experiment ${at.experiment_id} has run ${event.entity} already`);
+  }
+  state.put("placements", key, {
     ...at,
     run_id: event.entity,
     first_stage: Math.min(...at.stages),
   });
 }
 
-/** Moves the run to a state and changes some of its members with it. */
-export function moveRun(state: State, event: Event, id: string, to: RunState, change: Partial<RunRecord> = {}): void {
+/**
+ * Moves the run to a state and changes some of its members with it.
+ *
+ * @param from the states that this event leaves; by default every one that the lifecycle lets enter `to`
+ */
+export function moveRun(
+  state: State,
+  event: Event,
+  id: string,
+  to: RunState,
+  change: Partial<RunRecord> = {},
+  from?: readonly RunState[],
+): void {
   const row = existing(state, "runs", id);
-  const entered = enter(runLifecycle, row.id, row.state, to);
+  const entered = enter(runLifecycle, row.id, row.state, to, from);
   state.put("runs", row.id, { ...row, ...change, state: entered, changed_at: event.time });
 }
 
@@ -35,7 +50,10 @@ export const runEvents = {
     schema: z.strictObject({ parameters: jsonRecord, placement }),
     touches: (event) => [...touches(event), placementRow(event)],
     apply(state, event) {
-      if (state.get("runs", event.entity) !== undefined) throw new Error(`run ${event.entity} exists already`);
+      if (state.get("runs", event.entity) !== undefined) {
+        throw new ContradictionError(`run ${event.entity} exists already`);
+      }
+      place(state, event);
       const { parameters, placement: at } = event.data;
       state.put("runs", event.entity, {
         id: event.entity,
@@ -54,7 +72,6 @@ export const runEvents = {
         created_at: event.time,
         changed_at: event.time,
       });
-      place(state, event);
     },
   }),
 
@@ -69,12 +86,24 @@ export const runEvents = {
     },
   }),
 
+  /** The present attempt succeeded and its result is recorded. An attempt that was given up cannot complete a run. */
   "run.completed": eventKind({
     version: 1,
     schema: z.strictObject({ attempt_id: z.string() }),
-    touches,
-    apply: (state, event) =>
-      moveRun(state, event, event.entity, "done", { result_attempt: event.data.attempt_id, reason: null }),
+    touches: (event) => [
+      ...touches(event),
+      { table: "attempts", key: event.data.attempt_id },
+      { table: "results", key: event.data.attempt_id },
+    ],
+    apply(state, event) {
+      const run = existing(state, "runs", event.entity);
+      const attempt = existing(state, "attempts", event.data.attempt_id);
+      existing(state, "results", attempt.id);
+      if (run.current_attempt !== attempt.id || attempt.state !== "succeeded") {
+        throw new ContradictionError(`attempt ${attempt.id} is ${attempt.state} and cannot complete run ${run.id}`);
+      }
+      moveRun(state, event, run.id, "done", { result_attempt: attempt.id, reason: null });
+    },
   }),
 
   "run.failed": eventKind({
@@ -97,7 +126,7 @@ export const runEvents = {
       not_before: z.string().nullable(),
     }),
     touches,
-    apply: (state, event) => moveRun(state, event, event.entity, "pending", event.data),
+    apply: (state, event) => moveRun(state, event, event.entity, "pending", event.data, ["active"]),
   }),
 
   /** A person asks for the run again: counters start anew. */
@@ -105,13 +134,15 @@ export const runEvents = {
     version: 1,
     schema: z.strictObject({ reason: z.string() }),
     touches,
-    apply: (state, event) =>
-      moveRun(state, event, event.entity, "pending", {
+    apply(state, event) {
+      const change = {
         reason: null,
         retries: { infrastructure: 0, preemption: 0, code: 0 },
         not_before: null,
         result_attempt: null,
-      }),
+      };
+      moveRun(state, event, event.entity, "pending", change, ["failed", "cancelled", "invalid"]);
+    },
   }),
 
   /** A check failed, or a person revoked the result. */
@@ -133,7 +164,8 @@ export const runEvents = {
     version: 1,
     schema: z.strictObject({ note: z.string() }),
     touches,
-    apply: (state, event) => moveRun(state, event, event.entity, "pending", { reason: null, not_before: null }),
+    apply: (state, event) =>
+      moveRun(state, event, event.entity, "pending", { reason: null, not_before: null }, ["held"]),
   }),
 
   "run.cancelled": eventKind({

@@ -35,7 +35,7 @@ export const environment = z.strictObject({
 
 export const inputs = z.record(
   z.string(),
-  z.strictObject({ path: z.string(), sha256: z.string(), size: z.number().nonnegative() }),
+  z.strictObject({ path: z.string(), sha256: z.string(), size: z.number().nonnegative(), files: z.int() }),
 );
 
 export const budget = z.strictObject({ gpu_hours: z.number().nullable(), wall: z.number().nullable() });
@@ -54,7 +54,7 @@ export const placement = z.strictObject({
 export const lease = z.strictObject({
   cpus: z.number().nonnegative(),
   memory: z.number().nonnegative(),
-  gpus: z.array(z.int().nonnegative()),
+  gpus: z.array(z.string()),
 });
 
 export const reason = z.strictObject({ code: z.string(), message: z.string() });

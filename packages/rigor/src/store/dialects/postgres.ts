@@ -1,21 +1,36 @@
-import { PostgresDialect, type Dialect } from "kysely";
-import type { Pool } from "pg";
+import { PostgresDialect, sql, type Dialect, type Transaction } from "kysely";
 
 /** Object id of PostgreSQL's `bigint`, which `pg` would give as text. */
 const int8 = 20;
 
+/** First key of the advisory locks of this program; the second one names the schema. */
+const lockSpace = 7_246_067;
+
 /** A pool for a shared store. `pg` is loaded only where it is used: the embedded store must start fast. */
-export async function openPostgres(url: string): Promise<{ dialect: Dialect; pool: Pool }> {
+export async function openPostgres(url: string): Promise<Dialect> {
   const { default: pg } = await import("pg");
   const pool = new pg.Pool({
     connectionString: url,
     max: 8,
+    // The order of writers depends on it, and a server may have another default.
+    options: "-c default_transaction_isolation=read\\ committed",
     types: {
       getTypeParser: (oid, format) =>
-        oid === int8 && format !== "binary" ? Number : (pg.types.getTypeParser(oid, format) as (value: unknown) => unknown),
+        oid === int8 && format !== "binary"
+          ? Number
+          : (pg.types.getTypeParser(oid, format) as (value: unknown) => unknown),
     },
   });
   // A connection that breaks while idle is replaced at its next use; without a listener it would end the process.
   pool.on("error", () => undefined);
-  return { dialect: new PostgresDialect({ pool }), pool };
+  return new PostgresDialect({ pool });
+}
+
+/**
+ * Waits until no other writer of the log has an open transaction, in any process, and keeps others out until this
+ * one ends. Positions thereby become visible in growing order: a reader that resumes after the last one it saw
+ * misses nothing. Each later statement sees what was committed before.
+ */
+export async function lockForWriting<Database>(trx: Transaction<Database>): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${sql.lit(lockSpace)}, hashtext(current_schema()))`.execute(trx);
 }

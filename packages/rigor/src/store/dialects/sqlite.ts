@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import {
   CompiledQuery,
@@ -9,44 +11,101 @@ import {
   type Dialect,
   type SqliteDatabase,
 } from "kysely";
+import { RigorError } from "../../domain/errors.ts";
+import type { Turn } from "../turn.ts";
 
-/** Statements kept compiled; bulk inserts of every length would otherwise pile up. */
+/** Statements kept compiled. */
 const maxPreparedStatements = 200;
+/** Longer ones are bulk statements of many lengths: each would be kept for nothing, with all its parameters. */
+const longestKeptStatement = 20_000;
+
+/** Statements that change no schema: these may be kept. */
+const query = /^\s*(?:select|insert|update|delete|with)\b/i;
 
 /** `node:sqlite` behind the interface that Kysely's SQLite driver speaks. */
 function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
-  const prepared = new Map<string, StatementSync>();
+  const kept = new Map<string, ReturnType<SqliteDatabase["prepare"]>>();
   return {
     close: () => database.close(),
     prepare(sql) {
-      let statement = prepared.get(sql);
-      if (statement === undefined) {
-        statement = database.prepare(sql);
-        if (prepared.size >= maxPreparedStatements) prepared.clear();
-        prepared.set(sql, statement);
+      const present = kept.get(sql);
+      if (present !== undefined) return present;
+      const statement = asKyselyStatement(database, sql);
+      if (!query.test(sql)) {
+        // A kept `select *` would go on with the columns of the schema that it was compiled for.
+        kept.clear();
+      } else if (sql.length <= longestKeptStatement) {
+        if (kept.size >= maxPreparedStatements) kept.clear();
+        kept.set(sql, statement);
       }
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-        run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-        iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
-      };
+      return statement;
     },
   };
 }
 
-/** A transaction takes the write lock when it begins, so that it never fails in the middle of its work. */
-class ImmediateDriver extends SqliteDriver {
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+function asKyselyStatement(database: DatabaseSync, sql: string): ReturnType<SqliteDatabase["prepare"]> {
+  const statement: StatementSync = database.prepare(sql);
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    // A statement has one cursor: a stream gets its own, so that one left half-way holds up nobody.
+    iterate: (parameters) => database.prepare(sql).iterate(...(parameters as SQLInputValue[])),
+  };
+}
+
+/**
+ * One connection for one user at a time. Kysely can queue them by itself, but then someone who waits for the
+ * connection while holding it would never be told.
+ */
+class OneConnectionAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
   }
 }
 
-export function sqliteDialect(database: DatabaseSync): Dialect {
-  const config = { database: asKyselyDatabase(database) };
+class TurnDriver extends SqliteDriver {
+  readonly #database: DatabaseSync;
+  readonly #turn: Turn;
+  readonly #waiting: (() => void)[] = [];
+  #taken = false;
+
+  constructor(database: DatabaseSync, turn: Turn) {
+    super({ database: asKyselyDatabase(database) });
+    this.#database = database;
+    this.#turn = turn;
+  }
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    this.#turn.refuseInside("a query on the store");
+    if (this.#taken) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#taken = true;
+    return super.acquireConnection();
+  }
+
+  override async releaseConnection(): Promise<void> {
+    const next = this.#waiting.shift();
+    // Handed over directly: nobody who comes in between takes it first.
+    if (next === undefined) this.#taken = false;
+    else next();
+  }
+
+  /** A transaction takes the write lock when it begins, so that it never fails in the middle of its work. */
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+
+  /** After some errors, as a full disk, SQLite has rolled back by itself: that error is the one to report. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.isTransaction) await super.rollbackTransaction(connection);
+  }
+}
+
+/** Kysely's dialect for a database of `node:sqlite`. */
+export function sqliteDialect(database: DatabaseSync, turn: Turn): Dialect {
   return {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new ImmediateDriver(config),
+    createAdapter: () => new OneConnectionAdapter(),
+    createDriver: () => new TurnDriver(database, turn),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
@@ -55,12 +114,31 @@ export function sqliteDialect(database: DatabaseSync): Dialect {
 /** Opens the file for one writer: durable on every commit, readers never wait. */
 export function openSqlite(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5_000 });
-  database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on");
-  return database;
+  try {
+    database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on");
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
-/** Copies a consistent state of the database while it is in use. */
-export async function backupSqlite(database: DatabaseSync, file: string): Promise<void> {
-  await backup(database, file);
+/**
+ * Copies a consistent state of the database while it is in use. The copy is read through a connection of its own,
+ * from one snapshot, so that the writer neither waits nor makes it start again; it appears under its name when it is
+ * whole.
+ */
+export async function backupSqlite(source: string, target: string): Promise<void> {
+  if (existsSync(target)) {
+    throw new RigorError("not-possible", `${target} exists already`, { next: "Name a file that does not exist." });
+  }
+  const part = `${target}.part`;
+  const reader = new DatabaseSync(source, { readOnly: true });
+  try {
+    await backup(reader, part, { rate: 2 ** 30 });
+    await rename(part, target);
+  } finally {
+    reader.close();
+    await rm(part, { force: true });
+  }
 }
-

@@ -129,7 +129,7 @@ export async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): P
     .addColumn("attempt_id", text, (column) => column.notNull())
     .addColumn("line_offset", "bigint", (column) => column.notNull())
     .addColumn("name", text, (column) => column.notNull())
-    .addColumn("step", real, (column) => column.notNull())
+    .addColumn("step", real)
     .addColumn("value", real, (column) => column.notNull())
     .addPrimaryKeyConstraint("metric_points_key", ["attempt_id", "name", "line_offset"])
     .execute();

@@ -1,0 +1,30 @@
+/**
+ * A process that writes to a store until it is killed or has taken its turns, for tests.
+ *
+ * `node suite-writer.ts TARGET NAME TURNS` prints one line per commit that was acknowledged: the position of its last
+ * event. TARGET is a file or the URL of a PostgreSQL database; NAME makes its ids its own.
+ */
+import { attemptCandidates } from "../domain/events/testing.ts";
+import { openPostgresStore, openSqliteStore } from "./open.ts";
+
+const [, , target = "", name = "", turns = "0"] = process.argv;
+const store = await (target.startsWith("postgres") ? openPostgresStore(target) : openSqliteStore(target));
+
+for (let turn = 0; turn < Number(turns); turn++) {
+  const run = `${name}-${turn}`;
+  const last = await store.transact(name, async (transaction) => {
+    const row = await transaction.db
+      .selectFrom("placements")
+      .select(({ fn }) => fn.countAll<number>().as("count"))
+      .executeTakeFirstOrThrow();
+    const position = Number(row.count);
+    const at = { experiment_id: "e1", position, arm: "a", task: "t", grid: {}, seed: turn };
+    const placement = { ...at, stages: [0], in_final_stage: true };
+    await transaction.append([{ kind: "run.created", entity: run, data: { parameters: {}, placement } }]);
+    const wanted = ["attempt.queued", "attempt.submitted", "attempt.started"];
+    await transaction.append(attemptCandidates(run, 1).filter((event) => wanted.includes(event.kind)));
+    return transaction.events.at(-1)?.position;
+  });
+  process.stdout.write(`${last}\n`);
+}
+await store.close();
