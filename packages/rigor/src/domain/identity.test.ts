@@ -27,6 +27,7 @@ const identities: fc.Arbitrary<RunIdentity> = fc.record({
     setup: fc.option(fc.string()),
     variables: texts,
     lock: fc.option(fc.string()),
+    local: texts,
   }),
   result: fc.constantFrom("result.json", "out/result.json"),
 });
@@ -64,7 +65,7 @@ const identity: RunIdentity = {
   parameters: { lr: 0.1, layers: [1, 2] },
   seed: 0,
   inputs: { corpus: "c".repeat(64) },
-  environment: { manager: "npm", setup: null, variables: { A: "1" }, lock: "d".repeat(64) },
+  environment: { manager: "npm", setup: null, variables: { A: "1" }, lock: "d".repeat(64), local: {} },
   result: "result.json",
 };
 
@@ -81,6 +82,7 @@ test.each<[string, Partial<RunIdentity>]>([
   ["another seed", { seed: 1 }],
   ["another input", { inputs: { corpus: "e".repeat(64) } }],
   ["another lock", { environment: { ...identity.environment, lock: "e".repeat(64) } }],
+  ["another local wheel", { environment: { ...identity.environment, local: { "w.whl": "1" } } }],
   ["another variable", { environment: { ...identity.environment, variables: { A: "2" } } }],
   ["another setup", { environment: { ...identity.environment, setup: "make" } }],
   ["another file with the metrics", { result: "test.json" }],

@@ -24,6 +24,8 @@ export interface RunIdentity {
 export type EnvironmentIdentity = Pick<Environment, "manager" | "setup" | "variables"> & {
   /** SHA-256 of the lock file; null without one. */
   lock: string | null;
+  /** Object ids of committed files that lock or setup name. */
+  local: Record<string, string>;
 };
 
 /** Grows when the meaning of the identity changes, so that old keys never fit by accident. */
@@ -35,7 +37,7 @@ const identityVersion = 1;
  */
 export function runKey(identity: RunIdentity): string {
   const { code, command, arm, task, parameters, seed, inputs, environment, result } = identity;
-  const { manager, setup, variables, lock } = environment;
+  const { manager, setup, variables, lock, local } = environment;
   return contentHash({
     version: identityVersion,
     code,
@@ -45,7 +47,7 @@ export function runKey(identity: RunIdentity): string {
     parameters,
     seed,
     inputs,
-    environment: { manager, setup, variables, lock },
+    environment: { manager, setup, variables, lock, local },
     result,
   });
 }

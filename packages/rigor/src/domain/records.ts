@@ -24,6 +24,8 @@ export interface EnvironmentIdentity {
   lock: string | null;
   lock_hash: string | null;
   setup: string | null;
+  /** Object ids of committed files that the lock or the setup names: a local wheel, a workspace. */
+  local: Record<string, string>;
 }
 
 export interface InputIdentity {
@@ -31,11 +33,15 @@ export interface InputIdentity {
   sha256: string;
   /** Bytes. */
   size: number;
+  files: number;
 }
+
+export const holdCodes = ["person", "budget", "preparation", "stage-failed", "runs-failed", "checks-failed"] as const;
+export type HoldCode = (typeof holdCodes)[number];
 
 /** Why something waits for a person, since when, and what can be done. */
 export interface Hold {
-  code: "person" | "budget" | "stage-failed" | "runs-failed" | "checks-failed";
+  code: HoldCode;
   reason: string;
   options: string[];
   since: string;
@@ -45,8 +51,10 @@ export interface Hold {
 export interface Foreknowledge {
   /** Runs of the final stage that had a valid result when the experiment was created. */
   known_results: number;
-  /** An earlier experiment of the same name with another plan, if there is one. */
-  earlier_plan: string | null;
+  /** True when the decision rule was fixed before any result that it judges was known. */
+  preregistered: boolean;
+  /** The experiment of the same name before this one, as NAME@VERSION. */
+  predecessor: string | null;
 }
 
 export interface ExperimentRecord {
@@ -130,8 +138,8 @@ export interface Lease {
   cpus: number;
   /** Bytes. */
   memory: number;
-  /** Indexes of GPUs. */
-  gpus: number[];
+  /** Identities of GPUs, as the driver gives them. */
+  gpus: string[];
 }
 
 export interface ExitStatus {

@@ -79,12 +79,22 @@ const running = new Map<string, Promise<BuiltEnvironment>>();
 export async function ensureEnvironment(request: EnvironmentRequest): Promise<BuiltEnvironment> {
   const source = await environmentSource(request.repository, request.commit, request.environment);
   if (source.manager === "none") return describeMachine(request, source);
-  const directory = resolve(request.root, `${source.manager}-${source.key.slice(0, 20)}`);
+  const directory = environmentDirectory(request.root, source);
   const present = running.get(directory);
   if (present !== undefined) return present;
   const made = ensure(request, source, directory).finally(() => running.delete(directory));
   running.set(directory, made);
   return made;
+}
+
+/** Whether the environment of a key is there and complete. */
+export async function isBuilt(root: string, identity: Pick<EnvironmentIdentity, "manager" | "key">): Promise<boolean> {
+  return (await readComplete(environmentDirectory(root, identity))) !== null;
+}
+
+/** Where an environment lies on this machine; the log of its build is beside it. */
+export function environmentDirectory(root: string, { manager, key }: Pick<EnvironmentIdentity, "manager" | "key">): string {
+  return resolve(root, `${manager}-${key.slice(0, 20)}`);
 }
 
 /** Removes an environment that no run uses. */

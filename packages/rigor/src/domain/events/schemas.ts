@@ -31,6 +31,7 @@ export const environment = z.strictObject({
   lock: z.string().nullable(),
   lock_hash: z.string().nullable(),
   setup: z.string().nullable(),
+  local: z.record(z.string(), z.string()),
 });
 
 export const inputs = z.record(

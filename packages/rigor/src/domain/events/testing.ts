@@ -62,7 +62,7 @@ function experimentCandidates(entity: string, version: number): DomainEvent[] {
         definition,
         file: "experiment.yaml",
         source: { repository: "/r", commit: "c", base: null, branch: "main", dirty: true, code: { ".": "t" } },
-        environment: { key: "k", manager: "none", lock: null, lock_hash: null, setup: null },
+        environment: { key: "k", manager: "none", lock: null, lock_hash: null, setup: null, local: {} },
         inputs: {},
         search_path: "/bin",
         total_runs: 4,

@@ -1,0 +1,157 @@
+import { eventIterator, oc, type ContractRouterClient } from "@orpc/contract";
+import { z } from "zod";
+import * as views from "./views.ts";
+
+const reference = z.string().min(1).describe("NAME, NAME@VERSION, or the beginning of an id");
+const byReference = z.object({ reference });
+const message = z.string().max(2_000).optional();
+
+const startInput = z.object({
+  file: z.string().describe("Absolute path of the experiment file"),
+  search_path: z.string().describe("PATH of the caller: where commands are found without an environment"),
+  max_runs: z.int().positive().optional().describe("Raises the limit on the number of runs"),
+  compute: z.array(z.string()).optional(),
+});
+
+const runFilter = z.object({
+  experiment: reference.optional(),
+  states: z.array(views.runState).optional(),
+  stale: z.boolean().optional().describe("Only runs whose code is no longer the repository's"),
+  arm: z.string().optional(),
+  task: z.string().optional(),
+  seed: z.int().optional(),
+  limit: z.int().min(1).max(10_000).default(100),
+  offset: z.int().nonnegative().default(0),
+});
+
+const runPage = z.object({ runs: z.array(views.runSummary), total: z.int() });
+const changed = z.object({ changed: z.int().describe("Number of runs and experiments that changed"), message: z.string() });
+
+/** One contract: it checks requests and answers, types the client, and is served as OpenAPI. */
+export const contract = {
+  system: {
+    health: oc.route({ method: "GET", path: "/health", summary: "Which daemon this is" }).output(views.health),
+    status: oc.route({ method: "GET", path: "/status", summary: "What the lab does now" }).output(views.statusView),
+    doctor: oc
+      .route({ method: "GET", path: "/doctor", summary: "Check the machine, the tools and the data" })
+      .output(z.object({ checks: z.array(views.doctorCheck) })),
+    backup: oc
+      .route({ method: "POST", path: "/backup", summary: "Copy the database while it is in use" })
+      .input(z.object({ file: z.string().describe("Absolute path of the copy; must not exist") }))
+      .output(z.object({ file: z.string(), bytes: z.int() })),
+    stop: oc
+      .route({ method: "POST", path: "/stop", summary: "End the daemon; jobs go on" })
+      .output(z.object({ pid: z.int(), running_jobs: z.int() })),
+  },
+  experiments: {
+    plan: oc
+      .route({ method: "POST", path: "/experiments/plan", summary: "What an experiment file would do" })
+      .input(startInput)
+      .output(views.planView),
+    start: oc
+      .route({ method: "POST", path: "/experiments", summary: "Start an experiment, or find it again" })
+      .input(startInput)
+      .output(
+        z.object({
+          experiment: views.experimentSummary,
+          created: z.boolean(),
+          message: z.string().describe("What was found or done, for people"),
+        }),
+      ),
+    list: oc
+      .route({ method: "GET", path: "/experiments", summary: "Experiments, newest first" })
+      .input(z.object({ archived: z.boolean().default(false), limit: z.int().min(1).max(1_000).default(100) }))
+      .output(z.object({ experiments: z.array(views.experimentSummary) })),
+    get: oc
+      .route({ method: "GET", path: "/experiments/{reference}", summary: "One experiment with its definition" })
+      .input(byReference)
+      .output(z.object({ experiment: views.experimentSummary, definition: views.json })),
+    progress: oc
+      .route({ method: "GET", path: "/experiments/{reference}/progress", summary: "How far an experiment is" })
+      .input(byReference)
+      .output(views.progress),
+    results: oc
+      .route({ method: "GET", path: "/experiments/{reference}/results", summary: "Tables, comparisons, decision" })
+      .input(byReference)
+      .output(views.resultsView),
+    export: oc
+      .route({ method: "GET", path: "/experiments/{reference}/export", summary: "Results as text" })
+      .input(z.object({ reference, format: z.enum(["csv", "markdown", "latex"]) }))
+      .output(z.object({ format: z.string(), text: z.string() })),
+    cancel: oc
+      .route({ method: "POST", path: "/experiments/{reference}/cancel", summary: "Cancel an experiment and its runs" })
+      .input(z.object({ reference, message }))
+      .output(changed),
+    hold: oc
+      .route({ method: "POST", path: "/experiments/{reference}/hold", summary: "Start no further run" })
+      .input(z.object({ reference, message }))
+      .output(changed),
+    release: oc
+      .route({ method: "POST", path: "/experiments/{reference}/release", summary: "Let a held experiment go on" })
+      .input(
+        z.object({
+          reference,
+          message,
+          without_failed: z.boolean().default(false),
+          gpu_hours: z.number().nonnegative().optional(),
+          wall: z.number().positive().optional().describe("seconds"),
+        }),
+      )
+      .output(changed),
+    rerun: oc
+      .route({ method: "POST", path: "/experiments/{reference}/rerun", summary: "Run failed or stale runs anew" })
+      .input(z.object({ reference, which: z.enum(["failed", "stale"]), search_path: z.string() }))
+      .output(changed.extend({ experiment: z.string() })),
+  },
+  runs: {
+    list: oc.route({ method: "GET", path: "/runs", summary: "Runs, by experiment and place" }).input(runFilter).output(runPage),
+    get: oc.route({ method: "GET", path: "/runs/{reference}", summary: "One run" }).input(byReference).output(views.runDetail),
+    cancel: oc
+      .route({ method: "POST", path: "/runs/{reference}/cancel", summary: "Cancel a run" })
+      .input(z.object({ reference, message }))
+      .output(changed),
+    hold: oc
+      .route({ method: "POST", path: "/runs/{reference}/hold", summary: "Keep a run from starting" })
+      .input(z.object({ reference, message }))
+      .output(changed),
+    release: oc
+      .route({ method: "POST", path: "/runs/{reference}/release", summary: "Let a held run start" })
+      .input(z.object({ reference, message }))
+      .output(changed),
+    rerun: oc
+      .route({ method: "POST", path: "/runs/{reference}/rerun", summary: "Run it again; its result is revoked" })
+      .input(z.object({ reference, message }))
+      .output(changed),
+    log: oc
+      .route({ method: "GET", path: "/runs/{reference}/log", summary: "A part of a log" })
+      .input(
+        z.object({
+          reference,
+          attempt: z.int().positive().optional().describe("Number of the attempt; the last one if absent"),
+          stream: z.enum(["stdout", "stderr"]).default("stdout"),
+          offset: z.int().nonnegative().default(0),
+          limit: z.int().min(1).max(4_194_304).default(262_144).describe("bytes"),
+        }),
+      )
+      .output(views.logChunk),
+    metrics: oc
+      .route({ method: "GET", path: "/runs/{reference}/metrics", summary: "Points of a metric over its steps" })
+      .input(z.object({ reference, name: z.string(), limit: z.int().min(1).max(100_000).default(10_000) }))
+      .output(z.object({ points: z.array(z.object({ step: z.number().nullable(), value: z.number() })) })),
+  },
+  events: {
+    stream: oc
+      .route({ method: "GET", path: "/events", summary: "Events as they happen; resumes after Last-Event-ID" })
+      .input(
+        z.object({
+          after: z.int().nonnegative().optional().describe("Position after which to begin; now if absent"),
+          experiment: reference.optional(),
+        }),
+      )
+      .output(eventIterator(views.loggedEvent)),
+  },
+};
+
+export type Client = ContractRouterClient<typeof contract>;
+export type StartInput = z.infer<typeof startInput>;
+export type RunFilter = z.infer<typeof runFilter>;

@@ -1,0 +1,45 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { MiddlewareHandler } from "hono";
+import { errorCodes } from "../domain/errors.ts";
+
+const loopbackNames = new Set(["127.0.0.1", "localhost", "[::1]"]);
+
+/**
+ * Lets a request through only when it carries the token, and when Host and Origin are this machine's: a page in the
+ * user's browser that reaches the port by another name must not be able to use it.
+ */
+export function guard(token: string, port: () => number): MiddlewareHandler {
+  return async (context, next) => {
+    const problem =
+      hostProblem(context.req.header("host"), port()) ??
+      originProblem(context.req.header("origin"), port()) ??
+      tokenProblem(context.req.header("authorization"), token);
+    if (problem === null) return next();
+    const error = {
+      code: "unauthorized",
+      message: problem,
+      next: "Use the address and the token in daemon.json of the data directory.",
+    };
+    return context.json({ error, message: problem, data: error }, errorCodes.unauthorized.http);
+  };
+}
+
+function hostProblem(host: string | undefined, port: number): string | null {
+  const [, name = "", found] = /^(.*?)(?::(\d+))?$/.exec(host ?? "") ?? [];
+  return loopbackNames.has(name) && Number(found ?? 80) === port ? null : "the Host header names another server";
+}
+
+function originProblem(origin: string | undefined, port: number): string | null {
+  if (origin === undefined) return null;
+  const own = [...loopbackNames].some((name) => origin === `http://${name}:${port}`);
+  return own ? null : "the Origin header names another site";
+}
+
+function tokenProblem(authorization: string | undefined, token: string): string | null {
+  const given = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];
+  if (given === undefined) return "the request carries no token";
+  return timingSafeEqual(digest(given), digest(token)) ? null : "the token is not this daemon's";
+}
+
+/** Equal lengths for the comparison in constant time. */
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

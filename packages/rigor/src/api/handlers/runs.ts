@@ -1,0 +1,119 @@
+import { open, stat } from "node:fs/promises";
+import * as actions from "../../bench/actions.ts";
+import { findExperiment, findRun } from "../../bench/lookup.ts";
+import { attemptsOfRun } from "../../bench/queries.ts";
+import { isStale } from "../../bench/staleness.ts";
+import { AttemptDirectory, isMissing } from "../../compute/attempt-directory.ts";
+import { RigorError } from "../../domain/errors.ts";
+import { attemptLifecycle, isFinal, type RunState } from "../../domain/lifecycle.ts";
+import { shortId } from "../../domain/rules/person-rules.ts";
+import { metricPoints } from "../../store/metrics.ts";
+import { decodeRow } from "../../store/tables.ts";
+import type { ApiContext } from "../context.ts";
+import type { RunFilter } from "../contract/contract.ts";
+import type { LogChunk } from "../contract/views.ts";
+import { api } from "../implementation.ts";
+import { listRuns, presentRun } from "../present/runs.ts";
+
+export const runs = {
+  list: api.runs.list.handler(async ({ context, input }) => {
+    const { db } = context.lab.store;
+    const { experiment, stale, ...filter } = input;
+    const named = experiment === undefined ? undefined : await findExperiment(db, experiment);
+    if (stale === true) return listStale(context, input, named?.id);
+    return listRuns(db, { ...filter, ...(named === undefined ? {} : { experiments: [named.id] }) });
+  }),
+
+  get: api.runs.get.handler(async ({ context, input }) => {
+    const { db } = context.lab.store;
+    return presentRun(db, await findRun(db, input.reference), context.lab.data);
+  }),
+
+  cancel: api.runs.cancel.handler(({ context, input }) =>
+    actions.cancelRun(context.lab, context.actor, input.reference, input.message ?? "cancelled by a person"),
+  ),
+  hold: api.runs.hold.handler(({ context, input }) =>
+    actions.holdRun(context.lab, context.actor, input.reference, input.message ?? "held by a person"),
+  ),
+  release: api.runs.release.handler(({ context, input }) =>
+    actions.releaseRun(context.lab, context.actor, input.reference, input.message ?? "released by a person"),
+  ),
+  rerun: api.runs.rerun.handler(({ context, input }) =>
+    actions.rerunRun(context.lab, context.actor, input.reference, input.message ?? "rerun asked for by a person"),
+  ),
+
+  log: api.runs.log.handler(({ context, input }) => readLog(context, input)),
+
+  metrics: api.runs.metrics.handler(async ({ context, input }) => {
+    const run = await findRun(context.lab.store.db, input.reference);
+    const attempt = run.result_attempt ?? run.current_attempt;
+    if (attempt === null) return { points: [] };
+    return { points: await metricPoints(context.lab.store, attempt, input.name, input.limit) };
+  }),
+};
+
+const withResult: RunState[] = ["done", "failed", "invalid"];
+
+/** Runs of the newest versions whose code is no longer the repository's: what `rerun --stale` would run anew. */
+async function listStale(context: ApiContext, input: RunFilter, only: string | undefined) {
+  const { db } = context.lab.store;
+  let query = db.selectFrom("experiments").selectAll().where("state", "!=", "archived");
+  if (only !== undefined) query = query.where("id", "=", only);
+  const candidates = (await query.execute()).map((row) => decodeRow("experiments", row));
+  const stale: string[] = [];
+  for (const experiment of candidates) if (await isStale(experiment)) stale.push(experiment.id);
+  if (stale.length === 0) return { runs: [], total: 0 };
+  const { experiment: _, stale: __, states = withResult, ...filter } = input;
+  const page = await listRuns(db, { ...filter, states, experiments: stale });
+  return { ...page, runs: page.runs.map((run) => ({ ...run, stale: true })) };
+}
+
+interface LogRequest {
+  reference: string;
+  attempt?: number | undefined;
+  stream: "stdout" | "stderr";
+  offset: number;
+  limit: number;
+}
+
+async function readLog({ lab }: ApiContext, request: LogRequest): Promise<LogChunk> {
+  const run = await findRun(lab.store.db, request.reference);
+  const attempts = await attemptsOfRun(lab.store.db, run.id);
+  const attempt = request.attempt === undefined ? attempts.at(-1) : attempts.find((one) => one.number === request.attempt);
+  if (attempt === undefined) {
+    const what = request.attempt === undefined ? "no attempt yet" : `no attempt ${request.attempt}`;
+    throw new RigorError("not-found", `run ${shortId(run.id)} has ${what}`, {
+      next: run.state === "pending" ? "It waits for its turn; see `rigor status`." : `See \`rigor show ${shortId(run.id)}\`.`,
+    });
+  }
+  // Whether it has ended is asked before the file is read: what is written in between is then read next time.
+  const ended = isFinal(attemptLifecycle, attempt.state);
+  const directory = new AttemptDirectory(attempt.directory);
+  const bytes = await readPart(directory[request.stream], request.offset, request.limit);
+  return {
+    attempt_id: attempt.id,
+    stream: request.stream,
+    offset: request.offset,
+    next_offset: request.offset + bytes.length,
+    base64: bytes.toString("base64"),
+    ended: ended && bytes.length < request.limit,
+  };
+}
+
+async function readPart(path: string, offset: number, limit: number): Promise<Buffer> {
+  try {
+    const { size } = await stat(path);
+    const length = Math.max(0, Math.min(limit, size - offset));
+    if (length === 0) return Buffer.alloc(0);
+    const file = await open(path, "r");
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return Buffer.alloc(0);
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { diagnose } from "../present/doctor.ts";
+import { tallies } from "../../bench/queries.ts";
+import { RigorError } from "../../domain/errors.ts";
+import type { ExperimentState } from "../../domain/lifecycle.ts";
+import { emptyTally, type Tally } from "../../domain/rules/experiment-rules.ts";
+import { decodeRow } from "../../store/tables.ts";
+import type { ApiContext } from "../context.ts";
+import type { HostView, StatusView } from "../contract/views.ts";
+import { api } from "../implementation.ts";
+import { summarize } from "../present/experiments.ts";
+
+const shownExperiments = 20;
+const underWay: ExperimentState[] = ["running", "deciding", "held"];
+
+export const system = {
+  health: api.system.health.handler(({ context }) => ({
+    name: "rigor" as const,
+    version: context.lab.version,
+    pid: process.pid,
+    instance: context.daemon.instance,
+    data_directory: context.lab.data.root,
+    started_at: context.daemon.started_at,
+  })),
+
+  status: api.system.status.handler(({ context }) => status(context)),
+
+  doctor: api.system.doctor.handler(async ({ context }) => ({ checks: await diagnose(context.lab) })),
+
+  backup: api.system.backup.handler(async ({ context, input }) => {
+    const file = resolve(input.file);
+    if (await exists(file)) {
+      throw new RigorError("not-possible", `${file} exists already`, { next: "Choose another name: a backup overwrites nothing." });
+    }
+    await context.lab.store.backup(file);
+    return { file, bytes: (await stat(file)).size };
+  }),
+
+  stop: api.system.stop.handler(({ context }) => {
+    context.daemon.stop();
+    return { pid: process.pid, running_jobs: context.dispatcher.liveCount };
+  }),
+};
+
+async function status(context: ApiContext): Promise<StatusView> {
+  const { lab, daemon } = context;
+  const { db } = lab.store;
+  const rows = await db
+    .selectFrom("experiments")
+    .selectAll()
+    .where("state", "!=", "archived")
+    .orderBy(({ eb }) => eb.case().when("state", "in", underWay).then(0).else(1).end())
+    .orderBy("created_at", "desc")
+    .limit(shownExperiments)
+    .execute();
+  const experiments = rows.map((row) => decodeRow("experiments", row));
+  const counts = await tallies(db, experiments.map((one) => one.id));
+  return {
+    version: lab.version,
+    data_directory: lab.data.root,
+    database: lab.store.dialect === "sqlite" ? lab.data.database : "PostgreSQL at RIGOR_DATABASE_URL",
+    address: daemon.address,
+    pid: process.pid,
+    started_at: daemon.started_at,
+    counts: await allRuns(context),
+    experiments: experiments.map((one) => summarize(one, counts.get(one.id) ?? emptyTally())),
+    hosts: hosts(context),
+  };
+}
+
+async function allRuns({ lab }: ApiContext): Promise<Tally> {
+  const rows = await lab.store.db
+    .selectFrom("runs")
+    .select(({ fn }) => ["state", fn.countAll<number | string>().as("count")])
+    .groupBy("state")
+    .execute();
+  const tally = emptyTally();
+  for (const row of rows) tally[row.state] = Number(row.count);
+  return tally;
+}
+
+function hosts({ lab, dispatcher }: ApiContext): HostView[] {
+  const { capacity } = dispatcher;
+  if (capacity === null) return [];
+  const leases = dispatcher.leases();
+  const holders = new Map(leases.flatMap(({ attempt_id, lease }) => lease.gpus.map((gpu) => [gpu, attempt_id])));
+  return [
+    {
+      name: capacity.host,
+      kind: lab.executor.kind,
+      cpus: capacity.cpus,
+      cpus_used: leases.reduce((sum, { lease }) => sum + lease.cpus, 0),
+      memory: capacity.memory_total,
+      memory_used: leases.reduce((sum, { lease }) => sum + lease.memory, 0),
+      gpus: capacity.gpus.map((gpu) => ({
+        id: gpu.uuid,
+        index: gpu.index,
+        name: gpu.name,
+        memory: gpu.memory_total,
+        memory_free: gpu.memory_total - gpu.memory_used,
+        held_by: holders.get(gpu.uuid) ?? null,
+      })),
+    },
+  ];
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}

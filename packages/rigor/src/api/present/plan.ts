@@ -1,0 +1,104 @@
+import { whyImpossible } from "../../bench/fit.ts";
+import type { Lab } from "../../bench/lab.ts";
+import { limitedHost } from "../../bench/choice.ts";
+import { experimentsNamed, runStates } from "../../bench/queries.ts";
+import { fingerprint, type ResolvedExperiment } from "../../bench/resolve.ts";
+import { whyNew } from "../../bench/start.ts";
+import type { RunState } from "../../domain/lifecycle.ts";
+import { reference } from "../../domain/rules/experiment-rules.ts";
+import { isBuilt } from "../../provenance/environment.ts";
+import { median } from "../../statistics/summaries.ts";
+import type { PlanView } from "../contract/views.ts";
+import { commandText } from "./runs.ts";
+
+const hour = 3_600;
+
+/** What starting a resolved experiment would do. Records nothing. */
+export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promise<PlanView> {
+  const { definition, source, runs } = resolved;
+  const states = await runStates(lab.store.db, runs.map((run) => run.key));
+  const capacity = await lab.executor.probe();
+  const done = count(states, "done");
+  const [first] = runs;
+  const impossible = whyImpossible(capacity, resolved);
+  const host = limitedHost(capacity, resolved);
+  const { resources } = definition;
+  const atATime = Math.max(1, Math.floor(Math.min(host.cpus / resources.cpus, slots(host.gpus.length, resources.gpus))));
+  const seconds = await medianSeconds(lab, definition.name);
+  const toDo = runs.length - done;
+  return {
+    name: definition.name,
+    file: resolved.file,
+    plan_hash: resolved.plan_hash,
+    repository: source.repository,
+    commit: source.commit,
+    dirty: source.dirty,
+    changed_files: resolved.changed_files,
+    arms: Object.keys(definition.arms),
+    tasks: Object.keys(definition.tasks),
+    grid: Object.fromEntries(Object.entries(definition.parameters).map(([name, { values }]) => [name, values])),
+    seeds: definition.seeds,
+    stages: definition.stages.map((stage, index) => {
+      const ofStage = runs.filter((run) => run.stages.includes(index));
+      return { name: stage.name, runs: ofStage.length, to_do: ofStage.filter((run) => states.get(run.key) !== "done").length };
+    }),
+    total_runs: runs.length,
+    done,
+    failed: count(states, "failed") + count(states, "invalid"),
+    to_do: toDo,
+    command:
+      first === undefined ? "" : commandText({ definition }, { id: first.key, seed: first.seed, ...first.cell }, lab.data, 1),
+    environment: {
+      manager: resolved.environment.manager,
+      lock: resolved.environment.lock,
+      built: resolved.environment.manager === "none" || (await isBuiltHere(lab, resolved)),
+    },
+    estimate: {
+      seconds_per_run: seconds,
+      at_a_time: atATime,
+      seconds: seconds === null ? null : (toDo * seconds) / atATime,
+      gpu_hours: gpuHours(toDo, seconds, resources.gpus),
+    },
+    budget: definition.budget,
+    compute: definition.compute.map((name) => ({ name, kind: "local", host: capacity.host, fits: impossible ?? "fits" })),
+    existing: await existing(lab, resolved),
+  };
+}
+
+const count = (states: Map<string, RunState>, state: RunState): number =>
+  [...states.values()].filter((one) => one === state).length;
+
+const slots = (available: number, needed: number): number => (needed === 0 ? Number.POSITIVE_INFINITY : available / needed);
+
+function gpuHours(runs: number, seconds: number | null, gpus: number): number | null {
+  if (gpus === 0) return 0;
+  return seconds === null ? null : (runs * seconds * gpus) / hour;
+}
+
+async function isBuiltHere(lab: Lab, { environment }: ResolvedExperiment): Promise<boolean> {
+  return isBuilt(lab.data.environments, environment);
+}
+
+/** Median duration of what ran under this name before. */
+async function medianSeconds(lab: Lab, name: string): Promise<number | null> {
+  const rows = await lab.store.db
+    .selectFrom("attempts")
+    .innerJoin("experiments", "experiments.id", "attempts.experiment_id")
+    .select("attempts.duration")
+    .where("experiments.name", "=", name)
+    .where("attempts.state", "=", "succeeded")
+    .orderBy("attempts.finished_at", "desc")
+    .limit(100)
+    .execute();
+  const durations = rows.flatMap((row) => row.duration ?? []);
+  return durations.length === 0 ? null : median(durations);
+}
+
+async function existing(lab: Lab, resolved: ResolvedExperiment): Promise<PlanView["existing"]> {
+  const earlier = await experimentsNamed(lab.store.db, resolved.definition.name);
+  const same = earlier.find((one) => one.state !== "archived" && fingerprint(one) === fingerprint(resolved));
+  const shown = same ?? earlier[0];
+  if (shown === undefined) return null;
+  const why = same === undefined ? whyNew(resolved, earlier) : "same plan, code, environment and inputs";
+  return { reference: reference(shown), state: shown.state, same: same !== undefined, why };
+}

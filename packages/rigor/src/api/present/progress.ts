@@ -1,0 +1,80 @@
+import type { Dispatcher } from "../../bench/dispatcher.ts";
+import type { Lab } from "../../bench/lab.ts";
+import { tallyOf } from "../../bench/queries.ts";
+import type { ExperimentRecord } from "../../domain/records.ts";
+import type { Progress } from "../contract/views.ts";
+import { summarize } from "./experiments.ts";
+
+const shownActive = 10;
+/** The rate is that of the runs that ended last, so that it follows a change of the machine. */
+const rateRuns = 50;
+const fewestForRate = 2;
+
+/** How far an experiment is, how fast it goes, and what it waits for. */
+export async function presentProgress(
+  lab: Lab,
+  dispatcher: Dispatcher,
+  experiment: ExperimentRecord,
+): Promise<Progress> {
+  const { db } = lab.store;
+  const counts = await tallyOf(db, experiment.id);
+  const open = counts.pending + counts.active;
+  const rate = open === 0 ? null : await recentRate(lab, experiment);
+  return {
+    experiment: summarize(experiment, counts),
+    finished: counts.done + counts.failed + counts.invalid + counts.cancelled,
+    shared: await sharedRuns(lab, experiment),
+    runs_per_second: rate,
+    seconds_left: rate === null ? null : open / rate,
+    elapsed: Math.max(0, Date.now() - Date.parse(experiment.created_at)) / 1_000,
+    preparing: dispatcher.preparation.step(experiment.id),
+    active: await activeRuns(lab, experiment),
+  };
+}
+
+/** Runs that were done before the experiment existed. */
+async function sharedRuns({ store }: Lab, experiment: ExperimentRecord): Promise<number> {
+  const row = await store.db
+    .selectFrom("placements")
+    .innerJoin("runs", "runs.id", "placements.run_id")
+    .innerJoin("attempts", "attempts.id", "runs.result_attempt")
+    .select(({ fn }) => fn.countAll<number | string>().as("count"))
+    .where("placements.experiment_id", "=", experiment.id)
+    .where("runs.state", "=", "done")
+    .where("attempts.finished_at", "<", experiment.created_at)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/** Runs per second over the attempts that ended last; null while there are too few to tell. */
+async function recentRate({ store }: Lab, experiment: ExperimentRecord): Promise<number | null> {
+  const rows = await store.db
+    .selectFrom("attempts")
+    .select("finished_at")
+    .where("experiment_id", "=", experiment.id)
+    .where("state", "not in", ["queued", "staging", "submitted", "running"])
+    .orderBy("finished_at", "desc")
+    .limit(rateRuns)
+    .execute();
+  const oldest = rows.at(-1)?.finished_at;
+  if (rows.length < fewestForRate || oldest === null || oldest === undefined) return null;
+  const seconds = (Date.now() - Date.parse(oldest)) / 1_000;
+  return seconds > 0 ? rows.length / seconds : null;
+}
+
+async function activeRuns({ store }: Lab, experiment: ExperimentRecord): Promise<Progress["active"]> {
+  const rows = await store.db
+    .selectFrom("attempts")
+    .innerJoin("runs", "runs.id", "attempts.run_id")
+    .select(["attempts.run_id", "attempts.queued_at", "attempts.started_at", "runs.arm", "runs.task", "runs.seed"])
+    .where("attempts.experiment_id", "=", experiment.id)
+    .where("attempts.state", "in", ["queued", "staging", "submitted", "running"])
+    .orderBy("attempts.queued_at")
+    .limit(shownActive)
+    .execute();
+  const now = Date.now();
+  return rows.map(({ queued_at, started_at, ...run }) => ({
+    ...run,
+    seconds: Math.max(0, now - Date.parse(started_at ?? queued_at)) / 1_000,
+  }));
+}

@@ -1,0 +1,74 @@
+import { countedRuns, decideExperiment, placesOf, type ExperimentDecision } from "../../bench/decide.ts";
+import type { DataDirectory } from "../../bench/lab.ts";
+import { measurementsOf, type PlacedRun } from "../../bench/queries.ts";
+import { canonicalJson, type Json } from "../../domain/canonical.ts";
+import type { ExperimentRecord } from "../../domain/records.ts";
+import { emptyTally } from "../../domain/rules/experiment-rules.ts";
+import type { AcrossFailure } from "../../statistics/checks-across.ts";
+import { groupBy } from "../../statistics/places.ts";
+import { resultTable } from "../../statistics/table.ts";
+import type { CheckFailureView, DecisionView, ResultTableView, ResultsView } from "../contract/views.ts";
+import { summarize } from "./experiments.ts";
+
+/** Tables, decision and checks of an experiment as far as it is. */
+export function presentResults(experiment: ExperimentRecord, runs: readonly PlacedRun[], data: DataDirectory): ResultsView {
+  const { definition, source } = experiment;
+  const counts = emptyTally();
+  for (const run of runs) counts[run.state] += 1;
+  const counted = countedRuns(experiment, runs);
+  const metrics = [definition.primary_metric, ...Object.keys(definition.metrics).filter((one) => one !== definition.primary_metric)];
+  const decided = experiment.state === "decided" || experiment.decision !== null;
+  return {
+    experiment: summarize(experiment, counts),
+    hypothesis: definition.hypothesis,
+    tables: metrics.map((metric) => table(experiment, metric, counted)),
+    decision: (decided ? (experiment.decision as ExperimentDecision | null) : decideExperiment(experiment, runs)) as DecisionView | null,
+    provisional: !decided,
+    check_failures: [...acrossFailures(experiment), ...ownFailures(runs)],
+    missing_runs: runs.filter((run) => run.in_final_stage && run.state !== "done").length,
+    where: {
+      data_directory: data.root,
+      attempts: data.attempts,
+      repository: source.repository,
+      commit: source.commit,
+      file: experiment.file,
+    },
+  };
+}
+
+function table(experiment: ExperimentRecord, metric: string, counted: readonly PlacedRun[]): ResultTableView {
+  const planned = placesOf(counted);
+  const perCell = groupBy(planned, ({ arm, task, grid }) => canonicalJson([arm, task, grid]));
+  const made = resultTable({ experiment: experiment.definition, metric, planned, measurements: measurementsOf(counted) });
+  return {
+    ...made,
+    rows: made.rows.map((row) => ({
+      ...row,
+      cells: row.cells.map((cell) => ({
+        ...cell,
+        planned: perCell.get(canonicalJson([row.arm, cell.task, row.grid]))?.length ?? 0,
+      })),
+    })),
+  };
+}
+
+function acrossFailures(experiment: ExperimentRecord): CheckFailureView[] {
+  return (experiment.check_failures as unknown as AcrossFailure[]).map(({ rule, message, run_ids, values }) => ({
+    rule,
+    message,
+    run_ids,
+    values: values as Json as CheckFailureView["values"],
+  }));
+}
+
+/** Runs that their own checks made invalid, one line for each rule and message. */
+function ownFailures(runs: readonly PlacedRun[]): CheckFailureView[] {
+  const invalid = runs.filter((run) => run.state === "invalid" && run.reason !== null);
+  const groups = groupBy(invalid, (run) => `${run.reason?.code}\n${run.reason?.message}`);
+  return [...groups.values()].map((group) => ({
+    rule: group[0]?.reason?.code ?? "",
+    message: group[0]?.reason?.message ?? "",
+    run_ids: group.map((run) => run.run_id),
+    values: null,
+  }));
+}

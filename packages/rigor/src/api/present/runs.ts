@@ -1,0 +1,169 @@
+import type { Kysely } from "kysely";
+import type { DataDirectory } from "../../bench/lab.ts";
+import { attemptsOfRun, experimentById, placementsOfRun } from "../../bench/queries.ts";
+import { AttemptDirectory } from "../../compute/attempt-directory.ts";
+import { renderCommand, shellQuote } from "../../domain/command.ts";
+import type { RunState } from "../../domain/lifecycle.ts";
+import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
+import { reference } from "../../domain/rules/experiment-rules.ts";
+import { decodeRow, type Database } from "../../store/tables.ts";
+import type { AttemptView, RunDetail, RunSummary } from "../contract/views.ts";
+
+type Db = Kysely<Database>;
+
+export interface RunQuery {
+  experiments?: readonly string[];
+  states?: readonly RunState[] | undefined;
+  arm?: string | undefined;
+  task?: string | undefined;
+  seed?: number | undefined;
+  limit: number;
+  offset: number;
+}
+
+/** One page of runs at their places, in the order of their experiments. */
+export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSummary[]; total: number }> {
+  const base = filtered(db, query);
+  const { total } = await base.select(({ fn }) => fn.countAll<number | string>().as("total")).executeTakeFirstOrThrow();
+  const rows = await base
+    .leftJoin("attempts", "attempts.id", "runs.current_attempt")
+    .leftJoin("results", (join) =>
+      join.onRef("results.attempt_id", "=", "runs.result_attempt").on("runs.state", "=", "done"),
+    )
+    .select([
+      "runs.id",
+      "experiments.name",
+      "experiments.version",
+      "placements.arm",
+      "placements.task",
+      "placements.grid",
+      "placements.seed",
+      "runs.state",
+      "runs.attempts",
+      "runs.reason",
+      "runs.changed_at",
+      "attempts.host",
+      "attempts.duration",
+      "results.metrics",
+    ])
+    .orderBy("experiments.created_at", "desc")
+    .orderBy("placements.position")
+    .limit(query.limit)
+    .offset(query.offset)
+    .execute();
+  return {
+    total: Number(total),
+    runs: rows.map(({ name, version, metrics, reason, ...row }) => ({
+      ...decodeRow("placements", row),
+      reason: reason === null ? null : (JSON.parse(reason) as RunSummary["reason"]),
+      experiment: reference({ name, version }),
+      stale: null,
+      metrics: metrics === null ? null : (JSON.parse(metrics) as Record<string, number>),
+    })),
+  };
+}
+
+function filtered(db: Db, { experiments, states, arm, task, seed }: RunQuery) {
+  let query = db
+    .selectFrom("placements")
+    .innerJoin("runs", "runs.id", "placements.run_id")
+    .innerJoin("experiments", "experiments.id", "placements.experiment_id");
+  if (experiments !== undefined) query = query.where("placements.experiment_id", "in", experiments);
+  else query = query.where("experiments.state", "!=", "archived");
+  if (states !== undefined && states.length > 0) query = query.where("runs.state", "in", states);
+  if (arm !== undefined) query = query.where("placements.arm", "=", arm);
+  if (task !== undefined) query = query.where("placements.task", "=", task);
+  if (seed !== undefined) query = query.where("placements.seed", "=", seed);
+  return query;
+}
+
+/** Everything that is known of a run. @param data where attempts lie */
+export async function presentRun(db: Db, run: RunRecord, data: DataDirectory): Promise<RunDetail> {
+  const placements = await placementsOfRun(db, run.id);
+  const experiments = await Promise.all(placements.map((one) => experimentById(db, one.experiment_id)));
+  const present = experiments.toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))[0];
+  const placement = placements.find((one) => one.experiment_id === present?.id);
+  if (present === undefined || placement === undefined) throw new Error(`run ${run.id} has no place`);
+  const attempts = await attemptsOfRun(db, run.id);
+  const last = attempts.at(-1);
+  const result = run.result_attempt === null ? null : await resultOf(db, run.result_attempt);
+  return {
+    id: run.id,
+    experiment: reference(present),
+    arm: run.arm,
+    task: run.task,
+    grid: placement.grid,
+    seed: run.seed,
+    state: run.state,
+    stale: null,
+    attempts: run.attempts,
+    metrics: result?.metrics ?? null,
+    reason: run.reason,
+    host: last?.host ?? null,
+    duration: last?.duration ?? null,
+    changed_at: run.changed_at,
+    parameters: run.parameters,
+    command: commandText(present, run, data, last?.number ?? 1),
+    repeat: repeatText(present, run, data, last?.number ?? 1),
+    source: present.source,
+    environment: present.environment,
+    inputs: present.inputs,
+    retries: run.retries,
+    not_before: run.not_before,
+    attempt_list: attempts.map(attemptView),
+    result,
+    shared_by: experiments.map(reference),
+  };
+}
+
+async function resultOf(db: Db, attemptId: string): Promise<RunDetail["result"]> {
+  const row = await db
+    .selectFrom("results")
+    .select(["attempt_id", "metrics", "inputs_hash", "artifacts"])
+    .where("attempt_id", "=", attemptId)
+    .executeTakeFirst();
+  return row === undefined ? null : decodeRow("results", row);
+}
+
+function attemptView(attempt: AttemptRecord): AttemptView {
+  const { run_id: _, experiment_id: __, fence: ___, resources: ____, ...view } = attempt;
+  return view;
+}
+
+/** The command with its values, inputs and output named by variables that a run finds in its environment. */
+export function commandText(
+  experiment: Pick<ExperimentRecord, "definition">,
+  run: Pick<RunRecord, "id" | "seed" | "arm" | "task" | "parameters">,
+  data: DataDirectory,
+  attempt: number,
+): string {
+  const { definition } = experiment;
+  const rendered = renderCommand(definition.run, {
+    seed: run.seed,
+    arm: run.arm,
+    task: run.task,
+    parameters: run.parameters,
+    inputs: Object.fromEntries(Object.entries(definition.inputs).map(([name, { path }]) => [name, path])),
+    output: AttemptDirectory.in(data.root, run.id, `${run.id.slice(0, 16)}-${attempt}`).output,
+    run_id: run.id,
+    attempt,
+    resume: null,
+  });
+  return "shell" in rendered ? rendered.shell : rendered.argv.map(shellQuote).join(" ");
+}
+
+function repeatText(experiment: ExperimentRecord, run: RunRecord, data: DataDirectory, attempt: number): string {
+  const { source } = experiment;
+  const variables: [string, string][] = [
+    ["RIGOR_ARM", run.arm],
+    ["RIGOR_TASK", run.task],
+    ["RIGOR_SEED", String(run.seed)],
+    ["RIGOR_PARAMETERS", AttemptDirectory.in(data.root, run.id, `${run.id.slice(0, 16)}-${attempt}`).parameters],
+    ["RIGOR_OUTPUT", "/tmp/rigor-output"],
+  ];
+  return [
+    `git -C ${shellQuote(source.repository)} worktree add --detach /tmp/rigor-repeat ${source.commit}`,
+    "cd /tmp/rigor-repeat && mkdir -p /tmp/rigor-output",
+    `${variables.map(([name, value]) => `${name}=${shellQuote(value)}`).join(" ")} sh -c ${shellQuote(commandText(experiment, run, data, attempt))}`,
+  ].join("\n");
+}

@@ -1,0 +1,164 @@
+import { RigorError } from "../domain/errors.ts";
+import type { DomainEvent } from "../domain/events/registry.ts";
+import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
+import { reference } from "../domain/rules/experiment-rules.ts";
+import * as rules from "../domain/rules/person-rules.ts";
+import type { Transaction } from "../store/store.ts";
+import type { Lab } from "./lab.ts";
+import { findExperiment, findRun } from "./lookup.ts";
+import { experimentById, placementsOfRun, runsOfExperiment } from "./queries.ts";
+import { resolveExperiment } from "./resolve.ts";
+import { startExperiment } from "./start.ts";
+import { isStale } from "./staleness.ts";
+
+/** What people do to experiments and runs. Each is one decision in one transaction. */
+
+export interface Changed {
+  changed: number;
+  message: string;
+}
+
+export async function cancelExperiment(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
+  return lab.store.transact(actor, async (transaction) => {
+    const experiment = await findExperiment(transaction.db, name);
+    const runs = await runsOfExperiment(transaction.db, experiment.id, ["pending", "active", "held"]);
+    const own: RunRecord[] = [];
+    for (const run of runs) if (!(await isWantedElsewhere(transaction, run, experiment.id))) own.push(run);
+    const events = rules.cancelExperiment(experiment, own, message);
+    await transaction.append(events);
+    const kept = runs.length - own.length;
+    const shared = kept === 0 ? "" : `; ${kept} go on, because another experiment waits for them`;
+    return { changed: events.length, message: `cancelled ${reference(experiment)} with ${own.length} open runs${shared}` };
+  });
+}
+
+/** Whether another running experiment asks for a run. */
+async function isWantedElsewhere(transaction: Transaction, run: RunRecord, experimentId: string): Promise<boolean> {
+  for (const { experiment_id: other } of await placementsOfRun(transaction.db, run.id)) {
+    if (other !== experimentId && (await experimentById(transaction.db, other)).state === "running") return true;
+  }
+  return false;
+}
+
+export async function holdExperiment(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
+  return lab.store.transact(actor, async (transaction) => {
+    const experiment = await findExperiment(transaction.db, name);
+    const events = rules.holdExperiment(experiment, message);
+    await transaction.append(events);
+    return { changed: events.length, message: `${reference(experiment)} is held: runs that are active go on, no other starts` };
+  });
+}
+
+export async function releaseExperiment(
+  lab: Lab,
+  actor: string,
+  name: string,
+  release: { message: string; without_failed: boolean; gpu_hours?: number | undefined; wall?: number | undefined },
+): Promise<Changed> {
+  return lab.store.transact(actor, async (transaction) => {
+    const experiment = await findExperiment(transaction.db, name);
+    const held = await runsOfExperiment(transaction.db, experiment.id, ["held"]);
+    const { gpu_hours = experiment.budget.gpu_hours, wall = experiment.budget.wall } = release;
+    const raised = release.gpu_hours !== undefined || release.wall !== undefined;
+    const events = rules.releaseExperiment(experiment, held, {
+      note: release.message,
+      budget: raised ? { gpu_hours, wall } : null,
+      without_failed: release.without_failed,
+    });
+    await transaction.append(events);
+    return { changed: events.length, message: `${reference(experiment)} goes on` };
+  });
+}
+
+export async function rerunFailed(lab: Lab, actor: string, name: string): Promise<Changed & { experiment: string }> {
+  return lab.store.transact(actor, async (transaction) => {
+    const experiment = await findExperiment(transaction.db, name);
+    refuseArchived(experiment);
+    const runs = await runsOfExperiment(transaction.db, experiment.id, ["failed", "invalid", "cancelled"]);
+    if (runs.length === 0) return { changed: 0, message: `no run of ${reference(experiment)} failed`, experiment: reference(experiment) };
+    const reason = "rerun of failed runs";
+    const events = [...rules.resumeExperiment(experiment, reason), ...rules.rerunRuns(runs, reason)];
+    await transaction.append(events);
+    return { changed: runs.length, message: `${runs.length} runs of ${reference(experiment)} run again`, experiment: reference(experiment) };
+  });
+}
+
+/** Starts the newest version of an experiment again on the present code, if its results are stale. */
+export async function rerunStale(
+  lab: Lab,
+  actor: string,
+  name: string,
+  searchPath: string,
+): Promise<Changed & { experiment: string }> {
+  const experiment = await findExperiment(lab.store.db, name);
+  refuseArchived(experiment);
+  if (!(await isStale(experiment))) {
+    return { changed: 0, message: `${reference(experiment)} is not stale: its code is the repository's`, experiment: reference(experiment) };
+  }
+  const file = `${experiment.source.repository}/${experiment.file}`;
+  const resolved = await resolveExperiment({ file, search_path: searchPath, max_runs: experiment.total_runs }, lab.data);
+  const started = await startExperiment(lab, actor, resolved);
+  const present = await experimentById(lab.store.db, started.experiment_id);
+  return { changed: resolved.runs.length, message: `${reference(present)}: ${started.message}`, experiment: reference(present) };
+}
+
+export async function rerunRun(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
+  return lab.store.transact(actor, async (transaction) => {
+    const run = await findRun(transaction.db, name);
+    const experiments = await experimentsAskingFor(transaction, run);
+    const open = experiments.filter((one) => one.state !== "archived");
+    const [archived] = experiments;
+    if (open.length === 0 && archived !== undefined) refuseArchived(archived);
+    const resumed = open.flatMap((one) => rules.resumeExperiment(one, message));
+    await transaction.append([...resumed, ...rules.rerunRuns([run], message)]);
+    return { changed: 1, message: `run ${rules.shortId(run.id)} runs again` };
+  });
+}
+
+export async function cancelRun(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
+  return changeRun(lab, actor, name, (run) => rules.cancelRun(run, message), "is cancelled");
+}
+
+export async function holdRun(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
+  return changeRun(lab, actor, name, (run) => rules.holdRun(run, message), "is held");
+}
+
+/** Releases a run, and the experiment that waits for it. */
+export async function releaseRun(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
+  return lab.store.transact(actor, async (transaction) => {
+    const run = await findRun(transaction.db, name);
+    const waiting = (await experimentsAskingFor(transaction, run)).filter((one) => one.hold?.code === "person");
+    await transaction.append([
+      ...rules.releaseRun(run, message),
+      ...waiting.flatMap((one) => rules.resumeExperiment(one, message)),
+    ]);
+    return { changed: 1, message: `run ${rules.shortId(run.id)} is released` };
+  });
+}
+
+async function changeRun(
+  lab: Lab,
+  actor: string,
+  name: string,
+  decide: (run: RunRecord) => DomainEvent[],
+  done: string,
+): Promise<Changed> {
+  return lab.store.transact(actor, async (transaction) => {
+    const run = await findRun(transaction.db, name);
+    const events = decide(run);
+    await transaction.append(events);
+    return { changed: events.length, message: `run ${rules.shortId(run.id)} ${done}` };
+  });
+}
+
+async function experimentsAskingFor(transaction: Transaction, run: RunRecord): Promise<ExperimentRecord[]> {
+  const placements = await placementsOfRun(transaction.db, run.id);
+  return Promise.all(placements.map((placement) => experimentById(transaction.db, placement.experiment_id)));
+}
+
+function refuseArchived(experiment: ExperimentRecord): void {
+  if (experiment.state !== "archived") return;
+  throw new RigorError("not-possible", `${reference(experiment)} was superseded by a newer version`, {
+    next: `Use ${experiment.name}, which names the newest version.`,
+  });
+}

@@ -1,0 +1,81 @@
+import type { Json } from "../domain/canonical.ts";
+import type { DomainEvent } from "../domain/events/registry.ts";
+import type { ExperimentRecord } from "../domain/records.ts";
+import { nextExperimentStep, reference, type StageFacts } from "../domain/rules/experiment-rules.ts";
+import type { Transaction } from "../store/store.ts";
+import { decideExperiment, failedChecks } from "./decide.ts";
+import type { Lab } from "./lab.ts";
+import { experimentById, measurementsOf, placedRuns, tallyOf, type PlacedRun } from "./queries.ts";
+
+/** Takes an experiment as far as it can go now: next stage, hold, or checks and decision. */
+export async function advanceExperiment(lab: Lab, experimentId: string): Promise<void> {
+  // A look before the transaction: most of the time there is nothing to do, and no writer has to wait for that.
+  const tally = await tallyOf(lab.store.db, experimentId);
+  if (tally.pending + tally.active > 0 && !(await stageIsComplete(lab, experimentId))) return;
+  await lab.store.transact("daemon", async (transaction) => {
+    const experiment = await experimentById(transaction.db, experimentId);
+    const runs = await placedRuns(transaction.db, experimentId);
+    const step = nextExperimentStep(experiment, factsOf(experiment, runs));
+    if (step.do === "append") await transaction.append(step.events);
+    if (step.do === "decide") await decide(transaction, experiment, runs);
+  });
+}
+
+async function stageIsComplete(lab: Lab, experimentId: string): Promise<boolean> {
+  const experiment = await experimentById(lab.store.db, experimentId);
+  if (experiment.stage === experiment.definition.stages.length - 1) return false;
+  const tally = await tallyOf(lab.store.db, experimentId, experiment.stage);
+  return tally.pending + tally.active === 0;
+}
+
+function factsOf(experiment: ExperimentRecord, runs: readonly PlacedRun[]): StageFacts {
+  const facts: StageFacts = {
+    tally: { pending: 0, active: 0, done: 0, failed: 0, held: 0, cancelled: 0, invalid: 0 },
+    measurements: [],
+  };
+  const inStage = runs.filter((run) => run.stages.includes(experiment.stage));
+  for (const run of inStage) facts.tally[run.state] += 1;
+  return { ...facts, measurements: measurementsOf(inStage) };
+}
+
+/** Checks the final stage's runs against each other, then evaluates the rule; all in the same transaction. */
+async function decide(transaction: Transaction, experiment: ExperimentRecord, runs: readonly PlacedRun[]): Promise<void> {
+  const entity = experiment.id;
+  await transaction.append([{ kind: "experiment.deciding", entity, data: {} }]);
+  const failures = failedChecks(experiment, runs);
+  if (failures.length > 0 && !experiment.without_failed) {
+    await transaction.append([
+      ...invalidations(failures, runs),
+      { kind: "check.failed", entity, data: { failures: failures as unknown as Json[] } },
+      {
+        kind: "experiment.held",
+        entity,
+        data: {
+          code: "checks-failed",
+          reason: failures.map((failure) => `${failure.rule}: ${failure.message}`).join("; "),
+          options: [
+            `rigor results ${reference(experiment)}`,
+            `rigor rerun ${reference(experiment)} --failed`,
+            `rigor cancel ${reference(experiment)}`,
+          ],
+        },
+      },
+    ]);
+    return;
+  }
+  const decision = decideExperiment(experiment, runs);
+  await transaction.append([{ kind: "experiment.decided", entity, data: { decision: decision as unknown as Json } }]);
+}
+
+function invalidations(failures: ReturnType<typeof failedChecks>, runs: readonly PlacedRun[]): DomainEvent[] {
+  const done = new Set(runs.filter((run) => run.state === "done").map((run) => run.run_id));
+  const events = new Map<string, DomainEvent>();
+  for (const failure of failures) {
+    for (const id of failure.run_ids) {
+      if (!done.has(id) || events.has(id)) continue;
+      const reason = { code: failure.rule, message: failure.message };
+      events.set(id, { kind: "run.invalidated", entity: id, data: { reason } });
+    }
+  }
+  return [...events.values()];
+}

@@ -1,0 +1,94 @@
+import { existsSync } from "node:fs";
+import { delimiter } from "node:path";
+import { AttemptDirectory } from "../compute/attempt-directory.ts";
+import type { JobSpec } from "../compute/job.ts";
+import { renderCommand } from "../domain/command.ts";
+import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
+import type { DataDirectory } from "./lab.ts";
+import type { Prepared } from "./preparation.ts";
+
+const heartbeatSeconds = 10;
+const graceSeconds = 10;
+
+export interface JobFacts {
+  experiment: ExperimentRecord;
+  run: RunRecord;
+  attempt: Pick<AttemptRecord, "id" | "number" | "lease">;
+  prepared: Prepared;
+  data: DataDirectory;
+  /** Id of the run's attempt before this one. */
+  previous: string | null;
+}
+
+/** The job of an attempt: always the same command and parameters, whichever try it is. */
+export function jobOf(facts: JobFacts): JobSpec {
+  const { experiment, run, attempt, prepared, data } = facts;
+  const { definition } = experiment;
+  const directory = AttemptDirectory.in(data.root, run.id, attempt.id);
+  const resume = checkpointsOf(facts);
+  const rendered = renderCommand(definition.run, {
+    seed: run.seed,
+    arm: run.arm,
+    task: run.task,
+    parameters: run.parameters,
+    inputs: prepared.inputs,
+    output: directory.output,
+    run_id: run.id,
+    attempt: attempt.number,
+    resume,
+  });
+  return {
+    attempt: attempt.id,
+    run: run.id,
+    command: "shell" in rendered ? rendered.shell : rendered.argv,
+    working_directory: prepared.directory,
+    environment: { ...variablesOf(facts), ...(resume === null ? {} : { RIGOR_RESUME: resume }) },
+    parameters: run.parameters,
+    time_limit: definition.resources.time,
+    grace: graceSeconds,
+    heartbeat: heartbeatSeconds,
+  };
+}
+
+function variablesOf({ experiment, run, attempt, prepared }: JobFacts): Record<string, string> {
+  const { definition, search_path } = experiment;
+  const inputs = Object.entries(prepared.inputs).map(([name, path]) => [`RIGOR_INPUT_${variableName(name)}`, path]);
+  return {
+    PYTHONDONTWRITEBYTECODE: "1",
+    PYTHONUNBUFFERED: "1",
+    ...passedVariables(definition.environment.pass),
+    ...prepared.environment.variables,
+    PATH: [...prepared.environment.path_prefix, search_path].join(delimiter),
+    RIGOR_EXPERIMENT: definition.name,
+    RIGOR_ARM: run.arm,
+    RIGOR_TASK: run.task,
+    RIGOR_SEED: String(run.seed),
+    ...(Object.fromEntries(inputs) as Record<string, string>),
+    ...gpuVariables(definition.resources.gpus, attempt.lease.gpus),
+  };
+}
+
+/** A run sees the cards that it holds, and none when it asked for none. */
+function gpuVariables(asked: number, held: readonly string[]): Record<string, string> {
+  return { CUDA_VISIBLE_DEVICES: asked === 0 ? "" : held.join(","), CUDA_DEVICE_ORDER: "PCI_BUS_ID" };
+}
+
+function passedVariables(names: readonly string[]): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name of names) {
+    const value = process.env[name];
+    if (value !== undefined) passed[name] = value;
+  }
+  return passed;
+}
+
+/** `my-corpus` -> `MY_CORPUS`, so that it can be the name of a variable. */
+function variableName(name: string): string {
+  return name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
+}
+
+function checkpointsOf({ run, previous, data }: JobFacts): string | null {
+  if (previous === null) return null;
+  const { checkpoints } = AttemptDirectory.in(data.root, run.id, previous);
+  return existsSync(checkpoints) ? checkpoints : null;
+}

@@ -1,0 +1,163 @@
+import type { Kysely } from "kysely";
+import { RigorError } from "../domain/errors.ts";
+import type { Measurement } from "../domain/experiment.ts";
+import type { RunState } from "../domain/lifecycle.ts";
+import type { AttemptRecord, ExperimentRecord, PlacementRecord, ResultRecord, RunRecord } from "../domain/records.ts";
+import { emptyTally, type Tally } from "../domain/rules/experiment-rules.ts";
+import { decodeRow, type Database } from "../store/tables.ts";
+
+/** Reads of the tables that several parts of the bench need. Each takes the database or a transaction. */
+
+type Db = Kysely<Database>;
+
+const keysPerQuery = 500;
+
+export async function experimentsNamed(db: Db, name: string): Promise<ExperimentRecord[]> {
+  const rows = await db.selectFrom("experiments").selectAll().where("name", "=", name).orderBy("version", "desc").execute();
+  return rows.map((row) => decodeRow("experiments", row));
+}
+
+export async function experimentById(db: Db, id: string): Promise<ExperimentRecord> {
+  const row = await db.selectFrom("experiments").selectAll().where("id", "=", id).executeTakeFirst();
+  if (row === undefined) throw new RigorError("not-found", `there is no experiment ${id}`);
+  return decodeRow("experiments", row);
+}
+
+export async function experimentsInState(db: Db, states: ExperimentRecord["state"][]): Promise<ExperimentRecord[]> {
+  const rows = await db.selectFrom("experiments").selectAll().where("state", "in", states).orderBy("created_at").execute();
+  return rows.map((row) => decodeRow("experiments", row));
+}
+
+/** The states of those of the given runs that exist. */
+export async function runStates(db: Db, ids: readonly string[]): Promise<Map<string, RunState>> {
+  const states = new Map<string, RunState>();
+  for (let start = 0; start < ids.length; start += keysPerQuery) {
+    const rows = await db
+      .selectFrom("runs")
+      .select(["id", "state"])
+      .where("id", "in", ids.slice(start, start + keysPerQuery))
+      .execute();
+    for (const row of rows) states.set(row.id, row.state);
+  }
+  return states;
+}
+
+export async function runsOfExperiment(db: Db, experimentId: string, states?: RunState[]): Promise<RunRecord[]> {
+  let query = db
+    .selectFrom("placements")
+    .innerJoin("runs", "runs.id", "placements.run_id")
+    .selectAll("runs")
+    .where("placements.experiment_id", "=", experimentId);
+  if (states !== undefined) query = query.where("runs.state", "in", states);
+  const rows = await query.orderBy("placements.position").execute();
+  return rows.map((row) => decodeRow("runs", row));
+}
+
+export async function runById(db: Db, id: string): Promise<RunRecord> {
+  const row = await db.selectFrom("runs").selectAll().where("id", "=", id).executeTakeFirst();
+  if (row === undefined) throw new RigorError("not-found", `there is no run ${id}`);
+  return decodeRow("runs", row);
+}
+
+export async function placementsOfRun(db: Db, runId: string): Promise<PlacementRecord[]> {
+  const rows = await db.selectFrom("placements").selectAll().where("run_id", "=", runId).execute();
+  return rows.map((row) => decodeRow("placements", row));
+}
+
+export async function attemptsOfRun(db: Db, runId: string): Promise<AttemptRecord[]> {
+  const rows = await db.selectFrom("attempts").selectAll().where("run_id", "=", runId).orderBy("number").execute();
+  return rows.map((row) => decodeRow("attempts", row));
+}
+
+/** Attempts that have not ended: what is under way, and what holds leases. */
+export async function liveAttempts(db: Db): Promise<AttemptRecord[]> {
+  const rows = await db
+    .selectFrom("attempts")
+    .selectAll()
+    .where("state", "in", ["queued", "staging", "submitted", "running"])
+    .execute();
+  return rows.map((row) => decodeRow("attempts", row));
+}
+
+/** How many runs of an experiment are in each state; of one stage, if it is given. */
+export async function tallyOf(db: Db, experimentId: string, stage?: number): Promise<Tally> {
+  const tally = emptyTally();
+  if (stage === undefined) {
+    const rows = await db
+      .selectFrom("placements")
+      .innerJoin("runs", "runs.id", "placements.run_id")
+      .select(({ fn }) => ["runs.state", fn.countAll<number | string>().as("count")])
+      .where("placements.experiment_id", "=", experimentId)
+      .groupBy("runs.state")
+      .execute();
+    for (const row of rows) tally[row.state] = Number(row.count);
+    return tally;
+  }
+  for (const one of await placedRuns(db, experimentId)) if (one.stages.includes(stage)) tally[one.state] += 1;
+  return tally;
+}
+
+/** Tallies of several experiments in one query, by id. */
+export async function tallies(db: Db, experimentIds: readonly string[]): Promise<Map<string, Tally>> {
+  const found = new Map(experimentIds.map((id) => [id, emptyTally()]));
+  if (experimentIds.length === 0) return found;
+  const rows = await db
+    .selectFrom("placements")
+    .innerJoin("runs", "runs.id", "placements.run_id")
+    .select(({ fn }) => ["placements.experiment_id", "runs.state", fn.countAll<number | string>().as("count")])
+    .where("placements.experiment_id", "in", experimentIds)
+    .groupBy(["placements.experiment_id", "runs.state"])
+    .execute();
+  for (const row of rows) {
+    const tally = found.get(row.experiment_id);
+    if (tally !== undefined) tally[row.state] = Number(row.count);
+  }
+  return found;
+}
+
+/** A run at its place in an experiment, with the result that counts. */
+export interface PlacedRun
+  extends Pick<PlacementRecord, "run_id" | "arm" | "task" | "grid" | "seed" | "stages" | "in_final_stage"> {
+  state: RunState;
+  reason: RunRecord["reason"];
+  result: Pick<ResultRecord, "metrics" | "inputs_hash"> | null;
+}
+
+/** All runs of an experiment in its order. A result counts only while its run is done. */
+export async function placedRuns(db: Db, experimentId: string): Promise<PlacedRun[]> {
+  const rows = await db
+    .selectFrom("placements")
+    .innerJoin("runs", "runs.id", "placements.run_id")
+    .leftJoin("results", (join) =>
+      join.onRef("results.attempt_id", "=", "runs.result_attempt").on("runs.state", "=", "done"),
+    )
+    .select([
+      "placements.run_id",
+      "placements.arm",
+      "placements.task",
+      "placements.grid",
+      "placements.seed",
+      "placements.stages",
+      "placements.in_final_stage",
+      "runs.state",
+      "runs.reason",
+      "results.metrics",
+      "results.inputs_hash",
+    ])
+    .where("placements.experiment_id", "=", experimentId)
+    .orderBy("placements.position")
+    .execute();
+  return rows.map(({ metrics, inputs_hash, reason, state, ...row }) => ({
+    ...decodeRow("placements", row),
+    state,
+    reason: reason === null ? null : (JSON.parse(reason) as RunRecord["reason"]),
+    result: metrics === null ? null : { metrics: JSON.parse(metrics) as Record<string, number>, inputs_hash },
+  }));
+}
+
+/** Every recorded value of runs whose result counts. */
+export function measurementsOf(runs: readonly PlacedRun[]): Measurement[] {
+  return runs.flatMap(({ run_id, arm, task, grid, seed, result }) =>
+    Object.entries(result?.metrics ?? {}).map(([metric, value]) => ({ run_id, arm, task, grid, seed, metric, value })),
+  );
+}

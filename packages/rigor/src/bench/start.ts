@@ -1,0 +1,149 @@
+import { contentHash } from "../domain/canonical.ts";
+import type { DomainEvent } from "../domain/events/registry.ts";
+import type { RunState } from "../domain/lifecycle.ts";
+import type { ExperimentRecord, Foreknowledge } from "../domain/records.ts";
+import { reference } from "../domain/rules/experiment-rules.ts";
+import { rerunRuns, resumeExperiment } from "../domain/rules/person-rules.ts";
+import { keepCommit } from "../provenance/snapshot.ts";
+import { ruleHash } from "../statistics/decision.ts";
+import type { Transaction } from "../store/store.ts";
+import type { Lab } from "./lab.ts";
+import { experimentsNamed, runsOfExperiment, runStates } from "./queries.ts";
+import { fingerprint, type ResolvedExperiment } from "./resolve.ts";
+
+export interface Started {
+  experiment_id: string;
+  created: boolean;
+  message: string;
+}
+
+/**
+ * Starts a resolved experiment, or finds it again: the same plan on the same code, environment and inputs is the
+ * same experiment. Anything else is a new version, which shares every run whose key is the same.
+ */
+export async function startExperiment(lab: Lab, actor: string, resolved: ResolvedExperiment): Promise<Started> {
+  // A commit that is amended away must not be collected while results name it.
+  await keepCommit(resolved.source.repository, resolved.source.commit);
+  return lab.store.transact(actor, async (transaction) => {
+    const earlier = await experimentsNamed(transaction.db, resolved.definition.name);
+    const same = earlier.find((one) => one.state !== "archived" && fingerprint(one) === fingerprint(resolved));
+    if (same !== undefined) return goOn(transaction, same);
+    return create(transaction, resolved, earlier);
+  });
+}
+
+/** What a second call finds. Runs that a person cancelled are asked for again; everything else is left alone. */
+async function goOn(transaction: Transaction, experiment: ExperimentRecord): Promise<Started> {
+  const found = { experiment_id: experiment.id, created: false };
+  const name = reference(experiment);
+  if (experiment.state !== "cancelled") {
+    return { ...found, message: `${name} is ${experiment.state} already: same plan, code, environment and inputs` };
+  }
+  const runs = await runsOfExperiment(transaction.db, experiment.id);
+  const cancelled = runs.filter((run) => run.state === "cancelled");
+  const reason = "asked for again";
+  await transaction.append([...resumeExperiment(experiment, reason), ...rerunRuns(cancelled, reason)]);
+  return { ...found, message: `${name} was cancelled and goes on` };
+}
+
+async function create(
+  transaction: Transaction,
+  resolved: ResolvedExperiment,
+  earlier: readonly ExperimentRecord[],
+): Promise<Started> {
+  const { definition, plan_hash, file, source, environment, inputs, search_path, runs } = resolved;
+  const version = Math.max(0, ...earlier.map((one) => one.version)) + 1;
+  const id = contentHash([transaction.origin, definition.name, version]).slice(0, 16);
+  const states = await runStates(
+    transaction.db,
+    runs.map((run) => run.key),
+  );
+  const created: DomainEvent = {
+    kind: "experiment.created",
+    entity: id,
+    data: {
+      name: definition.name,
+      version,
+      plan_hash,
+      definition,
+      file,
+      source,
+      environment,
+      inputs,
+      search_path,
+      total_runs: runs.length,
+      foreknowledge: foreknowledge(resolved, states, earlier),
+    },
+  };
+  const superseded = earlier.filter((one) => one.state !== "archived");
+  await transaction.append([
+    created,
+    ...runEvents(id, resolved, states),
+    ...superseded.map(
+      (one): DomainEvent => ({ kind: "experiment.archived", entity: one.id, data: { superseded_by: id } }),
+    ),
+    { kind: "experiment.started", entity: id, data: {} },
+  ]);
+  return { experiment_id: id, created: true, message: whyNew(resolved, earlier) };
+}
+
+function runEvents(experimentId: string, resolved: ResolvedExperiment, states: Map<string, RunState>): DomainEvent[] {
+  const finalStage = resolved.definition.stages.length - 1;
+  return resolved.runs.map((run, position): DomainEvent => {
+    const { arm, task, grid, parameters } = run.cell;
+    const placement = {
+      experiment_id: experimentId,
+      position,
+      arm,
+      task,
+      grid,
+      seed: run.seed,
+      stages: run.stages,
+      in_final_stage: run.stages.includes(finalStage),
+    };
+    return states.has(run.key)
+      ? { kind: "run.shared", entity: run.key, data: { placement } }
+      : { kind: "run.created", entity: run.key, data: { parameters, placement } };
+  });
+}
+
+/**
+ * What was known when the rule was fixed. A rule that an earlier version had, and that was fixed before its results,
+ * stays pre-registered: running more seeds or newer code does not change it.
+ */
+function foreknowledge(
+  resolved: ResolvedExperiment,
+  states: Map<string, RunState>,
+  earlier: readonly ExperimentRecord[],
+): Foreknowledge {
+  const { definition, runs } = resolved;
+  const finalStage = definition.stages.length - 1;
+  const known = runs.filter((run) => run.stages.includes(finalStage) && states.get(run.key) === "done").length;
+  const latest = earlier.toSorted((a, b) => b.version - a.version)[0];
+  const rule = definition.decision === null ? null : ruleHash(definition);
+  const fixedBefore = earlier.some(
+    (one) =>
+      rule !== null &&
+      one.definition.decision !== null &&
+      one.foreknowledge.preregistered &&
+      ruleHash(one.definition) === rule,
+  );
+  return {
+    known_results: known,
+    preregistered: known === 0 || fixedBefore,
+    predecessor: latest === undefined ? null : reference(latest),
+  };
+}
+
+/** Why an experiment is a new version, in words. */
+export function whyNew(resolved: ResolvedExperiment, earlier: readonly ExperimentRecord[]): string {
+  const latest = earlier.toSorted((a, b) => b.version - a.version)[0];
+  if (latest === undefined) return "first version of this experiment";
+  const changes: string[] = [];
+  if (latest.plan_hash !== resolved.plan_hash) changes.push("the plan");
+  if (contentHash(latest.source.code) !== contentHash(resolved.source.code)) changes.push("the code");
+  if (latest.environment.key !== resolved.environment.key) changes.push("the environment");
+  if (contentHash(latest.inputs) !== contentHash(resolved.inputs)) changes.push("an input");
+  const what = changes.length === 0 ? "nothing" : changes.join(" and ");
+  return `${what} changed since ${reference(latest)}`;
+}

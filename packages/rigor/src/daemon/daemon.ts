@@ -1,0 +1,100 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { startServer } from "../api/server.ts";
+import { Dispatcher } from "../bench/dispatcher.ts";
+import { DataDirectory, type Lab } from "../bench/lab.ts";
+import { LocalExecutor } from "../compute/executors/local.ts";
+import { RigorError } from "../domain/errors.ts";
+import { openPostgresStore, openSqliteStore } from "../store/open.ts";
+import { takeOwnership } from "../store/ownership.ts";
+import type { Store } from "../store/store.ts";
+import { describeOwner, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts";
+import type { DaemonOptions } from "./options.ts";
+
+export interface Daemon {
+  address: string;
+  /** Finishes what is being written and lets go of everything. Jobs go on. */
+  stop: () => Promise<void>;
+}
+
+/**
+ * The composition root: the only place where concrete parts meet. The data directory is taken first, so that a
+ * second daemon changes nothing; it is announced last, so that a client that finds it can use it.
+ *
+ * @param onStop called when a client asks the daemon to end
+ */
+export async function startDaemon(
+  options: DaemonOptions,
+  version: string,
+  log: Logger,
+  onStop: () => void,
+): Promise<Daemon> {
+  makeDirectory(options.directory);
+  const data = new DataDirectory(options.directory);
+  const ownership = takeOwnership(join(data.root, "daemon.lock"), () => describeOwner(data.root));
+  const store = await openStore(options, data);
+  const executor = new LocalExecutor({ dataDirectory: data.root });
+  const lab: Lab = { store, data, executor, log, version };
+  const dispatcher = new Dispatcher(lab);
+  const instance = randomUUID();
+  const token = randomBytes(32).toString("base64url");
+  const startedAt = new Date().toISOString();
+  const actor = `person:${userInfo().username}`;
+
+  const server = await startServer({
+    token,
+    version,
+    log,
+    hostname: options.hostname,
+    port: options.port,
+    context: () => ({
+      lab,
+      dispatcher,
+      actor,
+      daemon: { instance, address: server.address, started_at: startedAt, stop: onStop },
+    }),
+  });
+  await dispatcher.start();
+  writeDaemonFile(data.root, {
+    pid: process.pid,
+    process_started: startedAt,
+    instance,
+    address: server.address,
+    token,
+    version,
+    data_directory: data.root,
+    started_at: startedAt,
+  });
+  log.info({ address: server.address, pid: process.pid, database: store.dialect }, "ready");
+
+  return {
+    address: server.address,
+    async stop() {
+      removeDaemonFile(data.root, instance);
+      await server.close();
+      await dispatcher.stop();
+      await executor.close();
+      await store.close();
+      ownership.release();
+      log.info("stopped");
+    },
+  };
+}
+
+function openStore(options: DaemonOptions, data: DataDirectory): Promise<Store> {
+  return options.databaseUrl === null ? openSqliteStore(data.database) : openPostgresStore(options.databaseUrl);
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new RigorError("storage", `the data directory ${directory} cannot be made`, {
+      next: "Check permissions, or set RIGOR_HOME to another directory.",
+      cause: error,
+    });
+  }
+}

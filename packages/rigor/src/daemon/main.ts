@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { pino } from "pino";
+import { RigorError } from "../domain/errors.ts";
+import { startDaemon } from "./daemon.ts";
+import { readOptions } from "./options.ts";
+
+const log = pino({ level: process.env["RIGOR_LOG"] ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ sync: true }));
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+
+/** Set once the daemon runs; a signal before that simply ends the process, as nothing was begun. */
+let stop: (() => Promise<void>) | null = null;
+let stopping = false;
+
+function end(): void {
+  if (stopping) return;
+  stopping = true;
+  // An answer that is being sent, to the client that asked for the stop, goes out first.
+  setTimeout(() => {
+    const stopped = stop === null ? Promise.resolve() : stop();
+    stopped.then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, "the daemon could not stop cleanly");
+        process.exit(1);
+      },
+    );
+  }, 50);
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, end);
+// The terminal that started it may close; the daemon stays.
+process.on("SIGHUP", () => undefined);
+process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
+
+try {
+  const daemon = await startDaemon(readOptions(process.env), version, log, end);
+  stop = daemon.stop;
+} catch (error) {
+  const known = error instanceof RigorError ? error : null;
+  if (known === null) log.fatal({ err: error }, "the daemon could not start");
+  const failure = {
+    code: known?.code ?? "internal",
+    message: known?.message ?? (error instanceof Error ? error.message : String(error)),
+    next: known?.next ?? null,
+  };
+  process.stdout.write(`${JSON.stringify({ error: failure })}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,35 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { RigorError } from "../domain/errors.ts";
+
+/** What the environment asks of the daemon. */
+export interface DaemonOptions {
+  /** Where everything is kept: `RIGOR_HOME`, else `~/.rigor`. */
+  directory: string;
+  /** `RIGOR_DATABASE_URL`: a PostgreSQL server instead of the embedded database. */
+  databaseUrl: string | null;
+  /** `RIGOR_HOST`: loopback unless the user says otherwise. */
+  hostname: string;
+  /** `RIGOR_PORT`; 0 takes any free one. */
+  port: number;
+}
+
+/** @throws RigorError `usage` for a value that cannot be used. */
+export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
+  const port = Number(environment["RIGOR_PORT"] ?? 0);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new RigorError("usage", `RIGOR_PORT is ${environment["RIGOR_PORT"]}`, { next: "Give a number from 0 to 65535." });
+  }
+  const hostname = environment["RIGOR_HOST"] || "127.0.0.1";
+  if (!["127.0.0.1", "localhost", "::1"].includes(hostname)) {
+    throw new RigorError("usage", `RIGOR_HOST is ${hostname}, which is not this machine's loopback address`, {
+      next: "Leave it away, and reach the lab from elsewhere through `ssh -L`.",
+    });
+  }
+  return {
+    directory: resolve(environment["RIGOR_HOME"] || join(homedir(), ".rigor")),
+    databaseUrl: environment["RIGOR_DATABASE_URL"] || null,
+    hostname,
+    port,
+  };
+}

@@ -1,0 +1,138 @@
+import type { DomainEvent } from "../events/registry.ts";
+import type { Measurement, PassRule } from "../experiment.ts";
+import type { RunState } from "../lifecycle.ts";
+import type { ExperimentRecord, HoldCode } from "../records.ts";
+
+/** How many runs of a stage are in each state. */
+export type Tally = Record<RunState, number>;
+
+export const emptyTally = (): Tally => ({
+  pending: 0,
+  active: 0,
+  done: 0,
+  failed: 0,
+  held: 0,
+  cancelled: 0,
+  invalid: 0,
+});
+
+/** What an experiment does next. `rest` waits for runs; `decide` asks for the checks and the decision. */
+export type ExperimentStep =
+  | { do: "rest" }
+  | { do: "append"; events: DomainEvent[] }
+  | { do: "decide" };
+
+/** What is known of the stage that an experiment is in. */
+export interface StageFacts {
+  tally: Tally;
+  /** Recorded values of the stage's runs that are done. */
+  measurements: readonly Measurement[];
+}
+
+/**
+ * The next step of a running experiment. Pure: the same facts always give the same step, so that it can be asked
+ * again after every event and after every restart.
+ */
+export function nextExperimentStep(experiment: ExperimentRecord, facts: StageFacts): ExperimentStep {
+  if (experiment.state !== "running") return { do: "rest" };
+  const { tally } = facts;
+  if (tally.pending + tally.active > 0) return { do: "rest" };
+  if (tally.held > 0) {
+    return hold(experiment, "person", `${plural(tally.held, "run is", "runs are")} held`, [
+      `rigor release ${reference(experiment)}`,
+      `rigor cancel ${reference(experiment)}`,
+    ]);
+  }
+  const missing = tally.failed + tally.invalid + tally.cancelled;
+  if (missing > 0 && !experiment.without_failed) return holdForFailures(experiment, tally, missing);
+
+  const stages = experiment.definition.stages;
+  const stage = stages[experiment.stage];
+  if (stage === undefined) throw new Error(`${experiment.id} has no stage ${experiment.stage}`);
+  const broken = brokenRules(stage.pass, facts);
+  if (broken.length > 0) {
+    return hold(experiment, "stage-failed", `stage ${stage.name} did not pass: ${broken.join("; ")}`, [
+      `rigor cancel ${reference(experiment)}`,
+      "change the plan and run it: the new plan is a new version, and this one stays visible",
+    ]);
+  }
+  const next = stages[experiment.stage + 1];
+  if (next === undefined) return { do: "decide" };
+  const reason = `stage ${stage.name} passed with ${plural(tally.done, "valid run", "valid runs")}`;
+  return {
+    do: "append",
+    events: [
+      { kind: "experiment.stage-started", entity: experiment.id, data: { stage: experiment.stage + 1, reason } },
+    ],
+  };
+}
+
+/** How people name an experiment: `NAME@VERSION`. */
+export function reference(experiment: Pick<ExperimentRecord, "name" | "version">): string {
+  return `${experiment.name}@${experiment.version}`;
+}
+
+function holdForFailures(experiment: ExperimentRecord, tally: Tally, missing: number): ExperimentStep {
+  const parts = (["failed", "invalid", "cancelled"] as const)
+    .filter((state) => tally[state] > 0)
+    .map((state) => `${tally[state]} ${state}`);
+  const name = reference(experiment);
+  return hold(experiment, "runs-failed", `${plural(missing, "run has", "runs have")} no valid result (${parts.join(", ")})`, [
+    `rigor list ${name} --failed`,
+    `rigor rerun ${name} --failed`,
+    `rigor release ${name} --without-failed`,
+    `rigor cancel ${name}`,
+  ]);
+}
+
+function hold(experiment: ExperimentRecord, code: HoldCode, reason: string, options: string[]): ExperimentStep {
+  return {
+    do: "append",
+    events: [{ kind: "experiment.held", entity: experiment.id, data: { code, reason, options } }],
+  };
+}
+
+/** The parts of a stage's rule that do not hold, in words. */
+function brokenRules(rule: PassRule, facts: StageFacts): string[] {
+  const broken: string[] = [];
+  for (const bound of rule.metrics) {
+    const values = facts.measurements
+      .filter((one) => one.metric === bound.metric && (bound.arm === null || one.arm === bound.arm))
+      .map((one) => one.value);
+    const what = bound.arm === null ? `mean ${bound.metric}` : `mean ${bound.metric} of ${bound.arm}`;
+    if (values.length === 0) {
+      broken.push(`${what} has no value`);
+      continue;
+    }
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    if (bound.at_least !== null && !(mean >= bound.at_least)) broken.push(`${what} is ${mean}, below ${bound.at_least}`);
+    if (bound.at_most !== null && !(mean <= bound.at_most)) broken.push(`${what} is ${mean}, above ${bound.at_most}`);
+  }
+  return broken;
+}
+
+const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+
+/** What the attempts of an experiment have used so far. */
+export interface Usage {
+  gpu_hours: number;
+  /** Seconds since the experiment was created. */
+  wall: number;
+}
+
+/** Why a budget forbids another run, or null. A run that needs no GPU uses no GPU hours. */
+export function budgetProblem(budget: ExperimentRecord["budget"], usage: Usage, gpus: number): string | null {
+  if (budget.wall !== null && usage.wall >= budget.wall) {
+    return `the budget of ${budget.wall} s is used up: ${Math.round(usage.wall)} s have passed since it was created`;
+  }
+  if (gpus > 0 && budget.gpu_hours !== null && usage.gpu_hours >= budget.gpu_hours) {
+    return `the budget of ${budget.gpu_hours} GPU hours is used up: ${usage.gpu_hours.toFixed(2)} were used`;
+  }
+  return null;
+}
+
+/** Which runs a stage is made of. */
+export function inStage(placement: { stages: number[] }, stage: number): boolean {
+  return placement.stages.includes(stage);
+}
+
