@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { findDaemon } from "../connection.ts";
+import type { Context } from "../context.ts";
+import { daemonLogPath, dataDirectory } from "../daemon-file.ts";
+import { isRefusedConnection } from "../failure.ts";
+import { plural } from "../format.ts";
+import { RigorError } from "../../domain/errors.ts";
+
+const patienceMs = 20_000;
+const pollMs = 20;
+
+export async function execute(context: Context): Promise<number> {
+  const stopped = await stop(context);
+  await context.answer(stopped, ({ was_running: wasRunning, running_jobs: jobs }) => {
+    if (!wasRunning) return ["No daemon is running."];
+    const goOn =
+      jobs === 0
+        ? ""
+        : ` ${plural(jobs, "job")} ${jobs === 1 ? "goes" : "go"} on; the next daemon finds ${jobs === 1 ? "it" : "them"} again.`;
+    return [`The daemon has ended.${goOn}`];
+  });
+  return 0;
+}
+
+interface Stopped {
+  was_running: boolean;
+  pid: number | null;
+  running_jobs: number;
+}
+
+async function stop({ environment }: Context): Promise<Stopped> {
+  const none: Stopped = { was_running: false, pid: null, running_jobs: 0 };
+  const found = findDaemon(environment);
+  if (found === null) return none;
+  try {
+    const answer = await found.client.system.stop();
+    await waitForEnd(answer.pid, daemonLogPath(dataDirectory(environment)));
+    return { was_running: true, ...answer };
+  } catch (error) {
+    if (isRefusedConnection(error)) return none;
+    throw error;
+  }
+}
+
+async function waitForEnd(pid: number, log: string): Promise<void> {
+  const deadline = Date.now() + patienceMs;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) {
+      throw new RigorError("daemon", `The daemon (pid ${pid}) has not ended after ${patienceMs / 1000} s.`, {
+        next: `Its log is ${log}. \`kill ${pid}\` ends it; jobs go on.`,
+      });
+    }
+    await sleep(pollMs);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

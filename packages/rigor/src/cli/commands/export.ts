@@ -1,0 +1,42 @@
+import { writeFile } from "node:fs/promises";
+import { extname, resolve } from "node:path";
+import { RigorError } from "../../domain/errors.ts";
+import type { Context } from "../context.ts";
+import { bytes } from "../format.ts";
+import type { Invocation } from "../invocation.ts";
+
+const formats = { ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex" } as const;
+type Format = (typeof formats)[keyof typeof formats];
+
+export async function execute(context: Context, invocation: Invocation): Promise<number> {
+  const output = invocation.text("output");
+  const format = chosenFormat(invocation.text("format"), output);
+  const { client } = await context.lab();
+  const exported = await client.experiments.export({ reference: invocation.required(0), format });
+  if (output === undefined) {
+    await context.write(context.json ? `${JSON.stringify(exported, null, 2)}\n` : exported.text);
+    return 0;
+  }
+  const file = resolve(output);
+  await save(file, exported.text, invocation.flag("force"));
+  const written = { format, file, bytes: Buffer.byteLength(exported.text) };
+  await context.answer(written, (answer) => [`Wrote ${answer.file} (${bytes(answer.bytes)}).`]);
+  return 0;
+}
+
+/** By the option, else by the name of the output, else CSV. */
+export function chosenFormat(option: string | undefined, output: string | undefined): Format {
+  const known = Object.values(formats).find((format) => format === option);
+  if (known !== undefined) return known;
+  const extension = extname(output ?? "").toLowerCase();
+  return Object.hasOwn(formats, extension) ? formats[extension as keyof typeof formats] : "csv";
+}
+
+async function save(file: string, text: string, replace: boolean): Promise<void> {
+  try {
+    await writeFile(file, text, { flag: replace ? "w" : "wx" });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    throw new RigorError("not-possible", `${file} exists.`, { next: "--force replaces it.", cause: error });
+  }
+}

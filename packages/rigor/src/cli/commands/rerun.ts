@@ -1,0 +1,65 @@
+import type { Client } from "../../api/contract/contract.ts";
+import { because, reportChange } from "../changes.ts";
+import type { Context } from "../context.ts";
+import { plural } from "../format.ts";
+import type { Invocation } from "../invocation.ts";
+import { resolve } from "../reference.ts";
+
+type Which = "failed" | "stale";
+
+export async function execute(context: Context, invocation: Invocation): Promise<number> {
+  const reference = invocation.word(0);
+  const which = readWhich(invocation);
+  if (reference === undefined && which === null) {
+    throw invocation.usageError("Say what to run again: --failed, --stale, or a run.");
+  }
+  const { client } = await context.lab();
+  const searchPath = context.environment["PATH"] ?? "";
+  if (reference === undefined) return rerunEverywhere(context, client, which ?? "failed", searchPath);
+
+  const found = await resolve(client, reference);
+  if (found.kind === "run") {
+    if (which !== null) throw invocation.usageError(`--${which} is for experiments; ${reference} is a run.`);
+    const again = { reference: found.run.id, ...because(invocation.text("message")) };
+    return reportChange(context, await client.runs.rerun(again));
+  }
+  if (which === null) throw invocation.usageError(`Say which runs of ${reference}: --failed or --stale.`);
+  const again = { reference: found.experiment.id, which, search_path: searchPath };
+  return reportChange(context, await client.experiments.rerun(again));
+}
+
+function readWhich(invocation: Invocation): Which | null {
+  const failed = invocation.flag("failed");
+  const stale = invocation.flag("stale");
+  if (failed && stale) throw invocation.usageError("Choose one of --failed and --stale.");
+  if (failed) return "failed";
+  return stale ? "stale" : null;
+}
+
+async function rerunEverywhere(context: Context, client: Client, which: Which, searchPath: string): Promise<number> {
+  const references = which === "failed" ? await withFailures(client) : await withStaleRuns(client);
+  const experiments: Awaited<ReturnType<Client["experiments"]["rerun"]>>[] = [];
+  for (const reference of references) {
+    experiments.push(await client.experiments.rerun({ reference, which, search_path: searchPath }));
+  }
+  const changed = experiments.reduce((sum, one) => sum + one.changed, 0);
+  await context.answer({ changed, experiments }, (answer) =>
+    answer.experiments.length === 0
+      ? [which === "failed" ? "No run has failed." : "No run is stale."]
+      : [
+          ...answer.experiments.map(({ message }) => message),
+          `${plural(answer.experiments.length, "experiment")} in all.`,
+        ],
+  );
+  return 0;
+}
+
+async function withFailures(client: Client): Promise<string[]> {
+  const { experiments } = await client.experiments.list({ limit: 1_000 });
+  return experiments.filter(({ counts }) => counts.failed + counts.invalid > 0).map(({ reference }) => reference);
+}
+
+async function withStaleRuns(client: Client): Promise<string[]> {
+  const { runs } = await client.runs.list({ stale: true, limit: 10_000 });
+  return [...new Set(runs.map(({ experiment }) => experiment))];
+}

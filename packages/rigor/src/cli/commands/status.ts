@@ -1,0 +1,9 @@
+import type { Context } from "../context.ts";
+import { lookOf } from "../look.ts";
+import { statusLines } from "../views/status.ts";
+
+export async function execute(context: Context): Promise<number> {
+  const { client } = await context.lab();
+  await context.answer(await client.system.status(), (status) => statusLines(status, lookOf(context)));
+  return 0;
+}

@@ -1,0 +1,84 @@
+import type { Progress, RunSummary } from "../api/contract/views.ts";
+import { gridText, shortId } from "./format.ts";
+import { LiveLine, type Terminal } from "./terminal.ts";
+import { oneLine } from "./text.ts";
+import { lineText, liveText, share } from "./views/progress.ts";
+
+/** Shows progress while an experiment runs. */
+export interface Reporter {
+  progress(progress: Progress, now: number): void;
+  failed(run: RunSummary): void;
+  /** Other text is about to be written. */
+  interrupt(): void;
+  end(): void;
+}
+
+/** One line that is drawn again on a terminal; elsewhere lines that stay, few enough for a log. */
+export function createReporter(terminal: Terminal, note: (line: string) => void): Reporter {
+  const stages = stageLines(note);
+  if (!terminal.interactive) {
+    const lines = plainLines(note);
+    return {
+      progress(progress, now) {
+        stages(progress);
+        lines(progress, now);
+      },
+      failed: (run) => note(failureLine(run)),
+      interrupt: () => undefined,
+      end: () => undefined,
+    };
+  }
+  const columns = () => process.stderr.columns || terminal.columns;
+  const live = new LiveLine((text) => process.stderr.write(text), columns);
+  const above = (write: () => void) => {
+    live.clear();
+    write();
+  };
+  return {
+    progress(progress, now) {
+      above(() => stages(progress));
+      live.draw(liveText(progress, { ...terminal, columns: columns() }, now));
+    },
+    failed: (run) => above(() => note(terminal.style.red(failureLine(run)))),
+    interrupt: () => live.clear(),
+    end: () => live.clear(),
+  };
+}
+
+/** `failed: kneser-ney, news, seed 3: out-of-memory-host: ... (rigor show 3f9c2a71d0)` */
+export function failureLine({ state, arm, task, grid, seed, reason, id }: RunSummary): string {
+  const values = Object.keys(grid).length === 0 ? "" : `, ${gridText(grid)}`;
+  const why = reason === null ? "" : `: ${reason.code}: ${reason.message}`;
+  return oneLine(`${state}: ${arm}, ${task}${values}, seed ${seed}${why} (rigor show ${shortId(id)})`);
+}
+
+/** Each stage that starts is said once, where there are several. */
+function stageLines(note: (line: string) => void): (progress: Progress) => void {
+  let last = -1;
+  return ({ experiment: { stage } }) => {
+    if (stage.of < 2 || stage.index === last) return;
+    last = stage.index;
+    note(`stage ${stage.index + 1} of ${stage.of}: ${stage.name}`);
+  };
+}
+
+const plainEveryMs = 5_000;
+const plainEveryShare = 0.1;
+
+/** At most a line every five seconds or tenth of the runs, and only when something changed. */
+export function plainLines(note: (line: string) => void): (progress: Progress, now: number) => void {
+  let lastTime = Number.NEGATIVE_INFINITY;
+  let lastShare = 0;
+  let lastText = "";
+  return (progress, now) => {
+    const text = lineText(progress, now);
+    const part = share(progress);
+    const due =
+      now - lastTime >= plainEveryMs || Math.floor(part / plainEveryShare) > Math.floor(lastShare / plainEveryShare);
+    if (!due || text === lastText) return;
+    lastTime = now;
+    lastShare = part;
+    lastText = text;
+    note(text);
+  };
+}

@@ -1,0 +1,154 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { RigorError } from "../domain/errors.ts";
+import { connect } from "./connection.ts";
+import { daemonLogPath, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
+import { readFailure, type Failure } from "./failure.ts";
+
+export interface StartOptions {
+  directory: string;
+  environment: NodeJS.ProcessEnv;
+  /** The daemon that did not answer. */
+  dead: DaemonFile | null;
+}
+
+const pollMs = 10;
+const patienceMs = 20_000;
+
+/** The program of the daemon: source beside source, build beside build. */
+export function daemonEntry(): string {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const entry = fileURLToPath(new URL(`../daemon/main.${extension}`, import.meta.url));
+  if (existsSync(entry)) return entry;
+  throw new RigorError("daemon", `The package is incomplete: ${entry} is missing.`, { next: "Install it again." });
+}
+
+/**
+ * Starts a daemon that outlives this program, and waits until one answers: this one, or another that was quicker.
+ *
+ * @throws RigorError with the daemon's own reason if it does not start.
+ */
+export async function startDaemon({ directory, environment, dead }: StartOptions): Promise<DaemonFile> {
+  const log = openLog(directory);
+  let child: ChildProcess;
+  try {
+    child = spawn(process.execPath, [daemonEntry()], {
+      cwd: directory,
+      detached: true,
+      env: { ...environment, RIGOR_HOME: directory },
+      stdio: ["ignore", log.file, log.file],
+    });
+  } finally {
+    closeSync(log.file);
+  }
+  child.unref();
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once("exit", () => resolve());
+    child.once("error", reject);
+  });
+  return waitForDaemon({ directory, dead, ended, logStart: log.size });
+}
+
+interface Wait {
+  directory: string;
+  dead: DaemonFile | null;
+  ended: Promise<void>;
+  /** Size of the log before the start. */
+  logStart: number;
+}
+
+async function waitForDaemon({ directory, dead, ended, logStart }: Wait): Promise<DaemonFile> {
+  const deadline = Date.now() + patienceMs;
+  let running = true;
+  let startError: unknown;
+  let stale = dead?.instance;
+  ended.then(
+    () => (running = false),
+    (error: unknown) => {
+      running = false;
+      startError = error;
+    },
+  );
+  while (Date.now() < deadline) {
+    const file = readDaemonFile(directory);
+    if (file !== null && file.instance !== stale && (await answers(file))) return file;
+    if (!running) {
+      if (startError !== undefined) throw startError;
+      const written = readFrom(daemonLogPath(directory), logStart);
+      const failure = startFailure(written);
+      if (failure?.code !== "already-running") throw failureToStart(failure, directory, written);
+      // Another daemon was quicker, or the one that did not answer a moment ago lives after all.
+      stale = undefined;
+    }
+    await sleep(pollMs);
+  }
+  throw new RigorError("daemon", `The daemon did not answer within ${patienceMs / 1000} s.`, {
+    next: logAdvice(directory, readFrom(daemonLogPath(directory), logStart)),
+  });
+}
+
+async function answers(file: DaemonFile): Promise<boolean> {
+  try {
+    const health = await connect(() => file).system.health(undefined, { signal: AbortSignal.timeout(2_000) });
+    return health.instance === file.instance;
+  } catch {
+    // Whatever the reason, it does not answer yet; the deadline decides.
+    return false;
+  }
+}
+
+function failureToStart(failure: Failure | null, directory: string, written: string): RigorError {
+  if (failure !== null)
+    return new RigorError(failure.code, failure.message, failure.next === null ? {} : { next: failure.next });
+  return new RigorError("daemon", "The daemon ended before it was ready.", { next: logAdvice(directory, written) });
+}
+
+/** The line `{"error": {...}}` that a daemon prints when it cannot start. */
+export function startFailure(output: string): Failure | null {
+  for (const line of output.split("\n").reverse()) {
+    if (!line.startsWith('{"error"')) continue;
+    try {
+      const failure = readFailure((JSON.parse(line) as { error?: unknown }).error);
+      if (failure !== null) return failure;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+  }
+  return null;
+}
+
+function logAdvice(directory: string, written: string): string {
+  const last = written.trimEnd().split("\n").slice(-10).join("\n");
+  return last === "" ? `${daemonLogPath(directory)} is empty.` : `The end of ${daemonLogPath(directory)}:\n${last}`;
+}
+
+function openLog(directory: string): { file: number; size: number } {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const file = openSync(daemonLogPath(directory), "a", 0o600);
+    return { file, size: fstatSync(file).size };
+  } catch (cause) {
+    const reason = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+    throw new RigorError("storage", `The data directory ${directory} cannot be written${reason}.`, {
+      next: "Make it writable, or choose another one with RIGOR_HOME.",
+      cause,
+    });
+  }
+}
+
+const tailBytes = 65_536;
+
+function readFrom(path: string, start: number): string {
+  const file = openSync(path, "r");
+  try {
+    const { size } = fstatSync(file);
+    const from = Math.max(start, size - tailBytes);
+    const buffer = Buffer.alloc(Math.max(0, size - from));
+    const length = readSync(file, buffer, 0, buffer.length, from);
+    return buffer.toString("utf8", 0, length);
+  } finally {
+    closeSync(file);
+  }
+}

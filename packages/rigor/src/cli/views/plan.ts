@@ -1,0 +1,102 @@
+import type { PlanView } from "../../api/contract/views.ts";
+import { duration, number, parameterText, plural, seedsText, shortId } from "../format.ts";
+import { facts } from "../table.ts";
+import type { Style } from "../terminal.ts";
+
+/** `60 runs = 4 arms x 3 tasks x 5 seeds` */
+export function gridLine(plan: Pick<PlanView, "total_runs" | "arms" | "tasks" | "grid" | "seeds">): string {
+  const values = Object.entries(plan.grid).map(([name, { length }]) => `${length} ${name}`);
+  const factors = [
+    plural(plan.arms.length, "arm"),
+    plural(plan.tasks.length, "task"),
+    ...values,
+    plural(plan.seeds.length, "seed"),
+  ];
+  return `${plural(plan.total_runs, "run")} = ${factors.join(" x ")}`;
+}
+
+/** `12 done already, 48 to do` */
+export function doneLine({ done, failed, to_do: toDo }: Pick<PlanView, "done" | "failed" | "to_do">): string {
+  const parts = [done > 0 ? `${done} done already` : null, failed > 0 ? `${failed} failed` : null, `${toDo} to do`];
+  return parts.filter((part) => part !== null).join(", ");
+}
+
+/** Which commit runs, and what was not committed by hand. */
+export function codeLine({
+  commit,
+  dirty,
+  changed_files: files,
+}: Pick<PlanView, "commit" | "dirty" | "changed_files">): string {
+  if (!dirty) return `commit ${shortId(commit)}`;
+  const named = files.slice(0, 3).join(", ");
+  const rest = files.length > 3 ? ` and ${files.length - 3} more` : "";
+  return `commit ${shortId(commit)}, a snapshot with ${plural(files.length, "changed file")}: ${named}${rest}`;
+}
+
+function stagesText({ stages }: Pick<PlanView, "stages">): string | null {
+  if (stages.length < 2) return null;
+  return stages.map(({ name, runs, to_do: toDo }) => `${name} (${plural(runs, "run")}, ${toDo} to do)`).join(", then ");
+}
+
+/** What `rigor run` says before it starts. */
+export function planSummary(plan: PlanView, style: Style): string[] {
+  return [
+    `${style.bold(plan.name)}: ${gridLine(plan)}; ${doneLine(plan)}`,
+    ...facts(
+      [
+        ["stages", stagesText(plan)],
+        ["code", codeLine(plan)],
+        ["estimate", plan.estimate.seconds === null ? null : estimateText(plan)],
+      ],
+      style.dim,
+    ),
+  ];
+}
+
+/** All of a plan. */
+export function planLines(plan: PlanView, style: Style): string[] {
+  const { environment, budget, existing } = plan;
+  const limits = [
+    budget.gpu_hours === null ? null : `${number(budget.gpu_hours)} GPU hours`,
+    budget.wall === null ? null : duration(budget.wall),
+  ].filter((limit) => limit !== null);
+  const grid = Object.entries(plan.grid).map(([name, values]) => `${name}: ${values.map(parameterText).join(", ")}`);
+  return [
+    `${style.bold(plan.name)}: ${gridLine(plan)}; ${doneLine(plan)}`,
+    "",
+    ...facts(
+      [
+        ["arms", plan.arms.join(", ")],
+        ["tasks", plan.tasks.join(", ")],
+        ["grid", grid.join("\n")],
+        ["seeds", seedsText(plan.seeds)],
+        ["stages", stagesText(plan)],
+        ["command", plan.command],
+        ["code", codeLine(plan)],
+        ["environment", environmentText(environment)],
+        ["compute", plan.compute.map(({ name, host, fits }) => `${name} on ${host}: ${fits}`).join("\n")],
+        ["estimate", estimateText(plan)],
+        ["budget", limits.length === 0 ? "no limit" : limits.join(", ")],
+        ["before", existing === null ? "never started" : `${existing.reference} is ${existing.state}: ${existing.why}`],
+        ["file", plan.file],
+        ["plan hash", plan.plan_hash],
+      ],
+      style.dim,
+    ),
+  ];
+}
+
+function environmentText({ manager, lock, built }: PlanView["environment"]): string {
+  if (manager === "none") return "none: what the machine has";
+  return `${manager}${lock === null ? "" : ` from ${lock}`}, ${built ? "built already" : "built before the first run"}`;
+}
+
+function estimateText({ estimate, to_do: toDo }: PlanView): string {
+  if (toDo === 0) return "nothing left to do";
+  const parallel = `${plural(estimate.at_a_time, "run")} at a time`;
+  if (estimate.seconds === null || estimate.seconds_per_run === null)
+    return `unknown before the first run; ${parallel}`;
+  const gpu =
+    estimate.gpu_hours === null || estimate.gpu_hours === 0 ? "" : `, ${number(estimate.gpu_hours, 2)} GPU hours`;
+  return `about ${duration(estimate.seconds)}${gpu}: ${parallel}, ${duration(estimate.seconds_per_run)} each (median of earlier runs)`;
+}

@@ -1,0 +1,218 @@
+import type {
+  CheckFailureView,
+  ComparisonView,
+  DecisionView,
+  ResultsView,
+  ResultTableView,
+} from "../../api/contract/views.ts";
+import { gridText, number, plural, shortId, withUncertainty } from "../format.ts";
+import { facts, table } from "../table.ts";
+import type { Style } from "../terminal.ts";
+import { wrap } from "../text.ts";
+import { holdLines } from "./hold.ts";
+import { countsText, experimentReference, experimentState, paintState } from "./words.ts";
+
+export interface Look {
+  style: Style;
+  columns: number;
+  /** Epoch milliseconds. */
+  now: number;
+}
+
+/** Tables, comparisons, decision, what went wrong, and where everything lies. */
+export function resultsLines(results: ResultsView, look: Look): string[] {
+  const sections = [
+    headLines(results, look),
+    ...results.tables.map((one) => resultTableLines(one, look)),
+    ...(results.decision === null
+      ? []
+      : [comparisonsLines(results.decision, look), decisionLines(results, results.decision, look)]),
+    ...(results.decision === null ? [undecidedLines(results)] : []),
+    ...(results.check_failures.length === 0 ? [] : [checkLines(results, look)]),
+    ...(results.experiment.hold === null ? [] : [holdLines(results.experiment.hold, look)]),
+    whereLines(results, look),
+  ];
+  return sections
+    .filter((section) => section.length > 0)
+    .flatMap((section, index) => (index === 0 ? section : ["", ...section]));
+}
+
+function headLines({ experiment, hypothesis }: ResultsView, { style }: Look): string[] {
+  const state = experimentState(experiment);
+  return [
+    `${style.bold(experiment.reference)}  ${paintState(style, state)(state)}  ${countsText(experiment.counts, style)}`,
+    ...facts(
+      [
+        ["question", experiment.question],
+        ["hypothesis", hypothesis],
+      ],
+      style.dim,
+    ),
+  ];
+}
+
+/** One metric: a row per arm, a column per task. */
+export function resultTableLines(view: ResultTableView, { style, columns }: Look): string[] {
+  const cells = view.rows.flatMap((row) => row.cells);
+  const spread = spreadOf(cells);
+  const complete = cells.every(({ n, planned }) => n === planned);
+  const seeds = [...new Set(cells.map(({ n }) => n))];
+  const over = complete && seeds.length === 1 ? ` over ${plural(seeds[0] ?? 0, "seed")}` : "";
+  const better = view.goal === "minimize" ? "lower is better" : "higher is better";
+  const unit = view.unit === null ? "" : ` in ${view.unit}`;
+  const lines = table({
+    columns: [{ title: "arm" }, ...view.columns.map((title) => ({ title, align: "right" as const }))],
+    rows: view.rows.map(({ arm, grid, cells }) => [
+      Object.keys(grid).length === 0 ? arm : `${arm} (${gridText(grid)})`,
+      ...cells.map((cell) => cellText(cell, spread)),
+    ]),
+    width: columns,
+    header: style.dim,
+    paint: (text, row, column) => (view.rows[row]?.cells[column - 1]?.best === true ? style.bold(text) : text),
+  });
+  const marks = [
+    cells.some(({ best }) => best) ? "* best" : null,
+    cells.some(({ tied_with_best: tied, best }) => tied && !best) ? "~ not distinguishable from the best" : null,
+    complete ? null : "(n/m) only n of m runs have a value",
+  ].filter((mark) => mark !== null);
+  return [
+    `${style.bold(view.metric)}${unit} (${better}): mean${spreadName(spread, view.level)}${over}`,
+    ...lines.map((line) => `  ${line}`),
+    ...(marks.length === 0 ? [] : [style.dim(`  ${marks.join("   ")}`)]),
+  ];
+}
+
+type Cell = ResultTableView["rows"][number]["cells"][number];
+type Spread = "interval" | "sd" | "none";
+
+function spreadName(spread: Spread, level: number): string {
+  if (spread === "interval") return ` ± half of the ${number(level * 100)} % interval`;
+  return spread === "sd" ? " ± standard deviation" : "";
+}
+
+/** One kind of spread for a whole table, so that cells can be compared. */
+function spreadOf(cells: readonly Cell[]): Spread {
+  const measured = cells.filter(({ mean }) => mean !== null);
+  if (measured.some((cell) => halfWidth(cell) !== null)) return "interval";
+  return measured.some(({ sd }) => sd !== null) ? "sd" : "none";
+}
+
+function cellText(cell: Cell, spread: Spread): string {
+  const count = cell.n === cell.planned ? "" : ` (${cell.n}/${cell.planned})`;
+  if (cell.mean === null) return `-${count}  `;
+  const half = spread === "interval" ? halfWidth(cell) : spread === "sd" ? cell.sd : null;
+  const value = half === null ? number(cell.mean) : withUncertainty(cell.mean, half);
+  const mark = cell.best ? " *" : cell.tied_with_best ? " ~" : "  ";
+  return `${value}${count}${mark}`;
+}
+
+function halfWidth({ low, high }: Cell): number | null {
+  return low === null || high === null ? null : (high - low) / 2;
+}
+
+function comparisonsLines({ comparisons }: DecisionView, look: Look): string[] {
+  if (comparisons.length === 0) return [];
+  return [
+    look.style.bold("Comparisons"),
+    ...comparisons.flatMap((one) => comparisonLines(one, look).map((line) => `  ${line}`)),
+  ];
+}
+
+const testNames: Readonly<Record<string, string>> = {
+  "paired-t": "paired t test",
+  wilcoxon: "Wilcoxon signed-rank test",
+  welch: "Welch's t test",
+  "mann-whitney": "Mann-Whitney U test",
+};
+
+/** What was compared and how it ended; then effect, interval, p value and what follows from them. */
+export function comparisonLines(one: ComparisonView, { style }: Pick<Look, "style">): string[] {
+  const where = one.task === null ? "all tasks" : one.task;
+  // The reason stands alone elsewhere, so it names the arms again.
+  const known = `${one.better} against ${one.than} on ${one.metric}: `;
+  const reason = one.reason.startsWith(known) ? one.reason.slice(known.length) : one.reason;
+  return [
+    `${paintState(style, one.verdict)(one.verdict)}: ${one.better} better than ${one.than} on ${one.metric}, ${where} (${testNames[one.test] ?? one.test})`,
+    `  ${reason}`,
+  ];
+}
+
+const corrections: Readonly<Record<string, string>> = {
+  holm: "p values adjusted by Holm's method",
+  "benjamini-hochberg": "p values adjusted by the method of Benjamini and Hochberg",
+  bonferroni: "p values adjusted by Bonferroni's method",
+  none: "p values not adjusted",
+};
+
+function decisionLines({ provisional }: ResultsView, decision: DecisionView, { style, columns }: Look): string[] {
+  const word = paintState(style, decision.outcome)(decision.outcome);
+  const rule = decision.preregistered
+    ? "The rule was fixed before any result was known"
+    : "Results were known before the rule was fixed, so this explores and does not confirm";
+  const { cap, reasons } = decision.confidence;
+  const details = [
+    `${rule}; ${corrections[decision.correction] ?? decision.correction}.`,
+    `Confidence is at most ${cap}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}.`,
+    ...decision.notes,
+  ];
+  const width = Math.min(columns, 110) - 2;
+  return [
+    `${style.bold(provisional ? "Decision so far (provisional)" : "Decision")}: ${word}. ${decision.reason}`,
+    ...details.flatMap((detail) => wrap(detail, width).map((line) => `  ${line}`)),
+  ];
+}
+
+function undecidedLines({ experiment, missing_runs: missing }: ResultsView): string[] {
+  if (missing > 0) return [`No decision: ${plural(missing, "run")} without a valid result.`];
+  return experiment.state === "decided" ? ["No decision rule was declared: this experiment only measures."] : [];
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  "all-present": "Run what is missing: `rigor rerun EXPERIMENT --failed`.",
+  "seeds-differ": "See that the run uses its seed, or list the metric under checks.constant_allowed.",
+  "above-chance": "Mend the baseline, or correct the chance level under checks.chance.",
+  "same-inputs": "See that every arm reads the same data for a seed, or set checks.same_inputs: false.",
+  "metrics-present": "See that the run reports every metric of the file.",
+  "metrics-finite": "Look at the log for where the value went wrong: `rigor logs RUN`.",
+  "metrics-in-range": "Mend the run, or correct the range of the metric.",
+  "metrics-not-zero": "Mend the run, or list the metric under checks.zero_allowed.",
+  "artifacts-present": "See that the run writes every file under outputs.artifacts.",
+};
+
+function checkLines({ check_failures: failures, experiment }: ResultsView, { style }: Look): string[] {
+  return [
+    style.bold("Checks that failed"),
+    ...failures.flatMap((failure) => checkFailureLines(failure, experiment).map((line) => `  ${line}`)),
+  ];
+}
+
+function checkFailureLines(
+  { rule, message, run_ids: ids }: CheckFailureView,
+  experiment: ResultsView["experiment"],
+): string[] {
+  const shown = ids.slice(0, 4).map(shortId).join(", ");
+  const more = ids.length > 4 ? ` and ${ids.length - 4} more` : "";
+  const remedy = (remedies[rule] ?? "Mend the cause, then run it again: `rigor rerun EXPERIMENT --failed`.")
+    .replace("EXPERIMENT", experimentReference(experiment))
+    .replace("RUN", ids[0] === undefined ? "RUN" : shortId(ids[0]));
+  return [`${rule}: ${message}`, ...(ids.length === 0 ? [] : [`  runs ${shown}${more}`]), `  ${remedy}`];
+}
+
+function whereLines({ where, experiment }: ResultsView, { style }: Look): string[] {
+  const name = experimentReference(experiment);
+  return [
+    style.bold("Where everything lies"),
+    ...facts(
+      [
+        ["file", where.file],
+        ["code", `commit ${shortId(where.commit)} in ${where.repository}`],
+        ["attempts", where.attempts],
+        ["data", where.data_directory],
+        ["this again", `rigor results ${name}`],
+        ["its runs", `rigor list ${name}, then rigor show RUN`],
+        ["to a file", `rigor export ${name} --output ${name}.csv`],
+      ],
+      style.dim,
+    ),
+  ];
+}

@@ -1,0 +1,164 @@
+import type { AttemptView, RunDetail, RunSummary } from "../../api/contract/views.ts";
+import { ago, bytes, duration, gridText, moment, number, parameterText, plural, shortId } from "../format.ts";
+import { facts, table } from "../table.ts";
+import { indent } from "../text.ts";
+import type { Look } from "./results.ts";
+import { paintState } from "./words.ts";
+
+/** One line per run. Columns that are the same for all runs, or empty, are left out where that loses nothing. */
+export function runTable(runs: readonly RunSummary[], { style, columns: width }: Look): string[] {
+  const several = (value: (run: RunSummary) => string) => new Set(runs.map(value)).size > 1;
+  const metrics = [...new Set(runs.flatMap((run) => Object.keys(run.metrics ?? {})))].slice(0, 3);
+  const all: { title: string; align?: "right"; shown: boolean; text: (run: RunSummary) => string }[] = [
+    { title: "run", shown: true, text: ({ id }) => shortId(id) },
+    { title: "experiment", shown: several(({ experiment }) => experiment), text: ({ experiment }) => experiment },
+    { title: "arm", shown: true, text: ({ arm }) => arm },
+    { title: "task", shown: true, text: ({ task }) => task },
+    { title: "grid", shown: runs.some(({ grid }) => Object.keys(grid).length > 0), text: ({ grid }) => gridText(grid) },
+    { title: "seed", align: "right", shown: true, text: ({ seed }) => String(seed) },
+    { title: "state", shown: true, text: stateText },
+    {
+      title: "time",
+      align: "right",
+      shown: true,
+      text: (run) => (run.duration === null ? "" : duration(run.duration)),
+    },
+    ...metrics.map((metric) => ({
+      title: metric,
+      align: "right" as const,
+      shown: true,
+      text: (run: RunSummary) => metricText(run.metrics, metric),
+    })),
+    { title: "host", shown: several(({ host }) => host ?? ""), text: ({ host }) => host ?? "" },
+    { title: "reason", shown: runs.some(({ reason }) => reason !== null), text: reasonText },
+  ];
+  const columns = all.filter(({ shown }) => shown);
+  const stateColumn = columns.findIndex(({ title }) => title === "state");
+  return table({
+    columns,
+    rows: runs.map((run) => columns.map(({ text }) => text(run))),
+    width,
+    header: style.dim,
+    paint: (text, row, column) => (column === stateColumn ? paintState(style, runs[row]?.state ?? "")(text) : text),
+  });
+}
+
+function stateText({ state, stale, attempts }: RunSummary): string {
+  const tries = attempts > 1 ? ` (${plural(attempts, "attempt")})` : "";
+  return `${state}${stale === true ? ", stale" : ""}${tries}`;
+}
+
+function metricText(metrics: RunSummary["metrics"], name: string): string {
+  const value = metrics?.[name];
+  return value === undefined ? "" : number(value);
+}
+
+function reasonText({ reason }: RunSummary): string {
+  return reason === null ? "" : `${reason.code}: ${reason.message}`;
+}
+
+/** All of one run. */
+export function runLines(run: RunDetail, look: Look): string[] {
+  const { style, now } = look;
+  const { source, environment, result } = run;
+  const attempt = run.attempt_list.at(-1);
+  return [
+    `${style.bold(`run ${shortId(run.id)}`)}  ${paintState(style, run.state)(stateText(run))}`,
+    ...facts(
+      [
+        ["why", run.reason === null ? null : reasonText(run)],
+        [
+          "place",
+          `${run.arm}, ${run.task}${Object.keys(run.grid).length === 0 ? "" : `, ${gridText(run.grid)}`}, seed ${run.seed}`,
+        ],
+        ["experiment", run.shared_by.length > 1 ? `${run.experiment}, shared with ${others(run)}` : run.experiment],
+        ["metrics", valuesText(run.metrics ?? result?.metrics ?? {})],
+        ["parameters", gridText(run.parameters)],
+        ["command", run.command],
+        [
+          "code",
+          `commit ${source.commit}${source.dirty ? ` (a snapshot of changes to ${source.base ?? "an empty branch"})` : ""}`,
+        ],
+        ["branch", source.branch],
+        ["repository", source.repository],
+        [
+          "environment",
+          [environment.manager, environment.lock, environment.lock_hash?.slice(0, 10)].filter(Boolean).join(", "),
+        ],
+        [
+          "inputs",
+          Object.entries(run.inputs)
+            .map(([name, file]) => `${name}: ${fileText(file)}`)
+            .join("\n"),
+        ],
+        ["artifacts", (result?.artifacts ?? []).map(fileText).join("\n")],
+        ["not before", run.not_before === null ? null : moment(run.not_before)],
+        ["changed", `${moment(run.changed_at)} (${ago(run.changed_at, now)})`],
+        ["id", run.id],
+      ],
+      style.dim,
+    ),
+    ...attemptLines(run.attempt_list, look),
+    "",
+    ...facts(
+      [
+        ["logs", attempt === undefined ? null : `rigor logs ${shortId(run.id)}`],
+        ["files", attempt?.directory ?? null],
+      ],
+      style.dim,
+    ),
+    "",
+    style.bold("By hand"),
+    indent(run.repeat, 2),
+  ];
+}
+
+function others({ shared_by: all, experiment }: RunDetail): string {
+  return all.filter((one) => one !== experiment).join(", ");
+}
+
+function valuesText(values: Readonly<Record<string, number>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} = ${parameterText(value)}`)
+    .join("\n");
+}
+
+function fileText({ path, sha256, size }: { path: string; sha256: string; size: number }): string {
+  return `${path} (${bytes(size)}, sha256 ${sha256.slice(0, 10)})`;
+}
+
+function attemptLines(attempts: readonly AttemptView[], { style, columns: width }: Look): string[] {
+  if (attempts.length === 0) return [];
+  return [
+    "",
+    style.bold("Attempts"),
+    ...table({
+      columns: [
+        { title: "", align: "right" },
+        { title: "state" },
+        { title: "time", align: "right" },
+        { title: "host" },
+        { title: "gpus" },
+        { title: "exit" },
+        { title: "evidence" },
+      ],
+      rows: attempts.map((attempt) => [
+        String(attempt.number),
+        attempt.category === null ? attempt.state : `${attempt.state}: ${attempt.category}`,
+        attempt.duration === null ? "" : duration(attempt.duration),
+        attempt.host,
+        attempt.lease.gpus.join(", "),
+        exitText(attempt.exit),
+        attempt.evidence ?? "",
+      ]),
+      width: width - 2,
+      header: style.dim,
+      paint: (text, row, column) => (column === 1 ? paintState(style, attempts[row]?.state ?? "")(text) : text),
+    }).map((line) => `  ${line}`),
+  ];
+}
+
+function exitText(exit: AttemptView["exit"]): string {
+  if (exit === null) return "";
+  return exit.signal ?? (exit.code === null ? "" : String(exit.code));
+}
