@@ -26,7 +26,7 @@ export class Draft implements State {
     this.#known.add(id);
     this.#rows.set(id, row);
     let changed = this.#changed.get(table);
-    if (changed === undefined) this.#changed.set(table, (changed = new Map()));
+    if (changed === undefined) this.#changed.set(table, (changed = new Map<string, unknown>()));
     changed.set(key, row);
   }
 

@@ -80,7 +80,11 @@ async function createDatabase(file: string): Promise<void> {
   const made = `${file}.${randomUUID()}.new`;
   try {
     const db = new Kysely<Database>({ dialect: sqliteDialect(openSqlite(made), new Turn()) });
-    await migrate(db, "sqlite").finally(() => db.destroy());
+    try {
+      await migrate(db, "sqlite");
+    } finally {
+      await db.destroy();
+    }
     giveName(made, file);
   } finally {
     for (const suffix of ["", "-wal", "-shm"]) rmSync(`${made}${suffix}`, { force: true });

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { createTestDatabase, testServerUrl } from "../../../../test/support/postgres.ts";
 import { openPostgres } from "./dialects/postgres.ts";
 import { openPostgresStore } from "./open.ts";
-import { append, runCreated, storeSuite } from "./suite.ts";
+import { append, runCreated } from "./suite-support.ts";
+import { storeSuite } from "./suite.ts";
 import type { Database } from "./tables.ts";
 
 describe.skipIf(testServerUrl() === undefined)("PostgreSQL", () => {
@@ -44,7 +45,7 @@ describe.skipIf(testServerUrl() === undefined)("PostgreSQL", () => {
         .execute()
         .catch(() => undefined);
     });
-    await expect(turn).rejects.toThrow();
+    await expect(turn).rejects.toThrow("rolled back instead");
     expect(seen).toEqual([]);
     expect(await store.eventsAfter(0, 10)).toEqual([]);
     await store.close();

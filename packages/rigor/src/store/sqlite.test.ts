@@ -23,7 +23,8 @@ import { openSqliteStore } from "./open.ts";
 import { takeOwnership } from "./ownership.ts";
 import { compareWithLog, rebuild } from "./rebuild.ts";
 import type { Store } from "./store.ts";
-import { append, contentOf, runCreated, startWriter, storeSuite } from "./suite.ts";
+import { append, contentOf, runCreated, startWriter } from "./suite-support.ts";
+import { storeSuite } from "./suite.ts";
 import type { Database } from "./tables.ts";
 import { Turn } from "./turn.ts";
 
@@ -215,7 +216,7 @@ describe.skipIf(!canProtect)("storage that cannot be written", () => {
 
 describe("a full disk", () => {
   /** Writes until there is no room; everything that was promised is there, before and after there is room again. */
-  async function fillAndGoOn(store: Store, makeRoom: () => Promise<void>): Promise<void> {
+  async function expectNoLoss(store: Store, makeRoom: () => Promise<void>): Promise<void> {
     let promised = 0;
     const full = async (): Promise<void> => {
       for (; promised < 1_000_000; promised += 200) await append(store, manyRuns(200, `r${promised}-`));
@@ -243,7 +244,7 @@ describe("a full disk", () => {
   test("a database that may not grow [job.disk-full]", async () => {
     const store = await openSqliteStore(file);
     await sql`pragma max_page_count = 200`.execute(store.db);
-    await fillAndGoOn(store, async () => {
+    await expectNoLoss(store, async () => {
       await sql`pragma max_page_count = 1000000`.execute(store.db);
     });
     await store.close();
@@ -268,7 +269,11 @@ describe("a full disk", () => {
       const store = await openSqliteStore(join(mount, "rigor.db"));
       const makeRoom = (): Promise<void> =>
         Promise.resolve(void execFileSync("mount", ["-o", "remount,size=64m", mount]));
-      await fillAndGoOn(store, makeRoom).finally(() => store.close());
+      try {
+        await expectNoLoss(store, makeRoom);
+      } finally {
+        await store.close();
+      }
     } finally {
       execFileSync("umount", [mount]);
     }

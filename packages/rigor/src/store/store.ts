@@ -99,14 +99,23 @@ export class Store {
       const [value, events] = await this.db.transaction().execute(async (trx) => {
         if (this.dialect === "postgres") await lockForWriting(trx);
         const transaction = new Transaction(trx, actor, this.origin);
-        const decided = await this.#turn.run(() => decide(transaction)).finally(() => transaction.settled());
-        await transaction.appended();
-        return [decided, transaction.events] as const;
+        return [await this.#decide(transaction, decide), transaction.events] as const;
       });
       if (events.length > 0) this.#publish(events);
       return value;
     } catch (error) {
       throw databaseError(error);
+    }
+  }
+
+  async #decide<Value>(transaction: Transaction, decide: (transaction: Transaction) => Promise<Value>): Promise<Value> {
+    try {
+      const value = await this.#turn.run(() => decide(transaction));
+      await transaction.appended();
+      return value;
+    } finally {
+      // Nothing of this turn may still write when it is committed or undone.
+      await transaction.settled();
     }
   }
 

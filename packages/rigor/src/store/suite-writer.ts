@@ -17,12 +17,12 @@ for (let turn = 0; turn < Number(turns); turn++) {
       .selectFrom("placements")
       .select(({ fn }) => fn.countAll<number>().as("count"))
       .executeTakeFirstOrThrow();
-    const position = Number(row.count);
+    const position = row.count;
     const at = { experiment_id: "e1", position, arm: "a", task: "t", grid: {}, seed: turn };
     const placement = { ...at, stages: [0], in_final_stage: true };
     await transaction.append([{ kind: "run.created", entity: run, data: { parameters: {}, placement } }]);
-    const wanted = ["attempt.queued", "attempt.submitted", "attempt.started"];
-    await transaction.append(attemptCandidates(run, 1).filter((event) => wanted.includes(event.kind)));
+    const wanted = new Set(["attempt.queued", "attempt.submitted", "attempt.started"]);
+    await transaction.append(attemptCandidates(run, 1).filter((event) => wanted.has(event.kind)));
     return transaction.events.at(-1)?.position;
   });
   process.stdout.write(`${last}\n`);

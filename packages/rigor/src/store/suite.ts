@@ -1,72 +1,17 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { Kysely, sql } from "kysely";
+import { sql, type Kysely } from "kysely";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { contentHash } from "../domain/canonical.ts";
-import type { DomainEvent } from "../domain/events/registry.ts";
 import { attemptCandidates, candidates, validHistory, type Pool } from "../domain/events/testing.ts";
 import { migrate, readMeta } from "./migrate.ts";
 import { migrations, type Migration } from "./migrations/migrations.ts";
 import { ingestMetricPoints, metricPoints } from "./metrics.ts";
 import { compareWithLog, rebuild } from "./rebuild.ts";
 import type { LoggedEvent, Store } from "./store.ts";
-import { decodeRow, tableNames, tables, type Database } from "./tables.ts";
-
-/** An empty database that one test owns. */
-export interface TestDatabase {
-  /** What a process must be told to open it: a file or a URL. */
-  target: string;
-  open(): Promise<Store>;
-  /** The database below the store, for tests of migrations. */
-  connect(): Promise<Kysely<Database>>;
-  drop(): Promise<void>;
-}
+import { append, contentOf, runCreated, startWriter, type TestDatabase } from "./suite-support.ts";
+import { decodeRow, tables, type Database } from "./tables.ts";
 
 const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2", "r3"], attempts: 3 };
 const all = candidates(pool);
-
-/** What a new run, placed in an experiment, looks like in the log. */
-export function runCreated(id: string, position = 0): DomainEvent {
-  const at = { experiment_id: "e1", position, arm: "a", task: "t", grid: {}, seed: position };
-  return {
-    kind: "run.created",
-    entity: id,
-    data: { parameters: {}, placement: { ...at, stages: [0], in_final_stage: true } },
-  };
-}
-
-export const append = (store: Store, events: readonly DomainEvent[]): Promise<void> =>
-  store.transact("test", (transaction) => transaction.append(events));
-
-/** Every row of every table, as one hash. */
-export async function contentOf(store: Store): Promise<string> {
-  const content: [string, string[]][] = [];
-  for (const table of tableNames) {
-    const rows = await store.db.selectFrom(table).selectAll().execute();
-    content.push([table, rows.map((row) => contentHash(row)).toSorted()]);
-  }
-  return contentHash(content);
-}
-
-/** Starts a process that writes, and collects the positions that it was given. */
-export function startWriter(
-  target: string,
-  name: string,
-  turns: number,
-): { child: ChildProcess; acknowledged: number[]; ended: Promise<void> } {
-  const script = fileURLToPath(new URL("suite-writer.ts", import.meta.url));
-  const child = spawn(process.execPath, [script, target, name, String(turns)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const acknowledged: number[] = [];
-  // `close` comes after the last line was read.
-  const ended = once(child, "close").then(() => undefined);
-  createInterface({ input: child.stdout }).on("line", (line) => acknowledged.push(Number(line)));
-  return { child, acknowledged, ended };
-}
 
 /** What every store must do, whatever database it stands on. */
 export function storeSuite(name: string, create: () => Promise<TestDatabase>): void {
@@ -164,7 +109,6 @@ export function storeSuite(name: string, create: () => Promise<TestDatabase>): v
     test("what was appended can be read in the turn, and outside only after it [F02]", async () => {
       const count = async (db: Kysely<Database>): Promise<number> =>
         (await db.selectFrom("runs").select("id").execute()).length;
-      let outside: Promise<number> | undefined;
       const gate = Promise.withResolvers<undefined>();
       const turn = store.transact("test", async (transaction) => {
         await transaction.append([runCreated("r1")]);
@@ -174,7 +118,7 @@ export function storeSuite(name: string, create: () => Promise<TestDatabase>): v
         await transaction.append([runCreated("r2")]);
       });
       await gate.promise;
-      outside = count(store.db);
+      const outside = count(store.db);
       await turn;
       // Before the turn or after it, never in the middle.
       expect([0, 2]).toContain(await outside);
@@ -307,7 +251,7 @@ export function storeSuite(name: string, create: () => Promise<TestDatabase>): v
         one.live !== undefined,
         one.rebuilt !== undefined,
       ]);
-      expect(found.toSorted()).toEqual([
+      expect(found.toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([
         ["placements", "e1/r3", false, true],
         ["placements", "e1/r9", true, false],
         ["runs", "r1", true, true],

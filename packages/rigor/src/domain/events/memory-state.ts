@@ -11,7 +11,7 @@ export class MemoryState implements State {
 
   put<Name extends keyof Tables>(table: Name, key: string, row: Tables[Name]): void {
     let rows = this.#tables.get(table);
-    if (rows === undefined) this.#tables.set(table, (rows = new Map()));
+    if (rows === undefined) this.#tables.set(table, (rows = new Map<string, unknown>()));
     rows.set(key, row);
   }
 

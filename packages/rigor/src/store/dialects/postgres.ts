@@ -16,7 +16,7 @@ export async function openPostgres(url: string): Promise<Dialect> {
     options: "-c default_transaction_isolation=read\\ committed",
     types: {
       getTypeParser: (oid, format) =>
-        oid === int8 && format !== "binary"
+        (oid as number) === int8 && format !== "binary"
           ? Number
           : (pg.types.getTypeParser(oid, format) as (value: unknown) => unknown),
     },
