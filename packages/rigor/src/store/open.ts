@@ -131,9 +131,9 @@ function refuseForeignFile(file: string): void {
  * decisions are made from are read; damage elsewhere is reported when it is met.
  */
 function checkPages(database: DatabaseSync, file: string, size: number): void {
-  const checks = size <= wholeCheckLimit ? [""] : tableNames.map((table) => `'${table}', `);
+  const checks = size <= wholeCheckLimit ? ["1"] : tableNames.map((table) => `'${table}'`);
   for (const check of checks) {
-    const row = database.prepare(`pragma quick_check(${check}1)`).get();
+    const row = database.prepare(`pragma quick_check(${check})`).get();
     const answer = row?.["quick_check"];
     if (answer !== "ok") throw damaged(file, answer);
   }

@@ -87,6 +87,20 @@ describe("files that are not opened", () => {
     await expectRefused(/is damaged; it was left untouched/);
   });
 
+  test("a large file, of which only the tables of decisions are checked [store.damaged] [F03]", async () => {
+    await filledFile();
+    const large = new DatabaseSync(file);
+    large.exec("insert into meta values ('padding', hex(zeroblob(40000000)))");
+    large.close();
+    const store = await openSqliteStore(file);
+    expect(await store.lastPosition()).toBe(300);
+    await store.close();
+    const bytes = readFileSync(file);
+    bytes.fill(0xa5, 8 * 4_096, 60 * 4_096);
+    writeFileSync(file, bytes);
+    await expectRefused(/is damaged; it was left untouched/);
+  });
+
   test("an empty file [store.damaged] [F03]", async () => {
     writeFileSync(file, "");
     await expectRefused(/is damaged; it was left untouched/);
@@ -170,10 +184,12 @@ function writeProtect(path: string, on: boolean): boolean {
 }
 
 const canProtect = ((): boolean => {
-  const probe = join(scratch(), "probe");
+  const folder = scratch();
+  const probe = join(folder, "probe");
   writeFileSync(probe, "");
   const possible = writeProtect(probe, true);
   writeProtect(probe, false);
+  rmSync(folder, { recursive: true });
   return possible;
 })();
 
