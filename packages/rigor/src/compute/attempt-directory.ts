@@ -1,0 +1,172 @@
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { RigorError } from "../domain/errors.ts";
+import { exitReasons } from "./job.ts";
+import type { ExitRecord, ProcessRecord } from "./job.ts";
+
+const safeName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$/;
+
+/** Where an attempt lies below the folder of all attempts: `<first two characters of the run>/<attempt>`. */
+export function attemptPath(run: string, attempt: string): string {
+  for (const name of [run, attempt]) {
+    if (!safeName.test(name)) {
+      throw new RigorError("internal", `"${name}" cannot name a directory of an attempt.`);
+    }
+  }
+  return `${run.slice(0, 2)}/${attempt}`;
+}
+
+/** Records longer than this are not records of ours. */
+const recordLimit = 64 * 1024;
+
+/**
+ * The directory that Rigor and a job share. Every path of the protocol is named here and nowhere else.
+ *
+ * Rigor writes `spec.json`, `parameters.json`, `job.sh` and `cancel`; the job's script writes the rest. The command
+ * itself is given only `output/`, so that it cannot overwrite the record of its own end.
+ */
+export class AttemptDirectory {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** The directory of one attempt in a data directory. */
+  static in(dataDirectory: string, run: string, attempt: string): AttemptDirectory {
+    return new AttemptDirectory(join(AttemptDirectory.root(dataDirectory), attemptPath(run, attempt)));
+  }
+
+  /** The folder of all attempts. */
+  static root(dataDirectory: string): string {
+    return join(dataDirectory, "attempts");
+  }
+
+  get spec(): string {
+    return join(this.path, "spec.json");
+  }
+  get parameters(): string {
+    return join(this.path, "parameters.json");
+  }
+  get script(): string {
+    return join(this.path, "job.sh");
+  }
+  /** Made once, by whoever may start the job or forbid that it starts. */
+  get claim(): string {
+    return join(this.path, "claim");
+  }
+  get process(): string {
+    return join(this.path, "process");
+  }
+  /** Made by Rigor before it signals: tells a cancelled job from one that was terminated by others. */
+  get cancel(): string {
+    return join(this.path, "cancel");
+  }
+  get stdout(): string {
+    return join(this.path, "stdout.log");
+  }
+  get stderr(): string {
+    return join(this.path, "stderr.log");
+  }
+  get heartbeat(): string {
+    return join(this.path, "heartbeat");
+  }
+  get gpu(): string {
+    return join(this.path, "gpu.csv");
+  }
+  get exit(): string {
+    return join(this.path, "exit.json");
+  }
+  get environment(): string {
+    return join(this.path, "environment.json");
+  }
+  /** `RIGOR_OUTPUT`: the only place that the command is told to write to. */
+  get output(): string {
+    return join(this.path, "output");
+  }
+  get metrics(): string {
+    return join(this.output, "metrics.jsonl");
+  }
+  get checkpoints(): string {
+    return join(this.output, "checkpoints");
+  }
+
+  /** Makes the directory and its output folder, for the owner only. */
+  create(): void {
+    mkdirSync(this.output, { recursive: true, mode: 0o700 });
+  }
+
+  /** Writes a file so that a reader, or a shell that still reads an older one, never sees half of it. */
+  replace(path: string, content: string): void {
+    const next = `${path}.next`;
+    writeFileSync(next, content, { mode: 0o600 });
+    renameSync(next, path);
+  }
+
+  /** How the job ended, or null while no complete record exists. An unreadable record is not an end. */
+  readExit(): ExitRecord | null {
+    return readRecord(this.exit, exitSchema);
+  }
+
+  /** Which process executes the job, or null while no complete record exists. */
+  readProcess(): ProcessRecord | null {
+    return readRecord(this.process, processSchema);
+  }
+
+  /** Epoch milliseconds of the last sign of life that the job gave, or null before the first. */
+  lastBeatMs(): number | null {
+    return modified(this.heartbeat) ?? modified(this.process);
+  }
+}
+
+const exitSchema = z.object({
+  attempt: z.string(),
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  reason: z.enum(exitReasons),
+  duration: z.number().nonnegative(),
+  started_at: z.number(),
+  finished_at: z.number(),
+}) satisfies z.ZodType<ExitRecord>;
+
+const processSchema = z.object({
+  host: z.string(),
+  pid: z.int().min(2),
+  started: z.string().min(1),
+  boot: z.string(),
+}) satisfies z.ZodType<ProcessRecord>;
+
+function readRecord<T>(path: string, schema: z.ZodType<T>): T | null {
+  const text = readIfThere(path);
+  if (text === null || text.length > recordLimit || !text.endsWith("\n")) return null;
+  try {
+    return schema.safeParse(JSON.parse(text)).data ?? null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+function modified(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
+/** Whether a system call failed because a path does not exist. */
+export function isMissing(error: unknown): boolean {
+  return hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR");
+}
+
+/** Whether an error is that of a system call, with this code. */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

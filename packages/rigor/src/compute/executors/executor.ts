@@ -1,0 +1,76 @@
+import type { ExitRecord, JobSpec } from "../job.ts";
+import type { HostCapacity } from "../resources.ts";
+
+/** How a submitted job is found again, also by a later process of Rigor. */
+export interface Handle {
+  attempt: string;
+  run: string;
+  /** The executor's own name of the job, such as a scheduler's job id; empty where the attempt is enough. */
+  reference: string;
+}
+
+/**
+ * What is known about a job, from two witnesses: the record of its end, and whether it is still there.
+ *
+ * - `unclaimed`: nothing executes it and nothing will, until it is submitted again.
+ * - `waiting`: submitted and not started yet.
+ * - `running`: `beat_at` is its last sign of life (epoch milliseconds), null before the first.
+ * - `ended`: by its own record.
+ * - `gone`: it is dead and left no record; or it was withdrawn. `evidence` says what is known.
+ */
+export type JobStatus =
+  | { state: "unclaimed" }
+  | { state: "waiting" }
+  | { state: "running"; beat_at: number | null }
+  | { state: "ended"; exit: ExitRecord }
+  | { state: "gone"; withdrawn: boolean; evidence: string };
+
+/** How many bytes of each stream were collected before. */
+export interface Offsets {
+  stdout: number;
+  stderr: number;
+  metrics: number;
+}
+
+export interface Collected {
+  /** New bytes, each from the offset that was asked for. */
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  /** New bytes of `metrics.jsonl`, up to the last whole line unless the job has ended. */
+  metrics: Uint8Array;
+  offsets: Offsets;
+}
+
+/** A way to run jobs on a kind of machine. Every executor passes the suite in `suite.ts`. */
+export interface Executor {
+  readonly kind: string;
+
+  /** What the machine has now. */
+  probe(): Promise<HostCapacity>;
+
+  /**
+   * Starts jobs, each at most once: a job whose attempt is already claimed is left alone, so that a submission can
+   * be repeated after a crash.
+   *
+   * @throws RigorError `storage` when the attempt directory cannot be written; jobs before it are submitted.
+   */
+  submit(jobs: readonly JobSpec[]): Promise<Handle[]>;
+
+  /** The status of any number of jobs, keyed by attempt. */
+  status(handles: readonly Handle[]): Promise<Map<string, JobStatus>>;
+
+  /** Makes sure that a job that has not started never starts. False when it has started. */
+  withdraw(handle: Handle): Promise<boolean>;
+
+  /** Ends jobs: TERM, then KILL after their grace. Returns when they were told, not when they have ended. */
+  cancel(handles: readonly Handle[]): Promise<void>;
+
+  /** What each job has written since the given offsets; at most `limit` bytes of each stream. */
+  collect(requests: readonly { handle: Handle; offsets: Offsets }[], limit?: number): Promise<Map<string, Collected>>;
+
+  /** Calls the listener soon after a job has changed, where the executor can know. Polling is needed all the same. */
+  onChange(listener: (attempt: string) => void): () => void;
+
+  /** Lets go of everything; jobs go on. */
+  close(): Promise<void>;
+}

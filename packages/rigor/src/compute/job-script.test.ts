@@ -1,0 +1,206 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { AttemptDirectory } from "./attempt-directory.ts";
+import { makeJob, untilExists } from "./executors/suite.ts";
+import { jobScript, quote } from "./job-script.ts";
+import type { JobPlace } from "./job-script.ts";
+import type { JobSpec } from "./job.ts";
+
+let folder: string;
+let directory: AttemptDirectory;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "rigor-script-"));
+  directory = new AttemptDirectory(join(folder, "attempt's $directory"));
+  directory.create();
+  writeFileSync(directory.parameters, "{}\n");
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+function write(command: JobSpec["command"], job: Partial<JobSpec> = {}, place: Partial<JobPlace> = {}): void {
+  const spec = makeJob(folder, command, { attempt: "attempt-1", ...job });
+  const where = { directory: directory.path, finished_log: null, booted_at: null, kicked: false, ...place };
+  directory.replace(directory.script, jobScript(spec, where));
+}
+
+const shells = [["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]] as const;
+
+test.each(["sh", "dash", "bash"])("shellcheck finds nothing in the script for %s", (dialect) => {
+  write(["echo", "it's", "$x"], { environment: { A: "$(b) `c` 'd'" }, time_limit: null });
+  const found = spawnSync("shellcheck", ["-s", dialect, directory.script], { encoding: "utf8" });
+  expect(found.stdout).toBe("");
+  expect(found.status).toBe(0);
+});
+
+describe.each(shells)("in %s %s", (shell, ...options) => {
+  function run(): void {
+    spawnSync("setsid", ["-w", shell, ...options.filter((one) => one !== undefined), directory.script]);
+  }
+
+  test("a run is recorded with process, times and heartbeat", async () => {
+    write("echo out; echo err >&2; sleep 1.5; exit 4", {}, { finished_log: join(folder, "finished") });
+    run();
+    const exit = directory.readExit();
+    expect(exit).toMatchObject({ attempt: "attempt-1", code: 4, signal: null, reason: "exited" });
+    expect(exit?.duration).toBeGreaterThan(1.4);
+    expect(Math.abs((exit?.finished_at ?? 0) - Date.now() / 1000)).toBeLessThan(5);
+    expect(directory.readProcess()?.pid).toBeGreaterThan(1);
+    expect(readFileSync(directory.stdout, "utf8")).toBe("out\n");
+    expect(readFileSync(directory.stderr, "utf8")).toBe("err\n");
+    expect(readFileSync(join(folder, "finished"), "utf8")).toBe("attempt-1\n");
+    expect(existsSync(directory.heartbeat)).toBe(true);
+    await sleep(50);
+    expect(groupOf(directory)).toEqual([]);
+  });
+
+  test("a script that is started many times at once runs once [F10]", async () => {
+    write(`echo ran >>"$RIGOR_OUTPUT/ran"; sleep 0.2`);
+    const started = Array.from({ length: 10 }, () =>
+      spawn("setsid", [shell, ...options.filter((one) => one !== undefined), directory.script], { stdio: "ignore" }),
+    );
+    await Promise.all(started.map((child) => new Promise((resolve) => child.once("exit", resolve))));
+    expect(readFileSync(join(directory.output, "ran"), "utf8")).toBe("ran\n");
+    run();
+    expect(readFileSync(join(directory.output, "ran"), "utf8")).toBe("ran\n");
+  });
+
+  test("a time limit ends a run that ignores TERM [job.time-limit]", () => {
+    write(["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], { time_limit: 1, grace: 1 });
+    run();
+    expect(directory.readExit()).toMatchObject({ reason: "time-limit", signal: "KILL" });
+    expect(directory.readExit()?.duration).toBeLessThan(10);
+  });
+
+  test("the warning signal reaches the run, which goes on [F16]", async () => {
+    const program = `process.on("SIGUSR1", () => { console.log("checkpoint"); setTimeout(() => process.exit(0), 200); }); require("fs").writeFileSync(process.env.RIGOR_OUTPUT + "/up", ""); setInterval(() => {}, 1000)`;
+    write(`${quote(process.execPath)} -e ${quote(program)}; echo after`);
+    const child = spawn("setsid", [shell, ...options.filter((one) => one !== undefined), directory.script], {
+      stdio: "ignore",
+    });
+    await untilExists(join(directory.output, "up"));
+    process.kill(directory.readProcess()?.pid ?? 0, "SIGUSR1");
+    await new Promise((resolve) => child.once("exit", resolve));
+    expect(readFileSync(directory.stdout, "utf8")).toBe("checkpoint\nafter\n");
+    expect(directory.readExit()).toMatchObject({ code: 0, reason: "exited" });
+  });
+
+  test("a run that is terminated from outside says so, even when it ends with status 0 [F16] [F41]", async () => {
+    write(`trap 'exit 0' TERM; touch "$RIGOR_OUTPUT/up"; while :; do sleep 0.1; done`);
+    const child = spawn("setsid", [shell, ...options.filter((one) => one !== undefined), directory.script], {
+      stdio: "ignore",
+    });
+    await untilExists(join(directory.output, "up"));
+    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    await new Promise((resolve) => child.once("exit", resolve));
+    expect(directory.readExit()).toMatchObject({ code: 0, reason: "signal", signal: "TERM" });
+  });
+
+  test("a script that leads no session starts its own, and so ends nobody else", () => {
+    write(["true"]);
+    const outer = execFileSync(
+      "sh",
+      ["-c", `${[shell, ...options].join(" ")} ${quote(directory.script)}; sleep 0.5; echo alive`],
+      { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
+    );
+    expect(outer).toBe("alive\n");
+    expect(directory.readExit()).toMatchObject({ code: 0 });
+  });
+
+  test("a kicked script watches itself from the first CONT on [job.time-limit]", async () => {
+    write(["sleep", "100"], { time_limit: 2 }, { kicked: true });
+    const child = spawn("setsid", [shell, ...options.filter((one) => one !== undefined), directory.script], {
+      stdio: "ignore",
+    });
+    await untilExists(directory.stdout);
+    await sleep(1300);
+    expect(existsSync(directory.heartbeat)).toBe(false);
+    process.kill(directory.readProcess()?.pid ?? 0, "SIGCONT");
+    await new Promise((resolve) => child.once("exit", resolve));
+    expect(directory.readExit()).toMatchObject({ reason: "time-limit" });
+    expect(directory.readExit()?.duration).toBeLessThan(4);
+  });
+
+  test("a half-written script does nothing [F01]", () => {
+    write(["touch", join(directory.output, "ran")]);
+    const whole = readFileSync(directory.script, "utf8");
+    for (const part of [0.3, 0.6, 0.9, 0.99]) {
+      writeFileSync(directory.script, whole.slice(0, Math.floor(whole.length * part)));
+      run();
+    }
+    expect(existsSync(directory.claim)).toBe(false);
+    expect(existsSync(join(directory.output, "ran"))).toBe(false);
+  });
+});
+
+test("a job starts four programs and no more [size.throughput]", () => {
+  write(["true"], {}, { kicked: true, booted_at: 1, finished_log: join(folder, "finished") });
+  const trace = join(folder, "trace");
+  spawnSync("strace", [
+    "-f",
+    "-qq",
+    "-e",
+    "trace=execve,clone,clone3,fork,vfork",
+    "-o",
+    trace,
+    "setsid",
+    "/bin/sh",
+    directory.script,
+  ]);
+  const lines = readFileSync(trace, "utf8").split("\n");
+  const programs = lines.filter((line) => /execve\(.*= 0$|execve resumed.*= 0$/.test(line));
+  const forks = lines.filter((line) => /(?:clone|clone3|fork|vfork)\(/.test(line));
+  expect(directory.readExit()).toMatchObject({ code: 0 });
+  expect(programs).toHaveLength(4); // setsid, sh, true, mv
+  expect(forks).toHaveLength(2); // true, mv
+});
+
+test("every text is one word of a shell, unchanged [file.arguments-exact]", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.string({ unit: "binary" }).filter((text) => !text.includes("\0")),
+        { minLength: 1 },
+      ),
+      (texts) => {
+        const printed = execFileSync("/bin/sh", ["-c", `printf '%s\\0' ${texts.map(quote).join(" ")}`], {
+          encoding: "utf8",
+        });
+        expect(printed).toBe(texts.map((text) => `${text.toWellFormed()}\0`).join(""));
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test.each(["A B", "1A", "A=B", "", "A;b"])("%j is refused as the name of a variable [file.arguments-exact]", (name) => {
+  expect(() => write(["true"], { environment: { [name]: "1" } })).toThrow(/cannot name an environment variable/);
+});
+
+test("a clock that jumps neither ends nor prolongs a job: no file's time and no calendar is asked [job.clock-jump]", () => {
+  // A `date` that says something else each time stands for the jumping clock.
+  const tools = join(folder, "tools");
+  const jumping = `#!/bin/sh\necho asked >>'${join(folder, "asked")}'\nif [ -e '${join(folder, "once")}' ]; then echo 9999999999; else : >'${join(folder, "once")}'; echo 5; fi\n`;
+  execFileSync("mkdir", [tools]);
+  writeFileSync(join(tools, "date"), jumping, { mode: 0o755 });
+  write(["sleep", "1.2"], { time_limit: 10 });
+  spawnSync("setsid", ["-w", "/bin/sh", directory.script], { env: { PATH: `${tools}:${process.env["PATH"]}` } });
+  const exit = directory.readExit();
+  expect(readFileSync(join(folder, "asked"), "utf8")).toBe("asked\n");
+  expect(exit).toMatchObject({ code: 0, reason: "exited", started_at: 5 });
+  expect(exit?.duration).toBeGreaterThan(1);
+  expect(exit?.duration).toBeLessThan(9);
+});
+
+/** Processes of the group that a job had led. */
+function groupOf(one: AttemptDirectory): string[] {
+  const leader = one.readProcess()?.pid;
+  return execFileSync("ps", ["-axo", "pgid=,stat=,args="], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => Number.parseInt(line, 10) === leader && !/^\s*\d+\s+Z/.test(line));
+}

@@ -1,0 +1,320 @@
+import { RigorError } from "../domain/errors.ts";
+import type { JobSpec } from "./job.ts";
+
+/** Where a job runs and what its surroundings know. */
+export interface JobPlace {
+  /** Absolute path of the attempt directory on the host. */
+  directory: string;
+  /** A file that gets a line with the attempt's token after its exit record is in place; null for none. */
+  finished_log: string | null;
+  /**
+   * Epoch seconds at which the host's uptime was zero, where the submitter knows it. It spares the job the start of
+   * `date`; null makes the job ask.
+   */
+  booted_at: number | null;
+  /**
+   * Somebody will send CONT when the job has run for a moment, and only then its watch (heartbeat, time limit) begins.
+   * A job that ends sooner is spared two processes. False: the watch begins at once.
+   */
+  kicked: boolean;
+}
+
+/**
+ * The POSIX shell script that executes one attempt. It runs in dash, bash and busybox sh and needs nothing else on
+ * the host but `mv` and `sleep`. Starting a process is what costs, so a run starts as few as can be: the script, the
+ * command and `mv`, and for a run that lasts, its watch with a `sleep`.
+ *
+ * @throws RigorError where a value cannot reach a command at all: a NUL character, or an impossible variable name.
+ */
+export function jobScript(spec: JobSpec, place: JobPlace): string {
+  const output = `${place.directory}/output`;
+  const variables: Record<string, string> = {
+    ...spec.environment,
+    RIGOR_ATTEMPT: spec.attempt,
+    RIGOR_RUN_ID: spec.run,
+    RIGOR_OUTPUT: output,
+    RIGOR_PARAMETERS: `${place.directory}/parameters.json`,
+  };
+  const settings = [
+    `attempt=${quote(spec.attempt)}`,
+    `directory=${quote(place.directory)}`,
+    `checkout=${quote(spec.working_directory)}`,
+    `kicked=${place.kicked ? "1" : "''"}`,
+    `finished_log=${quote(place.finished_log ?? "")}`,
+    `booted_at=${place.booted_at === null ? "" : wholeNumber(place.booted_at * 100, "booted_at")}`,
+    `limit=${spec.time_limit === null ? 0 : wholeNumber(Math.max(1, spec.time_limit), "time_limit")}`,
+    `grace=${wholeNumber(spec.grace, "grace")}`,
+    `interval=${wholeNumber(Math.max(1, spec.heartbeat), "heartbeat")}`,
+  ];
+  const exports = Object.entries(variables).map(([name, value]) => `  export ${variableName(name)}=${quote(value)}`);
+  return [
+    head,
+    ...settings,
+    "",
+    "start_command() {",
+    ...exports,
+    `  exec ${commandWords(spec.command)}`,
+    "}",
+    body,
+  ].join("\n");
+}
+
+/** A value as one word of a shell command, whatever it contains. */
+export function quote(value: string): string {
+  if (value.includes("\0")) {
+    throw new RigorError("file-invalid", `A NUL character cannot be given to a command: ${JSON.stringify(value)}.`, {
+      next: "Remove the NUL character from the command, the parameters or the environment.",
+    });
+  }
+  return `'${value.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A shell waits for what it runs before it obeys TERM, and leaves the warning USR1 to what it runs. */
+const shellPrologue = "trap : USR1; trap 'exit 143' TERM\n";
+
+function commandWords(command: string | readonly string[]): string {
+  if (typeof command === "string") return `/bin/sh -c ${quote(shellPrologue + command)}`;
+  if (command.length === 0) throw new RigorError("file-invalid", "The command is empty.");
+  return command.map(quote).join(" ");
+}
+
+function variableName(name: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return name;
+  throw new RigorError("file-invalid", `"${name}" cannot name an environment variable.`, {
+    next: "Use letters, digits and underscores, and do not begin with a digit.",
+  });
+}
+
+function wholeNumber(value: number, name: string): string {
+  if (Number.isFinite(value) && value >= 0) return Math.ceil(value).toFixed(0);
+  throw new RigorError("internal", `${name} of a job is ${value}, which is no length of time.`);
+}
+
+const head = `#!/bin/sh
+# Executes one attempt of one run. Written by Rigor; everything it needs is in here.
+# shellcheck disable=SC2016 # values stand as they are
+`;
+
+/**
+ * Notes on the script, which is kept short because each host reads it for each run:
+ *
+ * - It is parsed as a whole before its last line calls it, so a half-written copy does nothing.
+ * - \`printf\` makes files instead of \`:\`, because a failed redirection of a special builtin ends the shell.
+ * - Builtin \`read\` takes the clock and the process's identity from /proc, without a process.
+ * - Handlers are set before the process record is written: whoever can signal the job knows its pid from there.
+ * - \`wait\` returns early when a handler ran; it is then repeated. If it had already taken the status, it answers 127
+ *   the second time, and the first answer counts.
+ * - A signal that must not be missed is sent again: bash may lose one of two that arrive together during `wait`.
+ * - The group is ended by KILL after the exit record is in place, because this shell is a member of it.
+ */
+const body = `
+# Sets now: centiseconds on a clock that never jumps, where the system has one.
+clock() {
+  if read -r uptime _ 2>/dev/null </proc/uptime; then
+    now=$((\${uptime%.*} * 100 + 1\${uptime#*.} - 100))
+  else
+    uptime=
+    now=$(($(date +%s) * 100))
+  fi
+}
+
+# Sets started, group, host and boot.
+identify() {
+  if read -r line 2>/dev/null </proc/self/stat; then
+    # shellcheck disable=SC2086 # fields of numbers
+    set -- \${line##*) }
+    group=$3 started=\${20}
+    read -r host </proc/sys/kernel/hostname
+    read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || boot=
+  else
+    # shellcheck disable=SC2046 # words
+    set -- $(LC_ALL=C TZ=UTC ps -o pgid=,lstart= -p $$)
+    group=$1
+    shift
+    started=$* boot=
+    host=$(uname -n)
+  fi
+}
+
+# Sends a signal to all that belongs to the run, and not to this shell.
+forward() {
+  trap '' "$1"
+  if [ "$group" = "$$" ]; then
+    kill -s "$1" 0
+  elif [ -n "$child" ]; then
+    kill -s "$1" "$child"
+  fi
+  if [ "$1" = USR1 ]; then trap warned USR1; fi
+}
+
+# Asks the run to end, and makes sure that it does.
+stop() {
+  if [ -n "$child" ] && [ -z "$stopped" ]; then
+    stopped=1
+    trap '' USR1
+    forward TERM
+    (
+      sleep "$grace"
+      while kill -s USR2 $$; do sleep 1; done
+    ) &
+  fi
+}
+
+# shellcheck disable=SC2317 # called by a signal, like the three that follow
+warned() {
+  signalled=1
+  if [ -n "$child" ]; then forward USR1; fi
+}
+
+# shellcheck disable=SC2317
+terminated() {
+  signalled=1
+  if [ -z "$reason" ]; then
+    reason=signal
+    if [ -e cancel ]; then reason=cancelled; fi
+  fi
+  stop
+}
+
+# shellcheck disable=SC2317
+expired() {
+  signalled=1
+  reason=\${reason:-time-limit}
+  stop
+}
+
+# shellcheck disable=SC2317
+overdue() {
+  signalled=1
+  if [ -n "$child" ]; then kill -s KILL "$child"; fi
+}
+
+sample() {
+  if [ -n "$sampler" ] && kill -0 "$sampler" 2>/dev/null; then return; fi
+  nvidia-smi --query-gpu=index,uuid,memory.used,utilization.gpu --format=csv,noheader,nounits \\
+    </dev/null >>gpu.csv 2>/dev/null &
+  sampler=$!
+}
+
+# Shows that the job lives, and ends it at its time limit. Works without Rigor. ALRM ends it.
+watch() {
+  trap '' TERM INT HUP
+  sampler='' sleeper=''
+  trap 'kill -s KILL $sleeper; wait $sleeper; exit 0' ALRM
+  while [ ! -e exit.json ]; do
+    nap=$interval
+    if [ "$limit" -gt 0 ]; then
+      left=$(((began + limit * 100 - now + 99) / 100))
+      if [ "$left" -le $((-grace - 10)) ]; then
+        if [ "$group" = "$$" ]; then kill -s KILL 0; fi
+        return
+      elif [ "$left" -le 0 ]; then
+        kill -s ALRM $$ || return
+      elif [ "$left" -lt "$nap" ]; then
+        nap=$left
+      fi
+    fi
+    sleep "$nap" &
+    sleeper=$!
+    wait "$sleeper"
+    if [ -n "$uptime" ]; then clock; else now=$((now + nap * 100)); fi
+    printf '%s\\n' "$now" 2>/dev/null >heartbeat
+    if command -v nvidia-smi >/dev/null; then sample; fi
+  done
+}
+
+# Starts the watch, once. TERM stays heard: a watch that dies of it is not missed, because the run is ended anyway.
+begin_watch() {
+  if [ -z "$watcher" ]; then
+    trap '' CONT USR1
+    clock
+    watch &
+    watcher=$!
+    if [ -z "$stopped" ]; then trap warned USR1; fi
+  fi
+}
+
+# shellcheck disable=SC2317
+kicked() {
+  signalled=1
+  if [ -n "$child" ]; then begin_watch; else kicked=''; fi
+}
+
+# Sets text: centiseconds as seconds.
+seconds() {
+  if [ $(($1 % 100)) -lt 10 ]; then text=$(($1 / 100)).0$(($1 % 100)); else text=$(($1 / 100)).$(($1 % 100)); fi
+}
+
+record() {
+  clock
+  took=$((now - began))
+  if [ "$took" -lt 0 ]; then took=0; fi
+  signal=null
+  if [ "$status" != null ] && [ "$status" -gt 128 ]; then
+    name=$(kill -l "$status" 2>/dev/null)
+    case $name in
+      *[!A-Z0-9]* | [0-9]* | '') ;;
+      *) signal=\\"$name\\" reason=\${reason:-signal} ;;
+    esac
+  fi
+  if [ "$reason" = signal ] && [ "$signal" = null ]; then signal='"TERM"'; fi
+  seconds "$took"
+  duration=$text
+  seconds "$born"
+  start=$text
+  seconds $((born + took))
+  printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","duration":%s,"started_at":%s,"finished_at":%s}\\n' \\
+    "$attempt" "$status" "$signal" "\${reason:-exited}" "$duration" "$start" "$text" >exit.json.next &&
+    mv -f exit.json.next exit.json || return
+  if [ -n "$finished_log" ]; then printf '%s\\n' "$attempt" 2>/dev/null >>"$finished_log"; fi
+}
+
+main() {
+  unset CDPATH
+  umask 077
+  cd "$directory" || exit 1
+  identify
+  if [ "$group" != "$$" ] && command -v setsid >/dev/null; then exec setsid /bin/sh "$directory/job.sh"; fi
+  set -C
+  printf '' 2>/dev/null >claim || exit 0
+  set +C
+  child='' watcher='' reason='' stopped='' signalled='' status=null
+  clock
+  began=$now
+  if [ -n "$booted_at" ] && [ -n "$uptime" ]; then born=$((booted_at + began)); else born=$(($(date +%s) * 100)); fi
+  trap kicked CONT
+  trap warned USR1
+  trap terminated TERM INT HUP
+  trap expired ALRM
+  trap overdue USR2
+  printf '{"host":"%s","pid":%s,"started":"%s","boot":"%s"}\\n' "$host" $$ "$started" "$boot" >process
+  if [ -e cancel ]; then
+    reason=cancelled
+  elif [ -z "$reason" ]; then
+    (
+      cd "$checkout" || exit 1
+      start_command
+    ) </dev/null >stdout.log 2>stderr.log &
+    child=$!
+    if [ -n "$reason" ]; then stop; fi
+    if [ -z "$kicked" ]; then begin_watch; fi
+    while :; do
+      signalled=
+      wait "$child"
+      answer=$?
+      if [ "$answer" -ne 127 ] || [ "$status" = null ]; then status=$answer; fi
+      if [ -z "$signalled" ]; then break; fi
+    done
+  fi
+  trap '' USR1 TERM ALRM USR2 INT HUP CONT
+  record
+  if [ -n "$watcher" ]; then
+    kill -s ALRM "$watcher"
+    wait "$watcher"
+  fi
+  if [ "$group" = "$$" ]; then kill -s KILL 0; fi
+  exit 0
+}
+
+main
+`;

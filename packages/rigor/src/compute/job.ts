@@ -1,0 +1,47 @@
+/** One try of one run, as it is handed to an executor and kept as `spec.json`. Units: seconds. */
+export interface JobSpec {
+  /** The token of the attempt: names its directory, its job at a scheduler, and its records. */
+  attempt: string;
+  run: string;
+  /** An argument list, started as it is; or a string for `/bin/sh -c`. */
+  command: string | readonly string[];
+  /** Absolute path of the checkout that the command starts in. */
+  working_directory: string;
+  /** Exported to the command, beside `RIGOR_ATTEMPT`, `RIGOR_RUN_ID`, `RIGOR_OUTPUT`, `RIGOR_PARAMETERS`. */
+  environment: Readonly<Record<string, string>>;
+  /** Written to the file that `RIGOR_PARAMETERS` names. */
+  parameters: unknown;
+  /** Whole seconds of run time; null for no limit. */
+  time_limit: number | null;
+  /** Whole seconds between TERM and KILL. */
+  grace: number;
+  /** Whole seconds between two heartbeats. */
+  heartbeat: number;
+}
+
+export const exitReasons = ["exited", "signal", "time-limit", "cancelled"] as const;
+export type ExitReason = (typeof exitReasons)[number];
+
+/** What `exit.json` says: how a job ended. */
+export interface ExitRecord {
+  attempt: string;
+  /** Exit status; above 128 where a signal ended the command. Null when the command was never started. */
+  code: number | null;
+  /** Name without `SIG`, for example `KILL`. */
+  signal: string | null;
+  reason: ExitReason;
+  /** Seconds on a clock that never jumps. */
+  duration: number;
+  /** Epoch seconds. */
+  started_at: number;
+  finished_at: number;
+}
+
+/** What `process` says: which process executes the job. `started` tells it from a later process with the same pid. */
+export interface ProcessRecord {
+  host: string;
+  pid: number;
+  started: string;
+  /** Identity of the host's boot; empty where the system has none. */
+  boot: string;
+}

@@ -1,0 +1,152 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { hostname } from "node:os";
+import { hasCode, isMissing } from "./attempt-directory.ts";
+import type { ProcessRecord } from "./job.ts";
+
+/** A process of this machine as the system lists it. */
+interface ListedProcess {
+  pid: number;
+  parent: number;
+  group: number;
+  /** Zero where the system does not tell. */
+  session: number;
+  /** Tells it from another process that had the same pid: clock ticks since boot, or the time it started. */
+  started: string;
+  zombie: boolean;
+}
+
+const linux = process.platform === "linux";
+
+/**
+ * What this machine knows of a recorded process. It is `dead` when it is a zombie, when another process has its pid, or
+ * when the machine has booted since; `elsewhere` when the record is another machine's, so that nothing can be said.
+ */
+export function witness(record: ProcessRecord): "alive" | "dead" | "elsewhere" {
+  const sameBoot = record.boot === bootId();
+  const found = sameBoot ? findProcess(record.pid) : null;
+  if (found !== null && !found.zombie && found.started === record.started) return "alive";
+  // A boot that is known to be ours is proof enough: a host may be renamed while a job runs.
+  return record.host === hostname() || (sameBoot && record.boot !== "") ? "dead" : "elsewhere";
+}
+
+/**
+ * Kills what a dead job's process left behind in its group and session. Does nothing when the pid has been given to
+ * another process, because the group is then not ours.
+ *
+ * @returns how many processes were killed
+ */
+export function killRemains(record: ProcessRecord): number {
+  if (record.boot !== bootId()) return 0;
+  const leader = findProcess(record.pid);
+  if (leader !== null && leader.started !== record.started) return 0;
+  const members = listProcesses().filter(
+    (one) => !one.zombie && one.pid !== process.pid && (one.group === record.pid || one.session === record.pid),
+  );
+  for (const member of members) sendSignal(member.pid, "SIGKILL");
+  return members.length;
+}
+
+/** Whether any process of this machine was started with this argument. */
+export function runsWithArgument(argument: string): boolean {
+  if (!linux) return psLines(["-axo", "command="]).some((line) => line.includes(argument));
+  return numericEntries("/proc").some((pid) => {
+    const line = readProc(`/proc/${pid}/cmdline`);
+    return line !== null && line.split("\0").some((one) => one === argument || one.endsWith(`/${argument}`));
+  });
+}
+
+/** Sends a signal; false when there is no such process any more. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ESRCH")) return false;
+    throw error;
+  }
+}
+
+/** Reads a line of `/proc/PID/stat`; null when it is none. The command's name may itself contain parentheses. */
+export function parseStat(line: string): ListedProcess | null {
+  const fields = line
+    .slice(line.lastIndexOf(")") + 2)
+    .trim()
+    .split(" ");
+  const [state, parent, group, session] = fields;
+  const started = fields[19];
+  if (state === undefined || started === undefined || !/^\d+$/.test(started)) return null;
+  return {
+    pid: Number.parseInt(line, 10),
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    started,
+    zombie: state === "Z" || state === "X",
+  };
+}
+
+/** Reads a line of `ps -o pid=,ppid=,pgid=,stat=,lstart=`; null when it is none. */
+export function parsePs(line: string): ListedProcess | null {
+  const [pid, parent, group, state, ...started] = line.trim().split(/\s+/);
+  if (state === undefined || started.length === 0) return null;
+  return {
+    pid: Number(pid),
+    parent: Number(parent),
+    group: Number(group),
+    session: 0,
+    started: started.join(" "),
+    zombie: state.startsWith("Z"),
+  };
+}
+
+const psColumns = "pid=,ppid=,pgid=,stat=,lstart=";
+
+function findProcess(pid: number): ListedProcess | null {
+  if (!linux) return parsePs(psLines(["-o", psColumns, "-p", String(pid)])[0] ?? "");
+  const line = readProc(`/proc/${pid}/stat`);
+  return line === null ? null : parseStat(line);
+}
+
+function listProcesses(): ListedProcess[] {
+  const found = linux
+    ? numericEntries("/proc").map((pid) => findProcess(pid))
+    : psLines(["-axo", psColumns]).map((line) => parsePs(line));
+  return found.filter((one) => one !== null);
+}
+
+function numericEntries(directory: string): number[] {
+  return readdirSync(directory)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** A file of a process that may end while it is read. */
+function readProc(path: string): string | null {
+  try {
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    if (isMissing(error) || hasCode(error, "ESRCH") || hasCode(error, "EACCES") || hasCode(error, "EPERM")) return null;
+    throw error;
+  }
+}
+
+function psLines(options: readonly string[]): string[] {
+  try {
+    const environment = { ...process.env, LC_ALL: "C", TZ: "UTC" };
+    return execFileSync("ps", options, { encoding: "utf8", env: environment, stdio: ["ignore", "pipe", "ignore"] })
+      .split("\n")
+      .filter((line) => line.trim() !== "");
+  } catch (error) {
+    // ps ends with status 1 when it finds no such process.
+    if (error instanceof Error && "status" in error && error.status === 1) return [];
+    throw error;
+  }
+}
+
+let knownBootId: string | undefined;
+
+function bootId(): string {
+  knownBootId ??= (linux ? readProc("/proc/sys/kernel/random/boot_id")?.trim() : undefined) ?? "";
+  return knownBootId;
+}
