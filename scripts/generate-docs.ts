@@ -1,5 +1,7 @@
 import { writeFileSync } from "node:fs";
-import { experimentFilePage } from "../packages/rigor/src/domain/files/reference-page.ts";
+import { generatedPages } from "./docs.ts";
 
-// Writes the pages of docs/ that come from the code. A test checks that they are current.
-writeFileSync(new URL("../docs/experiment-file.md", import.meta.url), experimentFilePage());
+// Writes the pages of docs/ and the parts of ARCHITECTURE.md that come from the code.
+for (const [path, content] of Object.entries(generatedPages())) {
+  writeFileSync(new URL(`../${path}`, import.meta.url), content);
+}

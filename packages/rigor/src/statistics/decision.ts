@@ -177,7 +177,7 @@ function overallReason(comparisons: readonly ComparisonResult[], changed: boolea
     .map((verdict) => ({ verdict, n: comparisons.filter((one) => one.verdict === verdict).length }))
     .filter(({ n }) => n > 0)
     .map(({ verdict, n }) => `${n} ${verdict}`);
-  const counted =
-    comparisons.length === 0 ? "The rule compares nothing." : `Of ${comparisons.length}: ${tally.join(", ")}.`;
+  const what = comparisons.length === 1 ? "comparison" : "comparisons";
+  const counted = comparisons.length === 0 ? "The rule compares nothing." : `${comparisons.length} ${what}: ${tally.join(", ")}.`;
   return changed ? `${counted} The rule is not the one that was registered before the first run.` : counted;
 }
