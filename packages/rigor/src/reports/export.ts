@@ -1,0 +1,117 @@
+import { tidyCsv, type TidyRow } from "./csv.ts";
+import { escapeLatex, renderLatexTable } from "./latex.ts";
+import { escapeMarkdown, renderMarkdownTable } from "./markdown.ts";
+import { latexTable, markdownTable } from "./table-text.ts";
+import { comparisonTextTable, type PlannedTable, type ReportedComparison } from "./text-table.ts";
+
+export type ExportFormat = "csv" | "markdown" | "latex";
+
+export interface ExportInput {
+  experiment: {
+    /** NAME@VERSION. */
+    reference: string;
+    question: string | null;
+    hypothesis: string | null;
+    commit: string;
+  };
+  /** The primary metric first. */
+  tables: readonly PlannedTable[];
+  /** Null without a decision rule. */
+  decision: ReportedDecision | null;
+  /** What else a reader must know: runs without a result, checks that failed. */
+  notes: readonly string[];
+  /** Every value that counts, for CSV. */
+  rows: readonly TidyRow[];
+}
+
+export interface ReportedDecision {
+  outcome: string;
+  reason: string;
+  correction: string;
+  comparisons: readonly ReportedComparison[];
+  preregistered: boolean;
+  notes: readonly string[];
+  confidence: { cap: string; reasons: readonly string[] };
+  /** True until the experiment is decided. */
+  provisional: boolean;
+}
+
+/** Results as a text: CSV has every value; Markdown and LaTeX have the tables, the comparisons and the decision. */
+export function exportText(format: ExportFormat, input: ExportInput): string {
+  if (format === "csv") return tidyCsv(input.rows);
+  return format === "markdown" ? markdown(input) : latex(input);
+}
+
+function markdown({ experiment, tables, decision, notes }: ExportInput): string {
+  const blocks = [
+    `# ${escapeMarkdown(experiment.reference)}\n`,
+    ...facts(experiment).map(([name, text]) => `**${name}:** ${escapeMarkdown(text)}\n`),
+    "## Results\n",
+    ...tables.map(markdownTable),
+    ...(decision === null || decision.comparisons.length === 0
+      ? []
+      : ["## Comparisons\n", renderMarkdownTable(comparisons(decision))]),
+    "## Decision\n",
+    `${decision === null ? noRule : `**${escapeMarkdown(decisionTitle(decision))}.** ${escapeMarkdown(decision.reason)}`}\n`,
+    remarks(decision, notes)
+      .map((remark) => `- ${escapeMarkdown(remark)}\n`)
+      .join(""),
+  ];
+  return blocks.filter((block) => block !== "").join("\n");
+}
+
+function latex({ experiment, tables, decision, notes }: ExportInput): string {
+  const label = `tab:${experiment.reference.replace(/[^A-Za-z0-9]+/g, "-")}`;
+  const items = remarks(decision, notes).map((remark) => `  \\item ${escapeLatex(remark)}\n`);
+  const blocks = [
+    "% Needs \\usepackage{booktabs}.\n",
+    `\\paragraph{Experiment} ${escapeLatex(experiment.reference)}\n`,
+    ...facts(experiment).map(([name, text]) => `\\paragraph{${name}} ${escapeLatex(text)}\n`),
+    ...tables.map((table, index) => latexTable(table, `${label}-${index + 1}`)),
+    ...(decision === null || decision.comparisons.length === 0
+      ? []
+      : [renderLatexTable(comparisons(decision), `${label}-comparisons`)]),
+    `\\paragraph{Decision} ${decision === null ? noRule : `${escapeLatex(decisionTitle(decision))}. ${escapeLatex(decision.reason)}`}\n`,
+    items.length === 0 ? "" : `\\begin{itemize}\n${items.join("")}\\end{itemize}\n`,
+  ];
+  return blocks.filter((block) => block !== "").join("\n");
+}
+
+const noRule = "No decision rule was declared: this experiment only measures.";
+
+const corrections: Readonly<Record<string, string>> = {
+  holm: "p values adjusted by Holm's method",
+  "benjamini-hochberg": "p values adjusted by the method of Benjamini and Hochberg",
+  bonferroni: "p values adjusted by Bonferroni's method",
+  none: "p values not adjusted",
+};
+
+function facts({ question, hypothesis, commit }: ExportInput["experiment"]): [string, string][] {
+  const all: [string, string | null][] = [
+    ["Question", question],
+    ["Hypothesis", hypothesis],
+    ["Commit", commit],
+  ];
+  return all.flatMap(([name, text]) => (text === null ? [] : [[name, text]]));
+}
+
+const comparisons = (decision: ReportedDecision) =>
+  comparisonTextTable(decision.comparisons, corrections[decision.correction] ?? decision.correction);
+
+function decisionTitle({ outcome, provisional }: ReportedDecision): string {
+  return provisional ? `Provisional, not decided yet: ${outcome}` : outcome;
+}
+
+function remarks(decision: ReportedDecision | null, notes: readonly string[]): string[] {
+  if (decision === null) return [...notes];
+  const { cap, reasons } = decision.confidence;
+  return [
+    ...decision.comparisons.map(({ verdict, reason }) => `${verdict}: ${reason}`),
+    decision.preregistered
+      ? "The rule was fixed before any result was known."
+      : "Results were known before the rule was fixed, so this explores and does not confirm.",
+    `Confidence is at most ${cap}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}.`,
+    ...decision.notes,
+    ...notes,
+  ];
+}
