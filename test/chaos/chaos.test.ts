@@ -1,0 +1,246 @@
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { AttemptRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
+import { compareWithLog } from "../../packages/rigor/src/store/rebuild.ts";
+import type { LoggedEvent } from "../../packages/rigor/src/store/store.ts";
+import { decodeRow } from "../../packages/rigor/src/store/tables.ts";
+import { seededRandom } from "../../packages/rigor/src/statistics/random.ts";
+import { eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+import { environmentOf, type Process } from "./processes.ts";
+
+/** Set `RIGOR_CHAOS_SEED` to repeat a run; what the machine does meanwhile differs all the same. */
+const seed = Number(process.env["RIGOR_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+
+const seedsPerArm = 75;
+
+/** How many of each are killed. */
+const kills = { daemon: 16, client: 10, wrapper: 12, command: 10, starter: 8 };
+type Kind = keyof typeof kills;
+
+/** Some runs always fail, by themselves. */
+const fails = (run: Pick<RunRecord, "arm" | "seed">): boolean => run.arm === "two" && run.seed % 10 === 3;
+
+/**
+ * Writes to the journal that it begins and that it ends. A lock that is held as long as any of its processes lives
+ * shows two attempts of one run at one time.
+ */
+const script = `
+journal=$1/journal
+exec 9>"$1/lock-$RIGOR_RUN_ID"
+flock -n 9 || printf 'overlap %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
+printf 'start %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
+case $RIGOR_SEED in
+  *5) sleep 1.$((RIGOR_SEED % 9)) ;;
+  *0) ;;
+  *) sleep "0.$((RIGOR_SEED % 3))$((RIGOR_SEED % 10))" ;;
+esac
+if [ "$RIGOR_ARM" = two ] && [ $((RIGOR_SEED % 10)) = 3 ]; then
+  echo 'ValueError: this run always fails' >&2
+  printf 'end %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
+  exit 1
+fi
+printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"
+printf 'end %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
+`;
+
+let lab: TestLab;
+beforeAll(() => {
+  lab = new TestLab();
+});
+afterAll(() => (process.env['KEEP'] ? console.log(lab.directory) : lab.remove()));
+
+describe("killing at random", () => {
+  test(
+    "loses no run, runs none twice, and the log rebuilds equal [chaos.kill] [F01] [F09] [F10] [F11] [F16] [F41] [daemon.reconcile] [job.survives-daemon]",
+    { timeout: 180_000 },
+    async () => {
+      console.log(`RIGOR_CHAOS_SEED=${seed}`);
+      prepare();
+      const chaos = new Chaos(seededRandom(seed));
+      await chaos.run();
+      console.log(`killed: ${JSON.stringify(chaos.hits)}`);
+      expect(Object.values(chaos.hits).reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(50);
+      expect(Math.min(...Object.values(chaos.hits))).toBeGreaterThan(0);
+
+      const last = await lab.cli("run", "experiment.yaml", "--json");
+      expect(last).toMatchObject({ status: 1 });
+      expect(JSON.parse(last.stdout)).toMatchObject({ experiment: { hold: { code: "runs-failed" } } });
+      expect(await lab.cli("down")).toMatchObject({ status: 0 });
+      await eventually("an end of all processes", () => lab.processes().length === 0);
+
+      const { runs, attempts, events, differences } = await whatIsRecorded();
+      expect(differences).toEqual([]);
+      expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
+      expectRightEnds(runs);
+      expectOneExecutionEach(attempts, events);
+      expectKilledToBeRetried(attempts, chaos);
+    },
+  );
+});
+
+function prepare(): void {
+  lab.commit({
+    "run.sh": script,
+    "rigor.yaml": "compute:\n  local: { kind: local, cpus: 4 }\n",
+    "experiment.yaml": experimentFile({
+      seeds: { count: seedsPerArm },
+      run: ["sh", "run.sh", lab.directory],
+      retry: { infrastructure: 10, code: 1 },
+    }),
+  });
+}
+
+/** Kills, by a plan that the seed gives, until it is through; a client that follows the experiment comes back each time. */
+class Chaos {
+  readonly #random: () => number;
+  readonly #plan: Kind[];
+  readonly killedWrappers = new Set<string>();
+  readonly killedCommands = new Set<string>();
+  readonly hits: Record<Kind, number> = { daemon: 0, client: 0, wrapper: 0, command: 0, starter: 0 };
+  #ended = false;
+
+  constructor(random: () => number) {
+    this.#random = random;
+    this.#plan = Object.entries(kills)
+      .flatMap(([kind, count]) => Array.from({ length: count }, () => kind as Kind))
+      .map((kind) => ({ kind, order: random() }))
+      .toSorted((a, b) => a.order - b.order)
+      .map(({ kind }) => kind);
+  }
+
+  async run(): Promise<void> {
+    const follower = this.#follow();
+    const others = this.#askNowAndThen();
+    for (const kind of this.#plan) {
+      await sleep(this.#random() * 500);
+      await this.#kill(kind);
+    }
+    this.#ended = true;
+    await Promise.all([follower, others]);
+  }
+
+  /** Whoever is killed is started again, until nothing is killed any more and the experiment has ended. */
+  async #follow(): Promise<void> {
+    for (;;) {
+      const { status, stderr } = await lab.startCli(["run", "experiment.yaml"]).answer;
+      if (status === 1 && this.#ended) return;
+      if (status !== null && status !== 1 && !/daemon/i.test(stderr)) throw new Error(`rigor run: ${status}\n${stderr}`);
+    }
+  }
+
+  async #askNowAndThen(): Promise<void> {
+    while (!this.#ended) {
+      const { status, stderr } = await lab.startCli(["status"]).answer;
+      if (status !== null && status !== 0 && !/daemon/i.test(stderr)) throw new Error(`rigor status: ${status}\n${stderr}`);
+      await sleep(300);
+    }
+  }
+
+  /** A kind that has nobody alive is waited for; when the experiment has ended there will be none. */
+  async #kill(kind: Kind): Promise<void> {
+    const deadline = performance.now() + 8_000;
+    while (performance.now() < deadline) {
+      const victims = lab.processes().flatMap((one) => this.#asVictim(kind, one) ?? []);
+      const victim = victims[Math.floor(this.#random() * victims.length)];
+      if (victim !== undefined && killIfThere(victim.pid)) return this.#note(kind, victim.attempt);
+      await sleep(5);
+    }
+  }
+
+  #note(kind: Kind, attempt: string): void {
+    this.hits[kind] += 1;
+    if (kind === "wrapper") this.killedWrappers.add(attempt);
+    if (kind === "command") this.killedCommands.add(attempt);
+    // Half of the dead daemons are replaced at once, the others by the next client.
+    if (kind === "daemon" && this.#random() < 0.5) void lab.startDaemon().answer;
+  }
+
+  /** Null if the process is not of this kind, or must be spared. */
+  #asVictim(kind: Kind, { command, leader, directory, pid }: Process): Victim | null {
+    const victim = { pid, attempt: "" };
+    switch (kind) {
+      case "daemon":
+        return command.some((word) => word.endsWith("/daemon/main.ts")) ? victim : null;
+      case "client":
+        return command.some((word) => word.endsWith("/rigor.js")) ? victim : null;
+      case "starter":
+        return command.includes("rigor-starter") ? victim : null;
+      case "wrapper":
+        // The third attempt is spared, so that the pauses between retries stay short.
+        if (!leader || !/\/job\.sh$/.test(command[1] ?? "") || !/-[12]$/.test(directory)) return null;
+        return { pid, attempt: basename(directory) };
+      case "command": {
+        if (!directory.startsWith(join(lab.home, "checkouts")) || !command.includes("run.sh")) return null;
+        const [attempt, arm, number] = ["RIGOR_ATTEMPT", "RIGOR_ARM", "RIGOR_SEED"].map((name) => environmentOf(pid, name));
+        // A failure of the code is retried once, so each run is spared after its first attempt.
+        if (!attempt?.endsWith("-1") || !arm || fails({ arm, seed: Number(number) })) return null;
+        return { pid, attempt };
+      }
+    }
+  }
+}
+
+interface Victim {
+  pid: number;
+  /** Empty for what belongs to no attempt. */
+  attempt: string;
+}
+
+interface Recorded {
+  runs: RunRecord[];
+  attempts: AttemptRecord[];
+  events: LoggedEvent[];
+  differences: unknown[];
+}
+
+function whatIsRecorded(): Promise<Recorded> {
+  return lab.withStore(async (store) => ({
+    runs: (await store.db.selectFrom("runs").selectAll().execute()).map((row) => decodeRow("runs", row)),
+    attempts: (await store.db.selectFrom("attempts").selectAll().execute()).map((row) => decodeRow("attempts", row)),
+    events: await store.eventsAfter(0, 1_000_000),
+    differences: await compareWithLog(store),
+  }));
+}
+
+function expectRightEnds(runs: readonly RunRecord[]): void {
+  expect(runs).toHaveLength(2 * seedsPerArm);
+  const wrong = runs.filter((run) => run.state !== (fails(run) ? "failed" : "done"));
+  expect(wrong).toEqual([]);
+}
+
+function expectOneExecutionEach(attempts: readonly AttemptRecord[], events: readonly LoggedEvent[]): void {
+  const journal = readFileSync(join(lab.directory, "journal"), "utf8").trimEnd().split("\n");
+  const said = (word: string) => journal.filter((line) => line.startsWith(`${word} `)).map((line) => line.split(" ")[1]);
+  const starts = said("start");
+  expect(said("overlap")).toEqual([]);
+  expect(starts).toHaveLength(new Set(starts).size);
+  const known = new Set<string | undefined>(attempts.map((attempt) => attempt.id));
+  expect(starts.filter((id) => !known.has(id))).toEqual([]);
+
+  const ended = new Set(said("end"));
+  const succeeded = attempts.filter((attempt) => attempt.state === "succeeded");
+  expect(succeeded.filter((attempt) => !ended.has(attempt.id))).toEqual([]);
+  const entitiesOf = (kind: string) => events.filter((event) => event.kind === kind).map((event) => event.entity);
+  expect(entitiesOf("attempt.finished").toSorted()).toEqual(attempts.map((attempt) => attempt.id).toSorted());
+  expect(entitiesOf("result.recorded").toSorted()).toEqual(succeeded.map((attempt) => attempt.id).toSorted());
+  expect(new Set(succeeded.map((attempt) => attempt.run_id)).size).toBe(succeeded.length);
+}
+
+/** A kill may come when the job has just written its end: that end then counts. */
+function expectKilledToBeRetried(attempts: readonly AttemptRecord[], { killedWrappers, killedCommands }: Chaos): void {
+  const stateOf = (id: string) => attempts.find((attempt) => attempt.id === id);
+  const wrappers = [...killedWrappers].map(stateOf);
+  expect(wrappers.filter((attempt) => attempt?.state === "lost").length).toBeGreaterThan(0);
+  for (const attempt of wrappers) {
+    expect(["lost", "succeeded", "failed"]).toContain(attempt?.state);
+    if (attempt?.state === "lost") expect(attempt).toMatchObject({ category: "node-failure", exit: null });
+  }
+  for (const id of killedCommands) {
+    const attempt = stateOf(id);
+    // Its script may have been killed in the same moment.
+    if (attempt?.state === "lost") continue;
+    expect(attempt).toMatchObject({ state: "failed", exit: { signal: "KILL" } });
+  }
+}

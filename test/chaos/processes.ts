@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** A process of this machine. */
+export interface Process {
+  pid: number;
+  /** Leader of its session: how the script of a job is told from what it started. */
+  leader: boolean;
+  directory: string;
+  command: string[];
+}
+
+/** Processes that work in a directory or below it; zombies do not. Linux only. */
+export function processesBelow(directory: string): Process[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => describe(Number(name)) ?? [])
+    .filter((one) => one.directory === directory || one.directory.startsWith(`${directory}/`));
+}
+
+/** Null for a process that has ended, or whose directory may not be known. */
+function describe(pid: number): Process | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const session = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
+    const directory = readlinkSync(`/proc/${pid}/cwd`).replace(/ \(deleted\)$/, "");
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+    return { pid, leader: session === pid, directory, command };
+  } catch {
+    // It ended while it was looked at, or is none of ours.
+    return null;
+  }
+}
+
+/** A variable of a process's environment as it was when it started; null where there is none. */
+export function environmentOf(pid: number, name: string): string | null {
+  try {
+    const lines = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    return lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
+  } catch {
+    // It has ended.
+    return null;
+  }
+}
