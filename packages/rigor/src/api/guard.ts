@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
-import { errorCodes } from "../domain/errors.ts";
+import { RigorError } from "../domain/errors.ts";
+import { errorBody } from "./errors.ts";
 
 const loopbackNames = new Set(["127.0.0.1", "localhost", "[::1]"]);
 
@@ -15,18 +16,19 @@ export function guard(token: string, port: () => number): MiddlewareHandler {
       originProblem(context.req.header("origin"), port()) ??
       tokenProblem(context.req.header("authorization"), token);
     if (problem === null) return next();
-    const error = {
-      code: "unauthorized",
-      message: problem,
+    const error = new RigorError("unauthorized", problem, {
       next: "Use the address and the token in daemon.json of the data directory.",
-    };
-    return context.json({ error, message: problem, data: error }, errorCodes.unauthorized.http);
+    });
+    const body = errorBody(error);
+    return context.json(body, body.status);
   };
 }
 
 function hostProblem(host: string | undefined, port: number): string | null {
   const [, name = "", found] = /^(.*?)(?::(\d+))?$/.exec(host ?? "") ?? [];
-  return loopbackNames.has(name) && Number(found ?? 80) === port ? null : "the Host header names another server";
+  // Names of hosts do not distinguish case.
+  const own = loopbackNames.has(name.toLowerCase()) && Number(found ?? 80) === port;
+  return own ? null : "the Host header names another server";
 }
 
 function originProblem(origin: string | undefined, port: number): string | null {
@@ -36,7 +38,7 @@ function originProblem(origin: string | undefined, port: number): string | null 
 }
 
 function tokenProblem(authorization: string | undefined, token: string): string | null {
-  const given = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];
+  const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1];
   if (given === undefined) return "the request carries no token";
   return timingSafeEqual(digest(given), digest(token)) ? null : "the token is not this daemon's";
 }

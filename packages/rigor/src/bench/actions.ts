@@ -28,7 +28,10 @@ export async function cancelExperiment(lab: Lab, actor: string, name: string, me
     await transaction.append(events);
     const kept = runs.length - own.length;
     const shared = kept === 0 ? "" : `; ${kept} go on, because another experiment waits for them`;
-    return { changed: events.length, message: `cancelled ${reference(experiment)} with ${own.length} open runs${shared}` };
+    return {
+      changed: events.length,
+      message: `cancelled ${reference(experiment)} with ${own.length} open runs${shared}`,
+    };
   });
 }
 
@@ -45,7 +48,10 @@ export async function holdExperiment(lab: Lab, actor: string, name: string, mess
     const experiment = await findExperiment(transaction.db, name);
     const events = rules.holdExperiment(experiment, message);
     await transaction.append(events);
-    return { changed: events.length, message: `${reference(experiment)} is held: runs that are active go on, no other starts` };
+    return {
+      changed: events.length,
+      message: `${reference(experiment)} is held: runs that are active go on, no other starts`,
+    };
   });
 }
 
@@ -75,11 +81,16 @@ export async function rerunFailed(lab: Lab, actor: string, name: string): Promis
     const experiment = await findExperiment(transaction.db, name);
     refuseArchived(experiment);
     const runs = await runsOfExperiment(transaction.db, experiment.id, ["failed", "invalid", "cancelled"]);
-    if (runs.length === 0) return { changed: 0, message: `no run of ${reference(experiment)} failed`, experiment: reference(experiment) };
+    if (runs.length === 0)
+      return { changed: 0, message: `no run of ${reference(experiment)} failed`, experiment: reference(experiment) };
     const reason = "rerun of failed runs";
     const events = [...rules.resumeExperiment(experiment, reason), ...rules.rerunRuns(runs, reason)];
     await transaction.append(events);
-    return { changed: runs.length, message: `${runs.length} runs of ${reference(experiment)} run again`, experiment: reference(experiment) };
+    return {
+      changed: runs.length,
+      message: `${runs.length} runs of ${reference(experiment)} run again`,
+      experiment: reference(experiment),
+    };
   });
 }
 
@@ -93,13 +104,24 @@ export async function rerunStale(
   const experiment = await findExperiment(lab.store.db, name);
   refuseArchived(experiment);
   if (!(await isStale(experiment))) {
-    return { changed: 0, message: `${reference(experiment)} is not stale: its code is the repository's`, experiment: reference(experiment) };
+    return {
+      changed: 0,
+      message: `${reference(experiment)} is not stale: its code is the repository's`,
+      experiment: reference(experiment),
+    };
   }
   const file = `${experiment.source.repository}/${experiment.file}`;
-  const resolved = await resolveExperiment({ file, search_path: searchPath, max_runs: experiment.total_runs }, lab.data);
+  const resolved = await resolveExperiment(
+    { file, search_path: searchPath, max_runs: experiment.total_runs },
+    lab.data,
+  );
   const started = await startExperiment(lab, actor, resolved);
   const present = await experimentById(lab.store.db, started.experiment_id);
-  return { changed: resolved.runs.length, message: `${reference(present)}: ${started.message}`, experiment: reference(present) };
+  return {
+    changed: resolved.runs.length,
+    message: `${reference(present)}: ${started.message}`,
+    experiment: reference(present),
+  };
 }
 
 export async function rerunRun(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {

@@ -39,7 +39,11 @@ function factsOf(experiment: ExperimentRecord, runs: readonly PlacedRun[]): Stag
 }
 
 /** Checks the final stage's runs against each other, then evaluates the rule; all in the same transaction. */
-async function decide(transaction: Transaction, experiment: ExperimentRecord, runs: readonly PlacedRun[]): Promise<void> {
+async function decide(
+  transaction: Transaction,
+  experiment: ExperimentRecord,
+  runs: readonly PlacedRun[],
+): Promise<void> {
   const entity = experiment.id;
   await transaction.append([{ kind: "experiment.deciding", entity, data: {} }]);
   const failures = failedChecks(experiment, runs);

@@ -46,7 +46,10 @@ export function chooseRuns(
 }
 
 /** The machine as an experiment may use it: what is there, bounded by its compute in `rigor.yaml`. */
-export function limitedHost(capacity: HostCapacity, experiment: Pick<ExperimentRecord, "source" | "definition">): PlacementHost {
+export function limitedHost(
+  capacity: HostCapacity,
+  experiment: Pick<ExperimentRecord, "source" | "definition">,
+): PlacementHost {
   const { cpus, memory, gpus } = computeOf(experiment).compute;
   return {
     cpus: cpus === "auto" ? capacity.cpus : cpus,
@@ -55,7 +58,10 @@ export function limitedHost(capacity: HostCapacity, experiment: Pick<ExperimentR
   };
 }
 
-function computeOf(experiment: Pick<ExperimentRecord, "source" | "definition">): { name: string; compute: LocalCompute } {
+function computeOf(experiment: Pick<ExperimentRecord, "source" | "definition">): {
+  name: string;
+  compute: LocalCompute;
+} {
   const name = experiment.definition.compute[0] ?? "local";
   return { name, compute: findCompute(readSettings(experiment.source.repository), name) };
 }
@@ -87,7 +93,8 @@ function choosePart(
     choice.chosen.push({ runId, experiment, lease: { cpus, memory, gpus: [...gpus] }, compute: name });
   }
   const reasons = new Map(impossible.map(({ attempt, reason }) => [owners.get(attempt), reason]));
-  for (const [experiment, reason] of reasons) if (experiment !== undefined) choice.impossible.push({ experiment, reason });
+  for (const [experiment, reason] of reasons)
+    if (experiment !== undefined) choice.impossible.push({ experiment, reason });
 }
 
 /**
@@ -113,4 +120,5 @@ function inFairOrder(waiting: readonly WaitingRuns[]): { runId: string; experime
   }
 }
 
-const limitOf = ({ experiment }: WaitingRuns): number => experiment.definition.resources.time ?? Number.MAX_SAFE_INTEGER;
+const limitOf = ({ experiment }: WaitingRuns): number =>
+  experiment.definition.resources.time ?? Number.MAX_SAFE_INTEGER;

@@ -45,7 +45,9 @@ export function decideExperiment(experiment: ExperimentRecord, runs: readonly Pl
   const left = runs.filter((run) => run.in_final_stage).length - counted.length;
   if (!foreknowledge.preregistered) {
     const before = foreknowledge.predecessor === null ? "" : `; ${foreknowledge.predecessor} has the rule before it`;
-    notes.push(`Not pre-registered: ${foreknowledge.known_results} results were known when this rule was fixed${before}.`);
+    notes.push(
+      `Not pre-registered: ${foreknowledge.known_results} results were known when this rule was fixed${before}.`,
+    );
   }
   if (without_failed && left > 0) notes.push(`Decided without ${left} planned runs that have no valid result.`);
   const seeds = Math.min(...decision.comparisons.map((one) => one.n_pairs ?? Math.min(one.n_better, one.n_than)));
@@ -66,4 +68,3 @@ export function decideExperiment(experiment: ExperimentRecord, runs: readonly Pl
 function seedCount(counted: readonly PlacedRun[], pairs: number): number {
   return Math.min(pairs, new Set(counted.map((run) => run.seed)).size);
 }
-

@@ -402,7 +402,11 @@ export class Dispatcher {
   async #overBudget(experiment: ExperimentRecord, now: number): Promise<string | null> {
     if (experiment.budget.gpu_hours === null && experiment.budget.wall === null) return null;
     const live = [...this.#live.values()].filter((one) => one.experiment.id === experiment.id);
-    const usage = await this.#budgets.usage(experiment, live.map((one) => one.attempt), now);
+    const usage = await this.#budgets.usage(
+      experiment,
+      live.map((one) => one.attempt),
+      now,
+    );
     return budgetProblem(experiment.budget, usage, experiment.definition.resources.gpus);
   }
 

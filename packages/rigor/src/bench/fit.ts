@@ -5,7 +5,10 @@ import { limitedHost } from "./choice.ts";
 import type { ResolvedExperiment } from "./resolve.ts";
 
 /** Why no run of an experiment can ever start on this machine, or null. */
-export function whyImpossible(capacity: HostCapacity, experiment: Pick<ResolvedExperiment, "definition" | "source">): string | null {
+export function whyImpossible(
+  capacity: HostCapacity,
+  experiment: Pick<ResolvedExperiment, "definition" | "source">,
+): string | null {
   const { cpus, memory, gpus, gpu_memory } = experiment.definition.resources;
   const request = { attempt: "", cpus, memory: memory ?? 0, gpus, gpu_memory };
   const { impossible } = place(limitedHost(capacity, experiment), [], [request]);
@@ -16,7 +19,11 @@ export function whyImpossible(capacity: HostCapacity, experiment: Pick<ResolvedE
 export function refuseImpossible(capacity: HostCapacity, experiment: ResolvedExperiment): void {
   const reason = whyImpossible(capacity, experiment);
   if (reason === null) return;
-  throw new RigorError("not-possible", `a run of ${experiment.definition.name} can never start on ${capacity.host}: it ${reason}`, {
-    next: "Lower `resources` in the experiment file, or raise what `compute` in rigor.yaml allows.",
-  });
+  throw new RigorError(
+    "not-possible",
+    `a run of ${experiment.definition.name} can never start on ${capacity.host}: it ${reason}`,
+    {
+      next: "Lower `resources` in the experiment file, or raise what `compute` in rigor.yaml allows.",
+    },
+  );
 }

@@ -20,7 +20,10 @@ export async function findExperiment(db: Db, reference: string): Promise<Experim
   const found = await tryFindExperiment(db, reference);
   if (found !== undefined) return found;
   const names = await db.selectFrom("experiments").select("name").distinct().execute();
-  const near = closest(reference.replace(/@.*$/, ""), names.map((row) => row.name));
+  const near = closest(
+    reference.replace(/@.*$/, ""),
+    names.map((row) => row.name),
+  );
   throw new RigorError("not-found", `there is no experiment ${reference}`, {
     next: near === null ? "See `rigor list` for those that there are." : `Did you mean ${near}? See \`rigor list\`.`,
   });

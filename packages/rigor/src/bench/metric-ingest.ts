@@ -21,7 +21,10 @@ export class MetricIngest {
       if (news === undefined || news.metrics.length === 0) continue;
       const parsed = parseMetrics(news.metrics, offsets.metrics);
       if (parsed.malformed > 0) {
-        this.#lab.log.warn({ attempt: handle.attempt, lines: parsed.malformed, first: parsed.malformed_example }, "metrics that cannot be read");
+        this.#lab.log.warn(
+          { attempt: handle.attempt, lines: parsed.malformed, first: parsed.malformed_example },
+          "metrics that cannot be read",
+        );
       }
       await ingestMetricPoints(
         this.#lab.store,
@@ -37,6 +40,8 @@ export class MetricIngest {
 
   /** Only metrics are read here; logs stay in their files and are read when somebody asks. */
   #offsetsOf(attempt: string): Offsets {
-    return this.#offsets.get(attempt) ?? { stdout: Number.MAX_SAFE_INTEGER, stderr: Number.MAX_SAFE_INTEGER, metrics: 0 };
+    return (
+      this.#offsets.get(attempt) ?? { stdout: Number.MAX_SAFE_INTEGER, stderr: Number.MAX_SAFE_INTEGER, metrics: 0 }
+    );
   }
 }

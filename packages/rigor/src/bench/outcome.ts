@@ -64,7 +64,15 @@ function withoutRecord(
     stdoutTail: "",
     result: null,
   });
-  return { ...noResult, check_failures: [], ...times, state: "lost", category, evidence, retry_class: "infrastructure" };
+  return {
+    ...noResult,
+    check_failures: [],
+    ...times,
+    state: "lost",
+    category,
+    evidence,
+    retry_class: "infrastructure",
+  };
 }
 
 async function succeeded(

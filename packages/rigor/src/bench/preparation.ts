@@ -113,9 +113,13 @@ export class Preparation {
     const hashes = await hashInputs(repository, experiment.definition.inputs, data.inputHashes);
     for (const [name, recorded] of Object.entries(experiment.inputs)) {
       if (hashes[name]?.sha256 === recorded.sha256) continue;
-      throw new RigorError("not-possible", `input ${name} (${recorded.path}) changed since the experiment was planned`, {
-        next: "Put the recorded content back, or run the experiment file again: it becomes a new version.",
-      });
+      throw new RigorError(
+        "not-possible",
+        `input ${name} (${recorded.path}) changed since the experiment was planned`,
+        {
+          next: "Put the recorded content back, or run the experiment file again: it becomes a new version.",
+        },
+      );
     }
     return stageInputs(repository, hashes, data.inputs);
   }

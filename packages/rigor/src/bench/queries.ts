@@ -13,7 +13,12 @@ type Db = Kysely<Database>;
 const keysPerQuery = 500;
 
 export async function experimentsNamed(db: Db, name: string): Promise<ExperimentRecord[]> {
-  const rows = await db.selectFrom("experiments").selectAll().where("name", "=", name).orderBy("version", "desc").execute();
+  const rows = await db
+    .selectFrom("experiments")
+    .selectAll()
+    .where("name", "=", name)
+    .orderBy("version", "desc")
+    .execute();
   return rows.map((row) => decodeRow("experiments", row));
 }
 
@@ -24,7 +29,12 @@ export async function experimentById(db: Db, id: string): Promise<ExperimentReco
 }
 
 export async function experimentsInState(db: Db, states: ExperimentRecord["state"][]): Promise<ExperimentRecord[]> {
-  const rows = await db.selectFrom("experiments").selectAll().where("state", "in", states).orderBy("created_at").execute();
+  const rows = await db
+    .selectFrom("experiments")
+    .selectAll()
+    .where("state", "in", states)
+    .orderBy("created_at")
+    .execute();
   return rows.map((row) => decodeRow("experiments", row));
 }
 
@@ -116,8 +126,10 @@ export async function tallies(db: Db, experimentIds: readonly string[]): Promise
 }
 
 /** A run at its place in an experiment, with the result that counts. */
-export interface PlacedRun
-  extends Pick<PlacementRecord, "run_id" | "arm" | "task" | "grid" | "seed" | "stages" | "in_final_stage"> {
+export interface PlacedRun extends Pick<
+  PlacementRecord,
+  "run_id" | "arm" | "task" | "grid" | "seed" | "stages" | "in_final_stage"
+> {
   state: RunState;
   reason: RunRecord["reason"];
   result: Pick<ResultRecord, "metrics" | "inputs_hash"> | null;

@@ -51,7 +51,7 @@ export async function resolveExperiment(request: ResolveRequest, data: DataDirec
   const repository = await findRepository(dirname(path));
   const settings = readSettings(repository);
   const definition = parseExperiment(await readFile(path, "utf8"), {
-    file: relative(process.cwd(), path) || path,
+    file: relative(repository, path),
     maxRuns: request.max_runs ?? settings.limits.max_runs,
     compute: Object.keys(settings.compute),
   });

@@ -79,9 +79,11 @@ async function create(
   await transaction.append([
     created,
     ...runEvents(id, resolved, states),
-    ...superseded.map(
-      (one): DomainEvent => ({ kind: "experiment.archived", entity: one.id, data: { superseded_by: id } }),
-    ),
+    ...superseded.map((one): DomainEvent => ({
+      kind: "experiment.archived",
+      entity: one.id,
+      data: { superseded_by: id },
+    })),
     { kind: "experiment.started", entity: id, data: {} },
   ]);
   return { experiment_id: id, created: true, message: whyNew(resolved, earlier) };

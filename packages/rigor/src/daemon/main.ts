@@ -4,9 +4,14 @@ import { RigorError } from "../domain/errors.ts";
 import { startDaemon } from "./daemon.ts";
 import { readOptions } from "./options.ts";
 
-const log = pino({ level: process.env["RIGOR_LOG"] ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ sync: true }));
+const log = pino(
+  { level: process.env["RIGOR_LOG"] ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
+  pino.destination({ sync: true }),
+);
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 /** Set once the daemon runs; a signal before that simply ends the process, as nothing was begun. */
 let stop: (() => Promise<void>) | null = null;

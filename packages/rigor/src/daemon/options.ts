@@ -18,7 +18,9 @@ export interface DaemonOptions {
 export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
   const port = Number(environment["RIGOR_PORT"] ?? 0);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new RigorError("usage", `RIGOR_PORT is ${environment["RIGOR_PORT"]}`, { next: "Give a number from 0 to 65535." });
+    throw new RigorError("usage", `RIGOR_PORT is ${environment["RIGOR_PORT"]}`, {
+      next: "Give a number from 0 to 65535.",
+    });
   }
   const hostname = environment["RIGOR_HOST"] || "127.0.0.1";
   if (!["127.0.0.1", "localhost", "::1"].includes(hostname)) {

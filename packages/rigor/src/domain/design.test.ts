@@ -96,9 +96,9 @@ const example: Design = {
 };
 
 test("the order is that of the file: arm, task, grid, seed", () => {
-  expect(plannedRuns(example).map(({ cell, seed }) => `${cell.arm} ${cell.grid["lr"]} ${seed}`)).toEqual(
-    ["a 0.1", "a 0.2", "b 0.1", "b 0.2"].flatMap((cell) => [`${cell} 3`, `${cell} 1`, `${cell} 2`]),
-  );
+  expect(
+    plannedRuns(example).map(({ cell, seed }) => `${cell.arm} ${JSON.stringify(cell.grid["lr"])} ${seed}`),
+  ).toEqual(["a 0.1", "a 0.2", "b 0.1", "b 0.2"].flatMap((cell) => [`${cell} 3`, `${cell} 1`, `${cell} 2`]));
 });
 
 test("in the last stage all its arms have the same seeds, all of them [F52]", () => {

@@ -99,7 +99,7 @@ test("a failed checkout leaves nothing, and a committed node_modules is refused"
 });
 
 test("ten thousand files take seconds", async () => {
-  const files = Array.from({ length: 10_000 }, (_, i) => [`d${i % 100}/f${i}`, `content ${i}`]);
+  const files = Array.from({ length: 10_000 }, (_, i): [string, string] => [`d${i % 100}/f${i}`, `content ${i}`]);
   const repository = scratchRepository({ first: "1" });
   writeFiles(repository, Object.fromEntries(files));
   const commit = commitAll(repository);

@@ -88,12 +88,12 @@ export async function ensureEnvironment(request: EnvironmentRequest): Promise<Bu
 }
 
 /** Whether the environment of a key is there and complete. */
-export async function isBuilt(root: string, identity: Pick<EnvironmentIdentity, "manager" | "key">): Promise<boolean> {
+export async function isBuilt(root: string, identity: { manager: string; key: string }): Promise<boolean> {
   return (await readComplete(environmentDirectory(root, identity))) !== null;
 }
 
 /** Where an environment lies on this machine; the log of its build is beside it. */
-export function environmentDirectory(root: string, { manager, key }: Pick<EnvironmentIdentity, "manager" | "key">): string {
+export function environmentDirectory(root: string, { manager, key }: { manager: string; key: string }): string {
   return resolve(root, `${manager}-${key.slice(0, 20)}`);
 }
 

@@ -14,7 +14,8 @@ export interface FoundFile {
 /** SHA-256 of a file's content, read in pieces. */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(piece);
+  const stream: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  for await (const piece of stream) hash.update(piece);
   return hash.digest("hex");
 }
 

@@ -134,7 +134,7 @@ describe("states of a repository", () => {
     writeFiles(repository, { "a.txt": "main\n" });
     rmSync(join(repository, "gone"));
     commitAll(repository);
-    expect(() => runGit(repository, "merge", "other")).toThrow();
+    expect(() => runGit(repository, "merge", "other")).toThrow("merge");
     const taken = await snapshotUntouched(repository);
     expect(contentOf(repository, taken.commit, "a.txt")).toBe("<<<<<<< HEAD\nmain\n=======\nother\n>>>>>>> other\n");
     expect(runGit(repository, "ls-files", "--unmerged")).toContain("a.txt");

@@ -59,7 +59,7 @@ function readParameter(field: string): Json {
   }
 }
 
-const fixed = ["experiment", "run", "arm", "task", "seed", "metric", "value", "host", "commit", "finished_at"];
+const fixed = new Set(["experiment", "run", "arm", "task", "seed", "metric", "value", "host", "commit", "finished_at"]);
 
 /** What the documentation of `tidyCsv` says about reading it back. */
 function read(csv: string): TidyRow[] {
@@ -69,7 +69,7 @@ function read(csv: string): TidyRow[] {
     const cell = (column: string): string => line[header.indexOf(column)] ?? "";
     const parameters = header.flatMap((column, index): [string, Json][] => {
       const field = line[index] ?? "";
-      if (fixed.includes(column) || field === "") return [];
+      if (fixed.has(column) || field === "") return [];
       return [[column.startsWith("parameters.") ? column.slice(11) : readText(column), readParameter(field)]];
     });
     return {

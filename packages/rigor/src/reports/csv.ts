@@ -21,7 +21,7 @@ export interface TidyRow {
 
 const before = ["experiment", "run", "arm", "task"] as const;
 const after = ["seed", "metric", "value", "host", "commit", "finished_at"] as const;
-const fixed: readonly string[] = [...before, ...after];
+const fixed: ReadonlySet<string> = new Set([...before, ...after]);
 const prefix = "parameters.";
 
 /**
@@ -49,7 +49,7 @@ export function tidyCsv(rows: readonly TidyRow[]): string {
 
 /** A parameter named like another column gets a prefix; so does one that has the prefix, so that no two are alike. */
 function parameterColumn(name: string): string {
-  return fixed.includes(name) || name.startsWith(prefix) ? prefix + name : textCell(name);
+  return fixed.has(name) || name.startsWith(prefix) ? prefix + name : textCell(name);
 }
 
 function fixedCell(value: string | number | null): string {

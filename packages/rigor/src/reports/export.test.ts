@@ -212,6 +212,10 @@ function expectBalanced(text: string): void {
     expect(depth).toBeGreaterThanOrEqual(0);
   }
   expect(depth).toBe(0);
-  const begun = [...text.matchAll(/\\begin\{(\w+)\}/g)].map(([, one]) => one).sort();
-  expect([...text.matchAll(/\\end\{(\w+)\}/g)].map(([, one]) => one).sort()).toEqual(begun);
+  const begun = [...text.matchAll(/\\begin\{(\w+)\}/g)]
+    .map(([, one]) => one)
+    .toSorted((a = "", b = "") => (a < b ? -1 : 1));
+  expect(
+    [...text.matchAll(/\\end\{(\w+)\}/g)].map(([, one]) => one).toSorted((a = "", b = "") => (a < b ? -1 : 1)),
+  ).toEqual(begun);
 }

@@ -50,7 +50,7 @@ function greekCommands(): [string, string][] {
  * stand as they are in UTF-8, which pdfLaTeX prints for European scripts, and XeLaTeX and LuaLaTeX for all.
  */
 export function escapeLatex(text: string): string {
-  return [...text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").replace(/([-,'])(?=\1)/g, "$1\0")]
+  return Array.from(text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").replace(/([-,'])(?=\1)/g, "$1\0"))
     .map((character) => (character === "\0" ? "{}" : (commands.get(character) ?? character)))
     .join("");
 }

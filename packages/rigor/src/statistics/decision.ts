@@ -178,6 +178,7 @@ function overallReason(comparisons: readonly ComparisonResult[], changed: boolea
     .filter(({ n }) => n > 0)
     .map(({ verdict, n }) => `${n} ${verdict}`);
   const what = comparisons.length === 1 ? "comparison" : "comparisons";
-  const counted = comparisons.length === 0 ? "The rule compares nothing." : `${comparisons.length} ${what}: ${tally.join(", ")}.`;
+  const counted =
+    comparisons.length === 0 ? "The rule compares nothing." : `${comparisons.length} ${what}: ${tally.join(", ")}.`;
   return changed ? `${counted} The rule is not the one that was registered before the first run.` : counted;
 }

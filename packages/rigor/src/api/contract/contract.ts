@@ -3,17 +3,19 @@ import { z } from "zod";
 import * as views from "./views.ts";
 
 const reference = z.string().min(1).describe("NAME, NAME@VERSION, or the beginning of an id");
-const byReference = z.object({ reference });
+const byReference = z.strictObject({ reference });
 const message = z.string().max(2_000).optional();
+/** The daemon works in a directory of its own, so that a relative path would name something else there. */
+const absolutePath = z.string().regex(/^\//, "expected an absolute path");
 
-const startInput = z.object({
-  file: z.string().describe("Absolute path of the experiment file"),
+const startInput = z.strictObject({
+  file: absolutePath.describe("Absolute path of the experiment file"),
   search_path: z.string().describe("PATH of the caller: where commands are found without an environment"),
   max_runs: z.int().positive().optional().describe("Raises the limit on the number of runs"),
   compute: z.array(z.string()).optional(),
 });
 
-const runFilter = z.object({
+const runFilter = z.strictObject({
   experiment: reference.optional(),
   states: z.array(views.runState).optional(),
   stale: z.boolean().optional().describe("Only runs whose code is no longer the repository's"),
@@ -25,7 +27,10 @@ const runFilter = z.object({
 });
 
 const runPage = z.object({ runs: z.array(views.runSummary), total: z.int() });
-const changed = z.object({ changed: z.int().describe("Number of runs and experiments that changed"), message: z.string() });
+const changed = z.object({
+  changed: z.int().describe("Number of runs and experiments that changed"),
+  message: z.string(),
+});
 
 /** One contract: it checks requests and answers, types the client, and is served as OpenAPI. */
 export const contract = {
@@ -37,7 +42,7 @@ export const contract = {
       .output(z.object({ checks: z.array(views.doctorCheck) })),
     backup: oc
       .route({ method: "POST", path: "/backup", summary: "Copy the database while it is in use" })
-      .input(z.object({ file: z.string().describe("Absolute path of the copy; must not exist") }))
+      .input(z.strictObject({ file: absolutePath.describe("Absolute path of the copy; must not exist") }))
       .output(z.object({ file: z.string(), bytes: z.int() })),
     stop: oc
       .route({ method: "POST", path: "/stop", summary: "End the daemon; jobs go on" })
@@ -60,7 +65,7 @@ export const contract = {
       ),
     list: oc
       .route({ method: "GET", path: "/experiments", summary: "Experiments, newest first" })
-      .input(z.object({ archived: z.boolean().default(false), limit: z.int().min(1).max(1_000).default(100) }))
+      .input(z.strictObject({ archived: z.boolean().default(false), limit: z.int().min(1).max(1_000).default(100) }))
       .output(z.object({ experiments: z.array(views.experimentSummary) })),
     get: oc
       .route({ method: "GET", path: "/experiments/{reference}", summary: "One experiment with its definition" })
@@ -76,20 +81,20 @@ export const contract = {
       .output(views.resultsView),
     export: oc
       .route({ method: "GET", path: "/experiments/{reference}/export", summary: "Results as text" })
-      .input(z.object({ reference, format: z.enum(["csv", "markdown", "latex"]) }))
+      .input(z.strictObject({ reference, format: z.enum(["csv", "markdown", "latex"]) }))
       .output(z.object({ format: z.string(), text: z.string() })),
     cancel: oc
       .route({ method: "POST", path: "/experiments/{reference}/cancel", summary: "Cancel an experiment and its runs" })
-      .input(z.object({ reference, message }))
+      .input(z.strictObject({ reference, message }))
       .output(changed),
     hold: oc
       .route({ method: "POST", path: "/experiments/{reference}/hold", summary: "Start no further run" })
-      .input(z.object({ reference, message }))
+      .input(z.strictObject({ reference, message }))
       .output(changed),
     release: oc
       .route({ method: "POST", path: "/experiments/{reference}/release", summary: "Let a held experiment go on" })
       .input(
-        z.object({
+        z.strictObject({
           reference,
           message,
           without_failed: z.boolean().default(false),
@@ -100,32 +105,38 @@ export const contract = {
       .output(changed),
     rerun: oc
       .route({ method: "POST", path: "/experiments/{reference}/rerun", summary: "Run failed or stale runs anew" })
-      .input(z.object({ reference, which: z.enum(["failed", "stale"]), search_path: z.string() }))
+      .input(z.strictObject({ reference, which: z.enum(["failed", "stale"]), search_path: z.string() }))
       .output(changed.extend({ experiment: z.string() })),
   },
   runs: {
-    list: oc.route({ method: "GET", path: "/runs", summary: "Runs, by experiment and place" }).input(runFilter).output(runPage),
-    get: oc.route({ method: "GET", path: "/runs/{reference}", summary: "One run" }).input(byReference).output(views.runDetail),
+    list: oc
+      .route({ method: "GET", path: "/runs", summary: "Runs, by experiment and place" })
+      .input(runFilter)
+      .output(runPage),
+    get: oc
+      .route({ method: "GET", path: "/runs/{reference}", summary: "One run" })
+      .input(byReference)
+      .output(views.runDetail),
     cancel: oc
       .route({ method: "POST", path: "/runs/{reference}/cancel", summary: "Cancel a run" })
-      .input(z.object({ reference, message }))
+      .input(z.strictObject({ reference, message }))
       .output(changed),
     hold: oc
       .route({ method: "POST", path: "/runs/{reference}/hold", summary: "Keep a run from starting" })
-      .input(z.object({ reference, message }))
+      .input(z.strictObject({ reference, message }))
       .output(changed),
     release: oc
       .route({ method: "POST", path: "/runs/{reference}/release", summary: "Let a held run start" })
-      .input(z.object({ reference, message }))
+      .input(z.strictObject({ reference, message }))
       .output(changed),
     rerun: oc
       .route({ method: "POST", path: "/runs/{reference}/rerun", summary: "Run it again; its result is revoked" })
-      .input(z.object({ reference, message }))
+      .input(z.strictObject({ reference, message }))
       .output(changed),
     log: oc
       .route({ method: "GET", path: "/runs/{reference}/log", summary: "A part of a log" })
       .input(
-        z.object({
+        z.strictObject({
           reference,
           attempt: z.int().positive().optional().describe("Number of the attempt; the last one if absent"),
           stream: z.enum(["stdout", "stderr"]).default("stdout"),
@@ -136,14 +147,14 @@ export const contract = {
       .output(views.logChunk),
     metrics: oc
       .route({ method: "GET", path: "/runs/{reference}/metrics", summary: "Points of a metric over its steps" })
-      .input(z.object({ reference, name: z.string(), limit: z.int().min(1).max(100_000).default(10_000) }))
+      .input(z.strictObject({ reference, name: z.string(), limit: z.int().min(1).max(100_000).default(10_000) }))
       .output(z.object({ points: z.array(z.object({ step: z.number().nullable(), value: z.number() })) })),
   },
   events: {
     stream: oc
       .route({ method: "GET", path: "/events", summary: "Events as they happen; resumes after Last-Event-ID" })
       .input(
-        z.object({
+        z.strictObject({
           after: z.int().nonnegative().optional().describe("Position after which to begin; now if absent"),
           experiment: reference.optional(),
         }),

@@ -16,7 +16,9 @@ export const experimentState = z.enum(["draft", "running", "deciding", "decided"
 export const outcome = z.enum(["supported", "refuted", "inconclusive"]);
 
 export const counts = z
-  .object(Object.fromEntries(runStates.map((state) => [state, z.int()])) as Record<(typeof runStates)[number], z.ZodInt>)
+  .object(
+    Object.fromEntries(runStates.map((state) => [state, z.int()])) as Record<(typeof runStates)[number], z.ZodInt>,
+  )
   .describe("Number of runs in each state");
 
 export const hold = z.object({
@@ -127,7 +129,9 @@ export const progress = z.object({
     .object({ what: z.string(), since: z.string(), log_file: z.string().nullable() })
     .nullable()
     .describe("What is being made ready before runs can start"),
-  active: z.array(z.object({ run_id: z.string(), arm: z.string(), task: z.string(), seed: z.int(), seconds: z.number() })),
+  active: z.array(
+    z.object({ run_id: z.string(), arm: z.string(), task: z.string(), seed: z.int(), seconds: z.number() }),
+  ),
 });
 
 export const planView = z.object({

@@ -12,7 +12,8 @@ export const events = {
     const { store } = context.lab;
     const only = input.experiment === undefined ? null : await experimentFilter(store, input.experiment);
     let position = startPosition(lastEventId) ?? input.after ?? (await store.lastPosition());
-    while (signal?.aborted !== true) {
+    const gone = (): boolean => signal?.aborted === true;
+    while (!gone()) {
       const news = await store.eventsAfter(position, eventsPerRead);
       for (const event of news) {
         position = event.position;
@@ -40,7 +41,11 @@ async function experimentFilter(store: Store, reference: string): Promise<(event
     if (!event.kind.startsWith("attempt.") && !event.kind.startsWith("result.")) return false;
     const known = attempts.get(event.entity);
     if (known !== undefined) return known;
-    const row = await store.db.selectFrom("attempts").select("run_id").where("id", "=", event.entity).executeTakeFirst();
+    const row = await store.db
+      .selectFrom("attempts")
+      .select("run_id")
+      .where("id", "=", event.entity)
+      .executeTakeFirst();
     const mine = row !== undefined && runs.has(row.run_id);
     attempts.set(event.entity, mine);
     return mine;

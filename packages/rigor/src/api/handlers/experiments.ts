@@ -35,7 +35,12 @@ export const experiments = {
     let query = db.selectFrom("experiments").selectAll();
     if (!input.archived) query = query.where("state", "!=", "archived");
     const rows = await query.orderBy("created_at", "desc").limit(input.limit).execute();
-    return { experiments: await summarizeAll(db, rows.map((row) => decodeRow("experiments", row))) };
+    return {
+      experiments: await summarizeAll(
+        db,
+        rows.map((row) => decodeRow("experiments", row)),
+      ),
+    };
   }),
 
   get: api.experiments.get.handler(async ({ context, input }) => {

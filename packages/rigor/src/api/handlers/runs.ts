@@ -79,11 +79,15 @@ interface LogRequest {
 async function readLog({ lab }: ApiContext, request: LogRequest): Promise<LogChunk> {
   const run = await findRun(lab.store.db, request.reference);
   const attempts = await attemptsOfRun(lab.store.db, run.id);
-  const attempt = request.attempt === undefined ? attempts.at(-1) : attempts.find((one) => one.number === request.attempt);
+  const attempt =
+    request.attempt === undefined ? attempts.at(-1) : attempts.find((one) => one.number === request.attempt);
   if (attempt === undefined) {
     const what = request.attempt === undefined ? "no attempt yet" : `no attempt ${request.attempt}`;
     throw new RigorError("not-found", `run ${shortId(run.id)} has ${what}`, {
-      next: run.state === "pending" ? "It waits for its turn; see `rigor status`." : `See \`rigor show ${shortId(run.id)}\`.`,
+      next:
+        run.state === "pending"
+          ? "It waits for its turn; see `rigor status`."
+          : `See \`rigor show ${shortId(run.id)}\`.`,
     });
   }
   // Whether it has ended is asked before the file is read: what is written in between is then read next time.

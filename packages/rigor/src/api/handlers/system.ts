@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { diagnose } from "../present/doctor.ts";
 import { tallies } from "../../bench/queries.ts";
 import { RigorError } from "../../domain/errors.ts";
@@ -31,7 +31,12 @@ export const system = {
   backup: api.system.backup.handler(async ({ context, input }) => {
     const file = resolve(input.file);
     if (await exists(file)) {
-      throw new RigorError("not-possible", `${file} exists already`, { next: "Choose another name: a backup overwrites nothing." });
+      throw new RigorError("not-possible", `${file} exists already`, {
+        next: "Choose another name: a backup overwrites nothing.",
+      });
+    }
+    if (!(await exists(dirname(file)))) {
+      throw new RigorError("not-found", `there is no directory ${dirname(file)}`, { next: "Make it first, or choose another place." });
     }
     await context.lab.store.backup(file);
     return { file, bytes: (await stat(file)).size };
@@ -55,7 +60,10 @@ async function status(context: ApiContext): Promise<StatusView> {
     .limit(shownExperiments)
     .execute();
   const experiments = rows.map((row) => decodeRow("experiments", row));
-  const counts = await tallies(db, experiments.map((one) => one.id));
+  const counts = await tallies(
+    db,
+    experiments.map((one) => one.id),
+  );
   return {
     version: lab.version,
     data_directory: lab.data.root,

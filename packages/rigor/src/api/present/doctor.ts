@@ -19,7 +19,12 @@ const tools: Tool[] = [
   { name: "python3", args: ["--version"], required: false, remedy: "Install Python for experiments with pip." },
   { name: "npm", args: ["--version"], required: false, remedy: "Install npm for experiments with npm environments." },
   { name: "uv", args: ["--version"], required: false, remedy: "Install uv for experiments with uv environments." },
-  { name: "conda", args: ["--version"], required: false, remedy: "Install conda for experiments with conda environments." },
+  {
+    name: "conda",
+    args: ["--version"],
+    required: false,
+    remedy: "Install conda for experiments with conda environments.",
+  },
   {
     name: "nvidia-smi",
     args: ["--query-gpu=name", "--format=csv,noheader"],
@@ -43,7 +48,9 @@ async function checkTool({ name, args, required, remedy }: Tool): Promise<Doctor
     return { name, ok: true, required, found: stdout.trim().split("\n").join(", "), remedy: null };
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    const found = missing ? "not found" : `does not work: ${error instanceof Error ? error.message.split("\n")[0] : ""}`;
+    const found = missing
+      ? "not found"
+      : `does not work: ${error instanceof Error ? error.message.split("\n")[0] : ""}`;
     return { name, ok: false, required, found, remedy };
   }
 }

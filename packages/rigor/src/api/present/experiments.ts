@@ -35,6 +35,9 @@ export async function summarizeAll(
   db: Kysely<Database>,
   experiments: readonly ExperimentRecord[],
 ): Promise<ExperimentSummary[]> {
-  const counts = await tallies(db, experiments.map((one) => one.id));
+  const counts = await tallies(
+    db,
+    experiments.map((one) => one.id),
+  );
   return experiments.map((one) => summarize(one, counts.get(one.id) ?? emptyTally()));
 }

@@ -16,14 +16,20 @@ const hour = 3_600;
 /** What starting a resolved experiment would do. Records nothing. */
 export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promise<PlanView> {
   const { definition, source, runs } = resolved;
-  const states = await runStates(lab.store.db, runs.map((run) => run.key));
+  const states = await runStates(
+    lab.store.db,
+    runs.map((run) => run.key),
+  );
   const capacity = await lab.executor.probe();
   const done = count(states, "done");
   const [first] = runs;
   const impossible = whyImpossible(capacity, resolved);
   const host = limitedHost(capacity, resolved);
   const { resources } = definition;
-  const atATime = Math.max(1, Math.floor(Math.min(host.cpus / resources.cpus, slots(host.gpus.length, resources.gpus))));
+  const atATime = Math.max(
+    1,
+    Math.floor(Math.min(host.cpus / resources.cpus, slots(host.gpus.length, resources.gpus))),
+  );
   const seconds = await medianSeconds(lab, definition.name);
   const toDo = runs.length - done;
   return {
@@ -40,14 +46,20 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
     seeds: definition.seeds,
     stages: definition.stages.map((stage, index) => {
       const ofStage = runs.filter((run) => run.stages.includes(index));
-      return { name: stage.name, runs: ofStage.length, to_do: ofStage.filter((run) => states.get(run.key) !== "done").length };
+      return {
+        name: stage.name,
+        runs: ofStage.length,
+        to_do: ofStage.filter((run) => states.get(run.key) !== "done").length,
+      };
     }),
     total_runs: runs.length,
     done,
     failed: count(states, "failed") + count(states, "invalid"),
     to_do: toDo,
     command:
-      first === undefined ? "" : commandText({ definition }, { id: first.key, seed: first.seed, ...first.cell }, lab.data, 1),
+      first === undefined
+        ? ""
+        : commandText({ definition }, { id: first.key, seed: first.seed, ...first.cell }, lab.data, 1),
     environment: {
       manager: resolved.environment.manager,
       lock: resolved.environment.lock,
@@ -60,7 +72,12 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
       gpu_hours: gpuHours(toDo, seconds, resources.gpus),
     },
     budget: definition.budget,
-    compute: definition.compute.map((name) => ({ name, kind: "local", host: capacity.host, fits: impossible ?? "fits" })),
+    compute: definition.compute.map((name) => ({
+      name,
+      kind: "local",
+      host: capacity.host,
+      fits: impossible ?? "fits",
+    })),
     existing: await existing(lab, resolved),
   };
 }
@@ -68,7 +85,8 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
 const count = (states: Map<string, RunState>, state: RunState): number =>
   [...states.values()].filter((one) => one === state).length;
 
-const slots = (available: number, needed: number): number => (needed === 0 ? Number.POSITIVE_INFINITY : available / needed);
+const slots = (available: number, needed: number): number =>
+  needed === 0 ? Number.POSITIVE_INFINITY : available / needed;
 
 function gpuHours(runs: number, seconds: number | null, gpus: number): number | null {
   if (gpus === 0) return 0;

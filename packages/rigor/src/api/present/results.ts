@@ -1,7 +1,7 @@
 import { countedRuns, decideExperiment, placesOf, type ExperimentDecision } from "../../bench/decide.ts";
 import type { DataDirectory } from "../../bench/lab.ts";
 import { measurementsOf, type PlacedRun } from "../../bench/queries.ts";
-import { canonicalJson, type Json } from "../../domain/canonical.ts";
+import { canonicalJson } from "../../domain/canonical.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { emptyTally } from "../../domain/rules/experiment-rules.ts";
 import type { AcrossFailure } from "../../statistics/checks-across.ts";
@@ -11,18 +11,27 @@ import type { CheckFailureView, DecisionView, ResultTableView, ResultsView } fro
 import { summarize } from "./experiments.ts";
 
 /** Tables, decision and checks of an experiment as far as it is. */
-export function presentResults(experiment: ExperimentRecord, runs: readonly PlacedRun[], data: DataDirectory): ResultsView {
+export function presentResults(
+  experiment: ExperimentRecord,
+  runs: readonly PlacedRun[],
+  data: DataDirectory,
+): ResultsView {
   const { definition, source } = experiment;
   const counts = emptyTally();
   for (const run of runs) counts[run.state] += 1;
   const counted = countedRuns(experiment, runs);
-  const metrics = [definition.primary_metric, ...Object.keys(definition.metrics).filter((one) => one !== definition.primary_metric)];
+  const metrics = [
+    definition.primary_metric,
+    ...Object.keys(definition.metrics).filter((one) => one !== definition.primary_metric),
+  ];
   const decided = experiment.state === "decided" || experiment.decision !== null;
   return {
     experiment: summarize(experiment, counts),
     hypothesis: definition.hypothesis,
     tables: metrics.map((metric) => table(experiment, metric, counted)),
-    decision: (decided ? (experiment.decision as ExperimentDecision | null) : decideExperiment(experiment, runs)) as DecisionView | null,
+    decision: (decided
+      ? (experiment.decision as ExperimentDecision | null)
+      : decideExperiment(experiment, runs)) as DecisionView | null,
     provisional: !decided,
     check_failures: [...acrossFailures(experiment), ...ownFailures(runs)],
     missing_runs: runs.filter((run) => run.in_final_stage && run.state !== "done").length,
@@ -39,7 +48,12 @@ export function presentResults(experiment: ExperimentRecord, runs: readonly Plac
 function table(experiment: ExperimentRecord, metric: string, counted: readonly PlacedRun[]): ResultTableView {
   const planned = placesOf(counted);
   const perCell = groupBy(planned, ({ arm, task, grid }) => canonicalJson([arm, task, grid]));
-  const made = resultTable({ experiment: experiment.definition, metric, planned, measurements: measurementsOf(counted) });
+  const made = resultTable({
+    experiment: experiment.definition,
+    metric,
+    planned,
+    measurements: measurementsOf(counted),
+  });
   return {
     ...made,
     rows: made.rows.map((row) => ({
@@ -57,7 +71,7 @@ function acrossFailures(experiment: ExperimentRecord): CheckFailureView[] {
     rule,
     message,
     run_ids,
-    values: values as Json as CheckFailureView["values"],
+    values,
   }));
 }
 

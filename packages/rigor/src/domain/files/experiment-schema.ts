@@ -22,7 +22,7 @@ const range = field
 function readRange(input: unknown): Reading<[number | null, number | null]> {
   const problem = "expected two numbers such as `[0, 1]`, the smaller one first, `null` for no bound";
   if (!Array.isArray(input) || input.length !== 2) return { problem };
-  const [min, max]: unknown[] = input;
+  const [min, max] = input as unknown[];
   if (!isBound(min) || !isBound(max)) return { problem };
   return min !== null && max !== null && min >= max ? { problem } : { value: [min, max] };
 }

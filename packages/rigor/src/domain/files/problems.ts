@@ -1,7 +1,12 @@
 import { RigorError } from "../errors.ts";
-import type { Position } from "./source.ts";
 
 const shown = 10;
+
+/** A place in the text, both counted from 1. */
+export interface Position {
+  line: number;
+  column: number;
+}
 
 /** Collects what is wrong with a file, so that people see all of it at once. */
 export class Problems {

@@ -37,7 +37,7 @@ function cell(text: string): string {
 
 function definition(schema: z.ZodType): Definition {
   // Zod types the definition by kind; here every kind is looked at.
-  return schema._zod.def as unknown as Definition;
+  return schema._zod.def;
 }
 
 function rowsOf(schema: z.ZodType, prefix: string): Row[] {

@@ -47,10 +47,6 @@ function isSeed(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-export function seedCount(spec: SeedSpec): number {
-  return spec.kind === "list" ? spec.seeds.length : spec.count;
-}
-
 export function seedList(spec: SeedSpec): number[] {
   return spec.kind === "list" ? spec.seeds : Array.from({ length: spec.count }, (_, index) => spec.from + index);
 }

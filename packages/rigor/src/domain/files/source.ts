@@ -1,15 +1,9 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type YAMLError } from "yaml";
 import type { Node, Pair } from "yaml";
-import type { Problems } from "./problems.ts";
+import type { Position, Problems } from "./problems.ts";
 
 /** A key of a mapping or an index of a list, from the root of the file. */
 export type Path = readonly PropertyKey[];
-
-/** A place in the text, both counted from 1. */
-export interface Position {
-  line: number;
-  column: number;
-}
 
 /** What a YAML file holds, and where each part of it stands. */
 export interface Source {
@@ -187,7 +181,7 @@ function checkKeys(pairs: readonly Pair[], problems: Problems, start: (node: unk
       );
       continue;
     }
-    const name = String(key.value);
+    const name = `${key.value as string | number | boolean | bigint}`;
     const first = seen.get(name);
     if (first !== undefined) {
       problems.add(

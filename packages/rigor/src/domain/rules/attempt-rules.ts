@@ -55,7 +55,8 @@ export function concludeAttempt(
     events.push({ kind: "result.recorded", entity: attempt.id, data: { run_id: run.id, ...result } });
     events.push({ kind: "run.completed", entity: run.id, data: { attempt_id: attempt.id } });
     const [first] = failures;
-    if (first !== undefined) events.push({ kind: "run.invalidated", entity: run.id, data: { reason: joined(failures, first) } });
+    if (first !== undefined)
+      events.push({ kind: "run.invalidated", entity: run.id, data: { reason: joined(failures, first) } });
     return events;
   }
 

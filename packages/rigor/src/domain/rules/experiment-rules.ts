@@ -17,10 +17,7 @@ export const emptyTally = (): Tally => ({
 });
 
 /** What an experiment does next. `rest` waits for runs; `decide` asks for the checks and the decision. */
-export type ExperimentStep =
-  | { do: "rest" }
-  | { do: "append"; events: DomainEvent[] }
-  | { do: "decide" };
+export type ExperimentStep = { do: "rest" } | { do: "append"; events: DomainEvent[] } | { do: "decide" };
 
 /** What is known of the stage that an experiment is in. */
 export interface StageFacts {
@@ -77,12 +74,17 @@ function holdForFailures(experiment: ExperimentRecord, tally: Tally, missing: nu
     .filter((state) => tally[state] > 0)
     .map((state) => `${tally[state]} ${state}`);
   const name = reference(experiment);
-  return hold(experiment, "runs-failed", `${plural(missing, "run has", "runs have")} no valid result (${parts.join(", ")})`, [
-    `rigor list ${name} --failed`,
-    `rigor rerun ${name} --failed`,
-    `rigor release ${name} --without-failed`,
-    `rigor cancel ${name}`,
-  ]);
+  return hold(
+    experiment,
+    "runs-failed",
+    `${plural(missing, "run has", "runs have")} no valid result (${parts.join(", ")})`,
+    [
+      `rigor list ${name} --failed`,
+      `rigor rerun ${name} --failed`,
+      `rigor release ${name} --without-failed`,
+      `rigor cancel ${name}`,
+    ],
+  );
 }
 
 function hold(experiment: ExperimentRecord, code: HoldCode, reason: string, options: string[]): ExperimentStep {
@@ -105,7 +107,8 @@ function brokenRules(rule: PassRule, facts: StageFacts): string[] {
       continue;
     }
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    if (bound.at_least !== null && !(mean >= bound.at_least)) broken.push(`${what} is ${mean}, below ${bound.at_least}`);
+    if (bound.at_least !== null && !(mean >= bound.at_least))
+      broken.push(`${what} is ${mean}, below ${bound.at_least}`);
     if (bound.at_most !== null && !(mean <= bound.at_most)) broken.push(`${what} is ${mean}, above ${bound.at_most}`);
   }
   return broken;
@@ -130,9 +133,3 @@ export function budgetProblem(budget: ExperimentRecord["budget"], usage: Usage, 
   }
   return null;
 }
-
-/** Which runs a stage is made of. */
-export function inStage(placement: { stages: number[] }, stage: number): boolean {
-  return placement.stages.includes(stage);
-}
-

@@ -27,9 +27,11 @@ export function rerunRuns(runs: readonly RunRecord[], reason: string): DomainEve
         ];
       case "held":
         throw notPossible(`run ${shortId(run.id)} is held`, `Release it: rigor release ${shortId(run.id)}`);
-      case "pending":
-      case "active":
-        throw notPossible(`run ${shortId(run.id)} is ${run.state} already`, `Follow it: rigor logs -f ${shortId(run.id)}`);
+      default:
+        throw notPossible(
+          `run ${shortId(run.id)} is ${run.state} already`,
+          `Follow it: rigor logs -f ${shortId(run.id)}`,
+        );
     }
   });
 }
@@ -101,7 +103,10 @@ export function holdExperiment(experiment: ExperimentRecord, message: string): D
 export function holdRun(run: RunRecord, message: string): DomainEvent[] {
   if (run.state === "held") return [];
   if (run.state !== "pending") {
-    const next = run.state === "active" ? `It runs already; to stop it: rigor cancel ${shortId(run.id)}` : "Only a pending run can be held.";
+    const next =
+      run.state === "active"
+        ? `It runs already; to stop it: rigor cancel ${shortId(run.id)}`
+        : "Only a pending run can be held.";
     throw notPossible(`run ${shortId(run.id)} is ${run.state}`, next);
   }
   return [{ kind: "run.held", entity: run.id, data: { reason: { code: "person", message } } }];

@@ -131,5 +131,5 @@ test("a setup is plain only when it does what the lock says and nothing else", (
 
 test("the answer of pip list is read", () => {
   expect(parsePipList('[{"name": "a", "version": "1.0", "editable_project_location": "/x"}]')).toEqual({ a: "1.0" });
-  expect(() => parsePipList("{}")).toThrow();
+  expect(() => parsePipList("{}")).toThrow("expected array");
 });

@@ -79,7 +79,7 @@ export const npm: EnvironmentManager = {
   async describe(plan) {
     const packages = Object.entries(parseLock(await installedLock(plan)))
       .filter(([path, entry]) => path !== "" && entry.version !== undefined)
-      .map(([path, entry]) => [path.replace(/^node_modules\//, ""), entry.version ?? ""]);
+      .map(([path, entry]): [string, string] => [path.replace(/^node_modules\//, ""), entry.version ?? ""]);
     const [node, npmVersion] = await Promise.all([printed("node", ["--version"]), printed("npm", ["--version"])]);
     return { packages: Object.fromEntries(packages), runtime: present({ node, npm: npmVersion }) };
   },
