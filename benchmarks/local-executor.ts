@@ -1,5 +1,6 @@
 /**
- * What one no-op job costs on this machine, from submission to its record, beside GNU parallel on the same work.
+ * What one no-op job costs on this machine, from submission to its record, beside GNU parallel on the same work:
+ * wall time, and the time of all processors, which other work on the machine disturbs less.
  *
  *     npx node benchmarks/local-executor.ts [jobs] [at a time] [MB that the process holds, as a daemon would]
  */
@@ -13,10 +14,13 @@ import type { JobSpec } from "../packages/rigor/src/compute/job.ts";
 
 const jobs = Number(process.argv[2] ?? 200);
 const atOnce = Number(process.argv[3] ?? 2);
+// Nothing is removed before the end: ext4 passes over each recently freed inode when it makes a file, which costs up to
+// a millisecond per file after a large removal in the same part of the disk.
+const place = mkdtempSync(join(process.env["RIGOR_BENCHMARK_DIRECTORY"] ?? tmpdir(), "rigor-benchmark-"));
 const ballast = Array.from({ length: Number(process.argv[4] ?? 100) }, () => Buffer.alloc(1024 * 1024, 1));
 
 async function perJob(launcher: "starter" | "spawn", command: JobSpec["command"]): Promise<number> {
-  const dataDirectory = mkdtempSync(join(tmpdir(), "rigor-benchmark-"));
+  const dataDirectory = mkdtempSync(join(place, "data-"));
   const executor = new LocalExecutor({ dataDirectory, launcher });
   const begun = performance.now();
   let next = 0;
@@ -53,16 +57,14 @@ async function perJob(launcher: "starter" | "spawn", command: JobSpec["command"]
   await promise;
   const took = (performance.now() - begun) / jobs;
   await executor.close();
-  rmSync(dataDirectory, { recursive: true });
   return took;
 }
 
 function parallel(): number | null {
   const input = Array.from({ length: jobs }, (_, index) => index).join("\n");
   const begun = performance.now();
-  const log = join(tmpdir(), `rigor-benchmark-${process.pid}.log`);
-  const ended = spawnSync("parallel", ["-j", String(atOnce), "--joblog", log, "true"], { input });
-  rmSync(log, { force: true });
+  const log = join(place, `parallel-${begun}.log`);
+  const ended = spawnSync("parallel", ["-j", String(atOnce), "--tmpdir", place, "--joblog", log, "true"], { input });
   return ended.status === 0 ? (performance.now() - begun) / jobs : null;
 }
 
@@ -86,4 +88,5 @@ for (let round = 0; round < rounds; round++) {
 }
 console.log(`${jobs} no-op jobs, ${atOnce} at a time, ${ballast.length} MB held, best of ${rounds}`);
 for (const [name, took] of best) console.log(`${name.padEnd(30)} ${took.toFixed(2)} ms per job`);
+rmSync(place, { recursive: true });
 clearInterval(alive);

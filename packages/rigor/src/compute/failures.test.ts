@@ -57,6 +57,7 @@ const corpus: readonly (readonly [FailureCategory, string])[] = [
   ["missing-file", "Error: ENOENT: no such file or directory, open 'corpus.txt'"],
   ["missing-file", "cat: data.txt: No such file or directory"],
   ["missing-file", "/bin/sh: 1: pyhton: not found"],
+  ["missing-file", "sh: 0: cannot open train.sh: No such file"],
   ["missing-file", "bash: line 1: pyhton: command not found"],
   ["disk-full", "OSError: [Errno 28] No space left on device"],
   ["disk-full", "Error: ENOSPC: no space left on device, write"],

@@ -84,7 +84,7 @@ const rules: readonly Rule[] = [
   {
     category: "missing-file",
     pattern:
-      /\bNo such file or directory\b|\bENOENT\b|\bFileNotFoundError\b|\b(?:command )?not found$|\bcan't cd to\b|\bcannot open file\b|\bNoSuchFileException\b|\bThe system cannot find the (?:file|path)\b/i,
+      /\bNo such file or directory\b|\bENOENT\b|\bFileNotFoundError\b|\b(?:command )?not found$|\bcan't cd to\b|\bcannot open (?:file\b|\S+: No such file$)|\bNoSuchFileException\b|\bThe system cannot find the (?:file|path)\b/i,
   },
   {
     category: "non-finite",

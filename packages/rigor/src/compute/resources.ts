@@ -44,7 +44,7 @@ export function freeSpace(directory: string): { bytes: number; inodes: number } 
   const status = statfsSync(directory);
   return {
     bytes: status.bavail * status.bsize,
-    inodes: status.files === 0 ? Number.POSITIVE_INFINITY : status.ffree,
+    inodes: status.files === 0 ? Number.MAX_SAFE_INTEGER : status.ffree,
   };
 }
 
