@@ -17,10 +17,11 @@ export class Invocation {
     return this.#words[index];
   }
 
-  /** An argument that the specification requires. */
+  /** An argument that the specification requires. @throws RigorError `usage` if it is empty */
   required(index: number): string {
     const word = this.#words[index];
     if (word === undefined) throw new RigorError("internal", `The command ${this.command} got too few arguments.`);
+    if (word === "") throw this.usageError("An empty argument names nothing.");
     return word;
   }
 

@@ -17,8 +17,8 @@ export const errorCodes = {
   "not-possible": { exit: 2, http: 409 },
   /** git refuses, or the directory is no repository. */
   repository: { exit: 2, http: 400 },
-  /** An environment could not be built. */
-  environment: { exit: 1, http: 422 },
+  /** What describes an environment is missing or cannot be understood. A build that fails holds its experiment. */
+  environment: { exit: 2, http: 422 },
   /** Another daemon owns the data. */
   "already-running": { exit: 2, http: 409 },
   /** The database is damaged, newer than this program, or not a Rigor database. */

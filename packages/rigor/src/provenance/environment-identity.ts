@@ -122,7 +122,7 @@ function unbuilt(environment: Environment, setup: string | null, platform: Platf
 async function readLock(repository: string, commit: string, lock: string): Promise<Buffer> {
   const content = await readCommitted(repository, commit, lock);
   if (content !== null) return content;
-  throw new RigorError("not-found", `the lock ${lock} is not in commit ${commit.slice(0, 12)}`, {
+  throw new RigorError("environment", `the lock ${lock} is not in commit ${commit.slice(0, 12)}`, {
     next: "Add the file, name another one as `environment.lock`, or set `environment.manager: none`.",
   });
 }

@@ -117,7 +117,7 @@ describe("identity", () => {
     await expect(keyOf(repository)).rejects.toMatchObject({
       code: "environment",
       message: expect.stringContaining("py/requirements.txt is not in commit"),
-      next: expect.stringContaining("Commit it"),
+      next: expect.stringContaining("Add the file"),
     });
     await expect(keyOf(repository, environment("npm"))).rejects.toThrow("cannot be understood");
     await expect(keyOf(repository, environment("none", { setup: "make" }))).rejects.toThrow("builds nothing");

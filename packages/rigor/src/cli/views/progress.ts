@@ -1,4 +1,5 @@
 import type { Progress } from "../../api/contract/views.ts";
+import { hasEnded } from "../exit-status.ts";
 import { duration, integer, plural, rate } from "../format.ts";
 import type { Terminal } from "../terminal.ts";
 import { textWidth } from "../text.ts";
@@ -65,7 +66,10 @@ function percent(progress: Progress): string {
 }
 
 function leftText({ seconds_left: seconds, finished, experiment }: Progress): string | null {
-  if (finished >= experiment.total_runs) return "deciding";
+  if (finished >= experiment.total_runs) {
+    const { state, counts } = experiment;
+    return hasEnded(experiment) || (state === "running" && counts.done < finished) ? null : "deciding";
+  }
   return seconds === null ? null : `${duration(seconds < 60 ? Math.ceil(seconds) : seconds)} left`;
 }
 
