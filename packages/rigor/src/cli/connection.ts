@@ -1,10 +1,11 @@
-import { createORPCClient } from "@orpc/client";
-import { RPCLink } from "@orpc/client/fetch";
 import type { Client } from "../api/contract/contract.ts";
 import { RigorError } from "../domain/errors.ts";
+import { connect } from "./client.ts";
 import { dataDirectory, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
 import { isRefusedConnection } from "./failure.ts";
 import { packageVersion } from "./version.ts";
+
+export { connect };
 
 /** A connection to the daemon that outlives the daemon: when nothing answers any more, another one is started. */
 export interface Lab {
@@ -56,27 +57,6 @@ export async function openLab(environment: NodeJS.ProcessEnv, note: (line: strin
     },
   );
   return Object.assign(lab, { client });
-}
-
-/** The daemon that runs now, without starting one; null if the data directory has none. */
-export function findDaemon(environment: NodeJS.ProcessEnv): { daemon: DaemonFile; client: Client } | null {
-  const daemon = readDaemonFile(dataDirectory(environment));
-  return daemon === null ? null : { daemon, client: connect(() => daemon) };
-}
-
-type Around = <T>(send: () => Promise<T>) => Promise<T>;
-
-/** A client for whichever daemon is the present one when a request is sent. */
-export function connect(
-  present: () => Pick<DaemonFile, "address" | "token">,
-  around: Around = (send) => send(),
-): Client {
-  const link = new RPCLink({
-    url: () => `${present().address}/rpc`,
-    headers: () => ({ authorization: `Bearer ${present().token}` }),
-    interceptors: [async ({ next }) => around(next)],
-  });
-  return createORPCClient<Client>(link);
 }
 
 function checkVersion(daemon: DaemonFile): void {

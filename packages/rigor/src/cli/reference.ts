@@ -29,7 +29,7 @@ export async function resolve(client: Client, reference: string): Promise<Found>
   if (best !== undefined) return best;
   const reasons = answers.flatMap((answer): unknown[] => (answer.status === "rejected" ? [answer.reason] : []));
   const telling = reasons.find((reason) => !isFailure(reason, "not-found"));
-  if (telling !== undefined) throw telling;
+  if (telling instanceof Error) throw telling;
   throw new RigorError("not-found", `No experiment and no run is called ${reference}.`, {
     next: "`rigor list` shows the experiments, `rigor list EXPERIMENT` its runs.",
   });

@@ -3,6 +3,7 @@ import { gridText, shortId } from "./format.ts";
 import { LiveLine, type Terminal } from "./terminal.ts";
 import { oneLine } from "./text.ts";
 import { lineText, liveText, share } from "./views/progress.ts";
+import { whyText } from "./views/words.ts";
 
 /** Shows progress while an experiment runs. */
 export interface Reporter {
@@ -15,8 +16,8 @@ export interface Reporter {
 
 /** One line that is drawn again on a terminal; elsewhere lines that stay, few enough for a log. */
 export function createReporter(terminal: Terminal, note: (line: string) => void): Reporter {
-  const stages = stageLines(note);
   if (!terminal.interactive) {
+    const stages = stageLines(note);
     const lines = plainLines(note);
     return {
       progress(progress, now) {
@@ -30,16 +31,17 @@ export function createReporter(terminal: Terminal, note: (line: string) => void)
   }
   const columns = () => process.stderr.columns || terminal.columns;
   const live = new LiveLine((text) => process.stderr.write(text), columns);
-  const above = (write: () => void) => {
+  const above = (line: string) => {
     live.clear();
-    write();
+    note(line);
   };
+  const stages = stageLines(above);
   return {
     progress(progress, now) {
-      above(() => stages(progress));
+      stages(progress);
       live.draw(liveText(progress, { ...terminal, columns: columns() }, now));
     },
-    failed: (run) => above(() => note(terminal.style.red(failureLine(run)))),
+    failed: (run) => above(terminal.style.red(failureLine(run))),
     interrupt: () => live.clear(),
     end: () => live.clear(),
   };
@@ -48,7 +50,7 @@ export function createReporter(terminal: Terminal, note: (line: string) => void)
 /** `failed: kneser-ney, news, seed 3: out-of-memory-host: ... (rigor show 3f9c2a71d0)` */
 export function failureLine({ state, arm, task, grid, seed, reason, id }: RunSummary): string {
   const values = Object.keys(grid).length === 0 ? "" : `, ${gridText(grid)}`;
-  const why = reason === null ? "" : `: ${reason.code}: ${reason.message}`;
+  const why = reason === null ? "" : `: ${whyText(reason)}`;
   return oneLine(`${state}: ${arm}, ${task}${values}, seed ${seed}${why} (rigor show ${shortId(id)})`);
 }
 

@@ -3,7 +3,7 @@ import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { RigorError } from "../domain/errors.ts";
-import { connect } from "./connection.ts";
+import { connect } from "./client.ts";
 import { daemonLogPath, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
 import { readFailure, type Failure } from "./failure.ts";
 
@@ -44,9 +44,9 @@ export async function startDaemon({ directory, environment, dead }: StartOptions
     closeSync(log.file);
   }
   child.unref();
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once("exit", () => resolve());
-    child.once("error", reject);
+  const ended = new Promise<Error | null>((resolve) => {
+    child.once("exit", () => resolve(null));
+    child.once("error", resolve);
   });
   return waitForDaemon({ directory, dead, ended, logStart: log.size });
 }
@@ -54,28 +54,21 @@ export async function startDaemon({ directory, environment, dead }: StartOptions
 interface Wait {
   directory: string;
   dead: DaemonFile | null;
-  ended: Promise<void>;
+  ended: Promise<Error | null>;
   /** Size of the log before the start. */
   logStart: number;
 }
 
 async function waitForDaemon({ directory, dead, ended, logStart }: Wait): Promise<DaemonFile> {
   const deadline = Date.now() + patienceMs;
-  let running = true;
-  let startError: unknown;
+  const child: { end: { error: Error | null } | null } = { end: null };
+  void ended.then((error) => (child.end = { error }));
   let stale = dead?.instance;
-  ended.then(
-    () => (running = false),
-    (error: unknown) => {
-      running = false;
-      startError = error;
-    },
-  );
   while (Date.now() < deadline) {
     const file = readDaemonFile(directory);
     if (file !== null && file.instance !== stale && (await answers(file))) return file;
-    if (!running) {
-      if (startError !== undefined) throw startError;
+    if (child.end !== null) {
+      if (child.end.error !== null) throw child.end.error;
       const written = readFrom(daemonLogPath(directory), logStart);
       const failure = startFailure(written);
       if (failure?.code !== "already-running") throw failureToStart(failure, directory, written);

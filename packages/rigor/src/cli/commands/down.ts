@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { findDaemon } from "../connection.ts";
+import { findDaemon } from "../client.ts";
 import type { Context } from "../context.ts";
 import { daemonLogPath, dataDirectory } from "../daemon-file.ts";
 import { isRefusedConnection } from "../failure.ts";

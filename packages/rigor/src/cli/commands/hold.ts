@@ -1,15 +1,8 @@
-import { because, reportChange } from "../changes.ts";
-import type { Context } from "../context.ts";
-import type { Invocation } from "../invocation.ts";
-import { resolve } from "../reference.ts";
+import { changeNamed } from "../changes.ts";
+import type { Execute } from "../specification.ts";
 
-export async function execute(context: Context, invocation: Invocation): Promise<number> {
-  const { client } = await context.lab();
-  const message = because(invocation.text("message"));
-  const found = await resolve(client, invocation.required(0));
-  const changed =
-    found.kind === "run"
-      ? await client.runs.hold({ reference: found.run.id, ...message })
-      : await client.experiments.hold({ reference: found.experiment.id, ...message });
-  return reportChange(context, changed);
-}
+export const execute: Execute = (context, invocation) =>
+  changeNamed(context, invocation, {
+    run: (client, change) => client.runs.hold(change),
+    experiment: (client, change) => client.experiments.hold(change),
+  });

@@ -1,27 +1,23 @@
-import { because, reportChange } from "../changes.ts";
-import type { Context } from "../context.ts";
-import type { Invocation } from "../invocation.ts";
-import { resolve } from "../reference.ts";
+import { changeNamed } from "../changes.ts";
+import type { Execute } from "../specification.ts";
 
-export async function execute(context: Context, invocation: Invocation): Promise<number> {
-  const { client } = await context.lab();
-  const message = because(invocation.text("message"));
+export const execute: Execute = (context, invocation) => {
   const gpuHours = invocation.number("gpuHours");
   const wall = invocation.number("wall");
   const withoutFailed = invocation.flag("withoutFailed");
-  const found = await resolve(client, invocation.required(0));
-  if (found.kind === "experiment") {
-    const changed = await client.experiments.release({
-      reference: found.experiment.id,
-      without_failed: withoutFailed,
-      ...message,
-      ...(gpuHours === undefined ? {} : { gpu_hours: gpuHours }),
-      ...(wall === undefined ? {} : { wall }),
-    });
-    return reportChange(context, changed);
-  }
-  if (withoutFailed || gpuHours !== undefined || wall !== undefined) {
-    throw invocation.usageError("--without-failed, --gpu-hours and --wall are for experiments; this is a run.");
-  }
-  return reportChange(context, await client.runs.release({ reference: found.run.id, ...message }));
-}
+  return changeNamed(context, invocation, {
+    run: async (client, change) => {
+      if (withoutFailed || gpuHours !== undefined || wall !== undefined) {
+        throw invocation.usageError("--without-failed, --gpu-hours and --wall are for experiments; this is a run.");
+      }
+      return client.runs.release(change);
+    },
+    experiment: (client, change) =>
+      client.experiments.release({
+        ...change,
+        without_failed: withoutFailed,
+        ...(gpuHours === undefined ? {} : { gpu_hours: gpuHours }),
+        ...(wall === undefined ? {} : { wall }),
+      }),
+  });
+};

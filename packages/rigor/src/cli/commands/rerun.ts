@@ -1,9 +1,8 @@
 import type { Client } from "../../api/contract/contract.ts";
-import { because, reportChange } from "../changes.ts";
+import { changeNamed } from "../changes.ts";
 import type { Context } from "../context.ts";
 import { plural } from "../format.ts";
 import type { Invocation } from "../invocation.ts";
-import { resolve } from "../reference.ts";
 
 type Which = "failed" | "stale";
 
@@ -13,19 +12,18 @@ export async function execute(context: Context, invocation: Invocation): Promise
   if (reference === undefined && which === null) {
     throw invocation.usageError("Say what to run again: --failed, --stale, or a run.");
   }
-  const { client } = await context.lab();
   const searchPath = context.environment["PATH"] ?? "";
-  if (reference === undefined) return rerunEverywhere(context, client, which ?? "failed", searchPath);
-
-  const found = await resolve(client, reference);
-  if (found.kind === "run") {
-    if (which !== null) throw invocation.usageError(`--${which} is for experiments; ${reference} is a run.`);
-    const again = { reference: found.run.id, ...because(invocation.text("message")) };
-    return reportChange(context, await client.runs.rerun(again));
-  }
-  if (which === null) throw invocation.usageError(`Say which runs of ${reference}: --failed or --stale.`);
-  const again = { reference: found.experiment.id, which, search_path: searchPath };
-  return reportChange(context, await client.experiments.rerun(again));
+  if (reference === undefined) return rerunEverywhere(context, which ?? "failed", searchPath);
+  return changeNamed(context, invocation, {
+    run: async (client, change) => {
+      if (which !== null) throw invocation.usageError(`--${which} is for experiments; ${reference} is a run.`);
+      return client.runs.rerun(change);
+    },
+    experiment: async (client, change) => {
+      if (which === null) throw invocation.usageError(`Say which runs of ${reference}: --failed or --stale.`);
+      return client.experiments.rerun({ reference: change.reference, which, search_path: searchPath });
+    },
+  });
 }
 
 function readWhich(invocation: Invocation): Which | null {
@@ -36,7 +34,8 @@ function readWhich(invocation: Invocation): Which | null {
   return stale ? "stale" : null;
 }
 
-async function rerunEverywhere(context: Context, client: Client, which: Which, searchPath: string): Promise<number> {
+async function rerunEverywhere(context: Context, which: Which, searchPath: string): Promise<number> {
+  const { client } = await context.lab();
   const references = which === "failed" ? await withFailures(client) : await withStaleRuns(client);
   const experiments: Awaited<ReturnType<Client["experiments"]["rerun"]>>[] = [];
   for (const reference of references) {

@@ -6,7 +6,7 @@ import { detached, experimentExit, hasEnded } from "../exit-status.ts";
 import type { Invocation } from "../invocation.ts";
 import { lookOf } from "../look.ts";
 import { quoted } from "../shell.ts";
-import { escapeControls, printable } from "../text.ts";
+import { escapeControls, pad, printable, textWidth } from "../text.ts";
 import { planSummary } from "../views/plan.ts";
 import { finishedText } from "../views/progress.ts";
 import { resultsLines } from "../views/results.ts";
@@ -27,12 +27,16 @@ export async function execute(context: Context, invocation: Invocation): Promise
     }
     const started = await lab.client.experiments.start(input);
     interruption.started(started.experiment);
-    if (!context.json) context.note(escapeControls(started.message));
+    if (!context.json) context.note(startedLine(printable(started)));
     if (invocation.flag("detach")) return await leave(context, started);
     return await follow(context, lab, started);
   } finally {
     interruption.stop();
   }
+}
+
+function startedLine({ message, experiment: { reference } }: Started): string {
+  return message.includes(reference) ? message : `${reference}: ${message}`;
 }
 
 async function leave(context: Context, started: Started): Promise<number> {
@@ -79,10 +83,14 @@ export function interruptLines(
 ): string[] {
   if (experiment === null) return ["Interrupted while it was being started; `rigor status` shows whether it was."];
   const name = escapeControls(experimentReference(experiment));
+  const ways = [
+    [`rigor run ${quoted(file)}`, "come back to it"],
+    ["rigor status", "see how far it is"],
+    [`rigor cancel ${name}`, "stop its runs"],
+  ] as const;
+  const width = Math.max(...ways.map(([command]) => textWidth(command)));
   return [
     `No longer watching ${name}; its runs go on.`,
-    `  rigor run ${quoted(file)}   come back to it`,
-    "  rigor status   see how far it is",
-    `  rigor cancel ${name}   stop its runs`,
+    ...ways.map(([command, explanation]) => `  ${pad(command, width)}   ${explanation}`),
   ];
 }

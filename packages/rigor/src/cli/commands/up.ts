@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { RigorError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
 import { dataDirectory } from "../daemon-file.ts";
-import { readFailure } from "../failure.ts";
+import type { Failure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { daemonEntry, startFailure } from "../start-daemon.ts";
 
@@ -31,7 +31,7 @@ async function inForeground(context: Context): Promise<number> {
     child.once("error", reject);
     child.once("close", (code) => resolve(code ?? 1));
   });
-  let failure: ReturnType<typeof readFailure> = null;
+  let failure: Failure | null = null;
   for await (const line of createInterface({ input: child.stdout })) {
     failure ??= startFailure(line);
     if (failure === null) await context.write(`${line}\n`);

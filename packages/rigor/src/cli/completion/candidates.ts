@@ -98,7 +98,7 @@ const maxRuns = 500;
 /** Asks the daemon, if one runs and answers quickly. */
 async function findNames(names: Names, prefix: string): Promise<Candidate[]> {
   try {
-    const { findDaemon } = await import("../connection.ts");
+    const { findDaemon } = await import("../client.ts");
     const found = findDaemon(process.env);
     if (found === null) return [];
     const { client } = found;

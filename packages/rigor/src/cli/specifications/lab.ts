@@ -47,7 +47,7 @@ export const labCommands: readonly CommandSpecification[] = [
     description: "The copy is complete and consistent. Directories of attempts (logs, artifacts) are not part of it.",
     arguments: [{ name: "FILE", description: "the copy; must not exist", required: true, names: "file" }],
     options: [],
-    examples: [["rigor backup ~/rigor-$(date +%F).db", "one per day"]],
+    examples: [["rigor backup ~/rigor-backup.db", "while experiments run"]],
     load: () => import("../commands/backup.ts"),
   },
   {

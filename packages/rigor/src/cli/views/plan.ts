@@ -4,7 +4,11 @@ import { facts } from "../table.ts";
 import type { Style } from "../terminal.ts";
 
 /** `60 runs = 4 arms x 3 tasks x 5 seeds` */
-export function gridLine(plan: Pick<PlanView, "total_runs" | "arms" | "tasks" | "grid" | "seeds">): string {
+function gridLine(plan: PlanView): string {
+  return `${plural(plan.total_runs, "run")} = ${factorsText(plan)}`;
+}
+
+function factorsText(plan: PlanView): string {
   const values = Object.entries(plan.grid).map(([name, { length }]) => `${length} ${name}`);
   const factors = [
     plural(plan.arms.length, "arm"),
@@ -12,41 +16,40 @@ export function gridLine(plan: Pick<PlanView, "total_runs" | "arms" | "tasks" | 
     ...values,
     plural(plan.seeds.length, "seed"),
   ];
-  return `${plural(plan.total_runs, "run")} = ${factors.join(" x ")}`;
+  return factors.join(" x ");
 }
 
 /** `12 done already, 48 to do` */
-export function doneLine({ done, failed, to_do: toDo }: Pick<PlanView, "done" | "failed" | "to_do">): string {
+function doneLine({ done, failed, to_do: toDo }: PlanView): string {
   const parts = [done > 0 ? `${done} done already` : null, failed > 0 ? `${failed} failed` : null, `${toDo} to do`];
   return parts.filter((part) => part !== null).join(", ");
 }
 
 /** Which commit runs, and what was not committed by hand. */
-export function codeLine({
-  commit,
-  dirty,
-  changed_files: files,
-}: Pick<PlanView, "commit" | "dirty" | "changed_files">): string {
+function codeLine({ commit, dirty, changed_files: files }: PlanView): string {
   if (!dirty) return `commit ${shortId(commit)}`;
   const named = files.slice(0, 3).join(", ");
   const rest = files.length > 3 ? ` and ${files.length - 3} more` : "";
   return `commit ${shortId(commit)}, a snapshot with ${plural(files.length, "changed file")}: ${named}${rest}`;
 }
 
-function stagesText({ stages }: Pick<PlanView, "stages">): string | null {
+function stagesText({ stages }: PlanView): string | null {
   if (stages.length < 2) return null;
   return stages.map(({ name, runs, to_do: toDo }) => `${name} (${plural(runs, "run")}, ${toDo} to do)`).join(", then ");
 }
 
 /** What `rigor run` says before it starts. */
 export function planSummary(plan: PlanView, style: Style): string[] {
+  const nothingToDo = plan.total_runs > 0 && plan.done === plan.total_runs;
   return [
-    `${style.bold(plan.name)}: ${gridLine(plan)}; ${doneLine(plan)}`,
+    nothingToDo
+      ? `${style.bold(plan.name)}: all ${plural(plan.total_runs, "run")} are done already (${factorsText(plan)})`
+      : `${style.bold(plan.name)}: ${gridLine(plan)}; ${doneLine(plan)}`,
     ...facts(
       [
-        ["stages", stagesText(plan)],
+        ["stages", nothingToDo ? null : stagesText(plan)],
         ["code", codeLine(plan)],
-        ["estimate", plan.estimate.seconds === null ? null : estimateText(plan)],
+        ["estimate", nothingToDo || plan.estimate.seconds === null ? null : estimateText(plan)],
       ],
       style.dim,
     ),

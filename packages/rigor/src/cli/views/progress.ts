@@ -82,7 +82,8 @@ function drawBar(part: number, { unicode, style }: ProgressTerminal): string {
 }
 
 /** What was done, in one line: `60 runs in 42 s`. */
-export function finishedText({ experiment, elapsed, shared }: Progress): string {
+export function finishedText({ experiment, finished, elapsed, shared }: Progress): string {
   const before = shared === 0 ? "" : `, ${integer(shared)} of them done before`;
-  return `${plural(experiment.total_runs, "run")} in ${duration(elapsed)}${before}`;
+  const part = finished < experiment.total_runs ? `${integer(finished)} of ` : "";
+  return `${part}${plural(experiment.total_runs, "run")} in ${duration(elapsed)}${before}`;
 }

@@ -127,7 +127,7 @@ const testNames: Readonly<Record<string, string>> = {
 
 /** What was compared and how it ended; then effect, interval, p value and what follows from them. */
 export function comparisonLines(one: ComparisonView, { style }: Pick<Look, "style">): string[] {
-  const where = one.task === null ? "all tasks" : one.task;
+  const where = one.task ?? "all tasks";
   // The reason stands alone elsewhere, so it names the arms again.
   const known = `${one.better} against ${one.than} on ${one.metric}: `;
   const reason = one.reason.startsWith(known) ? one.reason.slice(known.length) : one.reason;
@@ -138,22 +138,20 @@ export function comparisonLines(one: ComparisonView, { style }: Pick<Look, "styl
 }
 
 const corrections: Readonly<Record<string, string>> = {
-  holm: "p values adjusted by Holm's method",
-  "benjamini-hochberg": "p values adjusted by the method of Benjamini and Hochberg",
-  bonferroni: "p values adjusted by Bonferroni's method",
-  none: "p values not adjusted",
+  holm: "The p values are adjusted by Holm's method",
+  "benjamini-hochberg": "The p values are adjusted by the method of Benjamini and Hochberg",
+  bonferroni: "The p values are adjusted by Bonferroni's method",
+  none: "The p values are not adjusted",
 };
 
 function decisionLines({ provisional }: ResultsView, decision: DecisionView, { style, columns }: Look): string[] {
   const word = paintState(style, decision.outcome)(decision.outcome);
-  const rule = decision.preregistered
-    ? "The rule was fixed before any result was known"
-    : "Results were known before the rule was fixed, so this explores and does not confirm";
   const { cap, reasons } = decision.confidence;
   const details = [
-    `${rule}; ${corrections[decision.correction] ?? decision.correction}.`,
-    `Confidence is at most ${cap}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}.`,
+    ...(decision.preregistered ? ["The rule was fixed before any result was known."] : []),
     ...decision.notes,
+    `${corrections[decision.correction] ?? decision.correction}.`,
+    `Confidence is at most ${cap}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}.`,
   ];
   const width = Math.min(columns, 110) - 2;
   return [

@@ -3,7 +3,7 @@ import { ago, bytes, duration, gridText, moment, number, parameterText, plural, 
 import { facts, table } from "../table.ts";
 import { indent } from "../text.ts";
 import type { Look } from "./results.ts";
-import { paintState } from "./words.ts";
+import { paintState, whyText } from "./words.ts";
 
 /** One line per run. Columns that are the same for all runs, or empty, are left out where that loses nothing. */
 export function runTable(runs: readonly RunSummary[], { style, columns: width }: Look): string[] {
@@ -54,7 +54,7 @@ function metricText(metrics: RunSummary["metrics"], name: string): string {
 }
 
 function reasonText({ reason }: RunSummary): string {
-  return reason === null ? "" : `${reason.code}: ${reason.message}`;
+  return reason === null ? "" : whyText(reason);
 }
 
 /** All of one run. */

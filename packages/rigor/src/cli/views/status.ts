@@ -21,7 +21,7 @@ export function statusLines(status: StatusView, look: Look): string[] {
     "",
     ...experiments,
     ...waiting.flatMap(({ reference, hold }) =>
-      hold === null ? [] : ["", `${style.bold(reference)}`, ...holdLines(hold, look).map((line) => `  ${line}`)],
+      hold === null ? [] : ["", style.bold(reference), ...holdLines(hold, look).map((line) => `  ${line}`)],
     ),
     "",
     ...hostTable(status.hosts, look),

@@ -50,3 +50,8 @@ export function experimentReference({
 }: Pick<ExperimentSummary, "name" | "reference" | "state">): string {
   return state === "archived" ? reference : name;
 }
+
+/** Why a run is in its state: the kind of reason and what it says. People give their reasons in words. */
+export function whyText({ code, message }: NonNullable<RunSummary["reason"]>): string {
+  return code === "person" ? message : `${code}: ${message}`;
+}

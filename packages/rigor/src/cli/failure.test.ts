@@ -1,0 +1,84 @@
+import { ORPCError } from "@orpc/client";
+import { describe, expect, test } from "vitest";
+import { errorCodes, RigorError } from "../domain/errors.ts";
+import {
+  describeFailure,
+  exitStatus,
+  failureJson,
+  failureText,
+  isConnectionFailure,
+  isRefusedConnection,
+} from "./failure.ts";
+import { startFailure } from "./start-daemon.ts";
+import { plainStyle } from "./terminal.ts";
+
+const place = { logFile: "/data/daemon.log" };
+
+const refused = new TypeError("fetch failed", { cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }) });
+const reset = new TypeError("fetch failed", { cause: Object.assign(new Error("socket"), { code: "ECONNRESET" }) });
+
+describe("an error [cli.no-stack]", () => {
+  test("says what happened and what to do, without a stack and without control of the terminal", () => {
+    const failure = describeFailure(
+      new RigorError("file-invalid", "a.yaml:3:1: \u001b[31mwrong", { next: "Mend it.\nTry again." }),
+      place,
+    );
+    expect(failureText(failure, plainStyle)).toBe(
+      String.raw`error: a.yaml:3:1: \x1b[31mwrong` + "\n  Mend it.\n  Try again.\n",
+    );
+    expect(JSON.parse(failureJson(failure))).toEqual({
+      error: { code: "file-invalid", message: "a.yaml:3:1: \u001b[31mwrong", next: "Mend it.\nTry again." },
+    });
+  });
+
+  test("of the daemon keeps its code, message and advice", () => {
+    const data = { code: "not-found", message: "No experiment is called x.", next: null };
+    const failure = describeFailure(new ORPCError("NOT_FOUND", { data }), place);
+    expect(failure).toEqual(data);
+    expect(exitStatus(failure)).toBe(2);
+  });
+
+  test.each(Object.entries(errorCodes))("with the code %s has the exit status of that code", (code, { exit }) => {
+    const data = { code, message: "m", next: null };
+    expect(exitStatus(describeFailure(new ORPCError("ANY", { data }), place))).toBe(exit);
+  });
+
+  test("in this program's fault names the log and how to report it, and exits with 70", () => {
+    const failure = describeFailure(new Error("undefined is not a function"), place);
+    expect(failure.code).toBe("internal");
+    expect(failure.message).toBe("undefined is not a function");
+    expect(failure.next).toContain("/data/daemon.log");
+    expect(failure.next).toContain("report it");
+    expect(exitStatus(failure)).toBe(70);
+  });
+
+  test("of the framework is for people, too", () => {
+    const invalid = new ORPCError("BAD_REQUEST", {
+      message: "Input validation failed",
+      data: { issues: [{ message: "too long" }] },
+    });
+    expect(describeFailure(invalid, place)).toMatchObject({
+      code: "usage",
+      message: "The request was refused: Input validation failed\ntoo long",
+    });
+    expect(describeFailure(new ORPCError("UNAUTHORIZED"), place).code).toBe("unauthorized");
+  });
+
+  test("about a path says what is wrong with it", () => {
+    const denied = Object.assign(new Error("EACCES"), { code: "EACCES", path: "/root/x" });
+    expect(describeFailure(denied, place).message).toBe("/root/x may not be used: permission denied.");
+  });
+
+  test("of the connection is told apart: only a refused request may be sent again", () => {
+    expect([refused, reset, new Error("other")].map(isConnectionFailure)).toEqual([true, true, false]);
+    expect([refused, reset].map(isRefusedConnection)).toEqual([true, false]);
+    expect(describeFailure(reset, place).code).toBe("daemon");
+  });
+});
+
+test("the reason of a daemon that does not start is found in its log", () => {
+  const log =
+    '{"level":30,"msg":"x"}\nnoise\n{"error":{"code":"database","message":"It is damaged.","next":"Restore it."}}\n';
+  expect(startFailure(log)).toEqual({ code: "database", message: "It is damaged.", next: "Restore it." });
+  expect(startFailure('{"error": broken\n')).toBeNull();
+});
