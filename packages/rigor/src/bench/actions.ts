@@ -30,10 +30,12 @@ export async function cancelExperiment(lab: Lab, actor: string, name: string, me
     const shared = kept === 0 ? "" : `; ${kept} go on, because another experiment waits for them`;
     return {
       changed: events.length,
-      message: `cancelled ${reference(experiment)} with ${own.length} open runs${shared}`,
+      message: `cancelled ${reference(experiment)} with ${openRuns(own.length)}${shared}`,
     };
   });
 }
+
+const openRuns = (count: number): string => (count === 1 ? "1 open run" : `${count} open runs`);
 
 /** Whether another running experiment asks for a run. */
 async function isWantedElsewhere(transaction: Transaction, run: RunRecord, experimentId: string): Promise<boolean> {
@@ -88,7 +90,7 @@ export async function rerunFailed(lab: Lab, actor: string, name: string): Promis
     await transaction.append(events);
     return {
       changed: runs.length,
-      message: `${runs.length} runs of ${reference(experiment)} run again`,
+      message: `${runs.length === 1 ? "1 run" : `${runs.length} runs`} of ${reference(experiment)} to run again`,
       experiment: reference(experiment),
     };
   });

@@ -42,7 +42,8 @@ export interface ResolvedRun extends PlannedRun {
 }
 
 /**
- * Reads an experiment file, records the code as it is now in a commit, and computes the key of every run.
+ * Reads an experiment file, names the code as it is now by a commit, and computes the key of every run. The commit has
+ * no reference before the experiment starts: a plan, or a file that is refused, leaves the repository as it was.
  *
  * @throws RigorError when the file, the repository, an input or the lock is not as it must be; nothing is changed.
  */
@@ -58,7 +59,7 @@ export async function resolveExperiment(request: ResolveRequest, data: DataDirec
   if (request.compute !== undefined) definition.compute = request.compute;
   for (const name of definition.compute) findCompute(settings, name);
 
-  const code = await snapshot(repository);
+  const code = await snapshot(repository, { keep: false });
   await requireNoSubmodules(repository, code.commit, definition.code);
   const [trees, environment, inputs] = await Promise.all([
     treeIdentity(repository, code.commit, definition.code),

@@ -11,7 +11,7 @@ import { treeIdentity } from "../provenance/tree.ts";
 export async function isStale(experiment: ExperimentRecord): Promise<boolean> {
   const { repository, code } = experiment.source;
   try {
-    const now = await snapshot(repository);
+    const now = await snapshot(repository, { keep: false });
     return contentHash(await treeIdentity(repository, now.commit, Object.keys(code))) !== contentHash(code);
   } catch (error) {
     // Code that is no longer there is not the code of the results; any other fault of git is told to the user.

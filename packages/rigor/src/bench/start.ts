@@ -22,7 +22,7 @@ export interface Started {
  * same experiment. Anything else is a new version, which shares every run whose key is the same.
  */
 export async function startExperiment(lab: Lab, actor: string, resolved: ResolvedExperiment): Promise<Started> {
-  // A commit that is amended away must not be collected while results name it.
+  // A snapshot, or a commit that is amended away, must not be collected while results name it.
   await keepCommit(resolved.source.repository, resolved.source.commit);
   return lab.store.transact(actor, async (transaction) => {
     const earlier = await experimentsNamed(transaction.db, resolved.definition.name);

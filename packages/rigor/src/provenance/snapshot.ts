@@ -22,6 +22,8 @@ export interface Snapshot {
 export interface SnapshotOptions {
   /** Bytes of untracked files that are still taken into a snapshot. */
   maxUntrackedBytes?: number;
+  /** Puts a reference on the commit (default). Without one, git forgets it after some weeks. */
+  keep?: boolean;
 }
 
 export const maxChangedFiles = 200;
@@ -53,7 +55,7 @@ export async function snapshot(path: string, options: SnapshotOptions = {}): Pro
       return { ...state, commit: base, dirty: false };
     }
     const commit = await commitTree(repository, tree, base);
-    await keepCommit(repository, commit);
+    if (options.keep !== false) await keepCommit(repository, commit);
     return { ...state, commit, dirty: true };
   });
 }
