@@ -56,7 +56,7 @@ async function pythonFiles(): Promise<Code> {
  * whatever the package.json above them says.
  */
 async function nodeFiles(directory: string): Promise<Code> {
-  const program = await readTemplate("first/run.mts");
+  const program = await readTemplate("first/run.mts.txt");
   const helper = (await readHelper("rigor.ts")).replaceAll("./rigor.ts", "./rigor.mts");
   const typed = await nodeRunsTypeScript(directory);
   const extension = typed ? "mts" : "mjs";
