@@ -6,7 +6,7 @@ import type { ExitRecord } from "../compute/job.ts";
 import { readLastText } from "../compute/tail.ts";
 import type { AttemptRecord, ExperimentRecord } from "../domain/records.ts";
 import type { AttemptOutcome } from "../domain/rules/attempt-rules.ts";
-import { hashOutputs } from "../provenance/manifest.ts";
+import { hashOutputs, type OutputFile } from "../provenance/manifest.ts";
 import { checkRun } from "../statistics/checks.ts";
 
 /** Bytes at the end of each log in which the cause of a failure is looked for. */
@@ -15,12 +15,35 @@ const evidenceBytes = 64 * 1024;
 /** The last word on a job: its own record, or proof that it is dead without one. */
 export type Ending = Extract<JobStatus, { state: "ended" | "gone" }>;
 
+/** An outcome with the files behind it, for the manifest. */
+export interface ObservedOutcome extends AttemptOutcome {
+  outputs: OutputFile[];
+  /** Declared outputs that are not there. */
+  missing_outputs: string[];
+}
+
 /** How an attempt ended, from its directory and the last word of its executor. */
-export async function outcomeOf(
+export async function observeOutcome(
   attempt: Pick<AttemptRecord, "directory" | "started_at">,
   experiment: ExperimentRecord,
   ending: Ending,
-): Promise<AttemptOutcome> {
+): Promise<ObservedOutcome> {
+  const { result, artifacts } = experiment.definition.outputs;
+  const { outputs, missing } = await hashOutputs(new AttemptDirectory(attempt.directory).output, [
+    result,
+    ...artifacts,
+  ]);
+  const declared = outputs.filter((file) => file.path !== result);
+  const outcome = outcomeOf(attempt, experiment, ending, declared);
+  return { ...outcome, outputs, missing_outputs: missing };
+}
+
+function outcomeOf(
+  attempt: Pick<AttemptRecord, "directory" | "started_at">,
+  experiment: ExperimentRecord,
+  ending: Ending,
+  artifacts: OutputFile[],
+): AttemptOutcome {
   const directory = new AttemptDirectory(attempt.directory);
   if (ending.state === "gone") return withoutRecord(attempt, ending);
   const { exit } = ending;
@@ -29,7 +52,7 @@ export async function outcomeOf(
   if (exit.code === 0 && exit.reason === "exited") {
     const result = readResult(directory.output, experiment.definition.outputs.result);
     return result.ok
-      ? await succeeded(directory, experiment, exit, result)
+      ? succeeded(experiment, exit, result, artifacts)
       : { ...failed(directory, exit, result), ...times };
   }
   return { ...failed(directory, exit, null), ...times };
@@ -75,14 +98,13 @@ function withoutRecord(
   };
 }
 
-async function succeeded(
-  directory: AttemptDirectory,
+function succeeded(
   experiment: ExperimentRecord,
   exit: ExitRecord,
   result: Extract<RunResult, { ok: true }>,
-): Promise<AttemptOutcome> {
+  artifacts: OutputFile[],
+): AttemptOutcome {
   const { definition } = experiment;
-  const { outputs: artifacts } = await hashOutputs(directory.output, definition.outputs.artifacts);
   const failures = checkRun({ experiment: definition, metrics: result.metrics, artifacts });
   return {
     ...noResult,

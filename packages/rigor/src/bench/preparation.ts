@@ -28,6 +28,7 @@ export class Preparation {
   readonly #ready = new Map<string, Prepared>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #steps = new Map<string, PreparationStep>();
+  readonly #failed = new Map<string, RigorError>();
   /** Ends builds when the daemon stops. */
   readonly #abort = new AbortController();
 
@@ -39,30 +40,43 @@ export class Preparation {
     return this.#ready.get(experimentId);
   }
 
+  /** Why the last try failed. It is not tried again until it is forgiven. */
+  failure(experimentId: string): RigorError | null {
+    return this.#failed.get(experimentId) ?? null;
+  }
+
+  /** A person has mended what was wrong. */
+  forgive(experimentId: string): void {
+    this.#failed.delete(experimentId);
+  }
+
   step(experimentId: string): PreparationStep | null {
     return this.#steps.get(experimentId) ?? null;
   }
 
-  /** Begins to prepare, unless that is under way; calls back once, with the error if it failed. */
-  begin(experiment: ExperimentRecord, done: (error: RigorError | null) => void): void {
-    if (this.#running.has(experiment.id)) return;
-    const work = this.#prepare(experiment)
-      .then((prepared) => {
-        this.#ready.set(experiment.id, prepared);
-        return null;
-      })
-      .catch((error: unknown) => {
-        if (error instanceof RigorError) return error;
-        this.#lab.log.error({ err: error, experiment: experiment.id }, "preparation failed");
-        const message = error instanceof Error ? error.message : String(error);
-        return new RigorError("internal", `the experiment could not be prepared: ${message}`, { cause: error });
-      })
-      .then((error) => {
-        this.#running.delete(experiment.id);
-        this.#steps.delete(experiment.id);
-        if (!this.#abort.signal.aborted) done(error);
-      });
+  /** Begins to prepare, unless that is under way; calls back when it has ended, well or not. */
+  begin(experiment: ExperimentRecord, done: () => void): void {
+    if (this.#running.has(experiment.id) || this.#failed.has(experiment.id)) return;
+    const work = this.#prepareOnce(experiment).then(() => {
+      this.#running.delete(experiment.id);
+      this.#steps.delete(experiment.id);
+      if (!this.#abort.signal.aborted) done();
+    });
     this.#running.set(experiment.id, work);
+  }
+
+  async #prepareOnce(experiment: ExperimentRecord): Promise<void> {
+    try {
+      this.#ready.set(experiment.id, await this.#prepare(experiment));
+    } catch (error) {
+      this.#failed.set(experiment.id, error instanceof RigorError ? error : this.#fault(experiment, error));
+    }
+  }
+
+  #fault(experiment: ExperimentRecord, error: unknown): RigorError {
+    this.#lab.log.error({ err: error, experiment: experiment.id }, "preparation failed");
+    const message = error instanceof Error ? error.message : String(error);
+    return new RigorError("internal", `the experiment could not be prepared: ${message}`, { cause: error });
   }
 
   /** Ends what is under way; it is begun anew by the next daemon. */

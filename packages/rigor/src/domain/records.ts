@@ -36,7 +36,16 @@ export interface InputIdentity {
   files: number;
 }
 
-export const holdCodes = ["person", "budget", "preparation", "stage-failed", "runs-failed", "checks-failed"] as const;
+export const holdCodes = [
+  "person",
+  "budget",
+  "preparation",
+  "stage-failed",
+  "runs-failed",
+  "checks-failed",
+  /** Rigor itself failed to take the experiment further. */
+  "fault",
+] as const;
 export type HoldCode = (typeof holdCodes)[number];
 
 /** Why something waits for a person, since when, and what can be done. */

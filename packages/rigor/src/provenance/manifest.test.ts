@@ -27,6 +27,7 @@ const facts: ManifestFacts = {
   host: { name: "lab1", os: "linux", arch: "x64", cpus: 2, memory: 8e9, gpus: [] },
   started_at_ms: Date.UTC(2026, 0, 1, 12, 0, 0),
   finished_at_ms: Date.UTC(2026, 0, 1, 12, 0, 1, 500),
+  duration: 1.5,
   exit: { code: 0, signal: null },
   rigor_version: "0.1.0",
 };

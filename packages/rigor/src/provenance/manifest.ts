@@ -58,13 +58,13 @@ export interface Manifest {
   /** ISO 8601, UTC. */
   started_at: string;
   finished_at: string;
-  /** Seconds between them. */
-  duration: number;
+  /** Seconds, by a clock that never jumps; null where the job left no record of its end. */
+  duration: number | null;
   exit: { code: number | null; signal: string | null };
   rigor_version: string;
 }
 
-export type ManifestFacts = Omit<Manifest, "schema" | "duration" | "started_at" | "finished_at"> & {
+export type ManifestFacts = Omit<Manifest, "schema" | "started_at" | "finished_at"> & {
   started_at_ms: number;
   finished_at_ms: number;
 };
@@ -97,7 +97,7 @@ export function buildManifest(facts: ManifestFacts): Manifest {
     host: facts.host,
     started_at: new Date(started_at_ms).toISOString(),
     finished_at: new Date(finished_at_ms).toISOString(),
-    duration: (finished_at_ms - started_at_ms) / 1000,
+    duration: facts.duration,
     exit: facts.exit,
     rigor_version: facts.rigor_version,
   };

@@ -1,0 +1,227 @@
+import { AttemptDirectory } from "../compute/attempt-directory.ts";
+import type { Handle, JobStatus } from "../compute/executors/executor.ts";
+import type { HeldResources } from "../compute/placement.ts";
+import type { DomainEvent } from "../domain/events/registry.ts";
+import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
+import { jobOf } from "./job.ts";
+import type { Lab } from "./lab.ts";
+import { MetricIngest } from "./metric-ingest.ts";
+import { observeOutcome, type Ending, type ObservedOutcome } from "./outcome.ts";
+import type { Preparation } from "./preparation.ts";
+import { experimentById, liveAttempts, runById } from "./queries.ts";
+
+/** An attempt that has not ended, with what is needed to start and to conclude it. */
+export interface Live {
+  attempt: AttemptRecord;
+  run: RunRecord;
+  experiment: ExperimentRecord;
+}
+
+export interface Ended {
+  live: Live;
+  outcome: ObservedOutcome;
+}
+
+export const attemptId = (run: Pick<RunRecord, "id">, number: number): string => `${run.id.slice(0, 16)}-${number}`;
+
+const handleOf = ({ attempt }: Live): Handle => ({ attempt: attempt.id, run: attempt.run_id, reference: "" });
+
+/**
+ * The attempts under way, between the log and the executor. What is seen here becomes events only when the dispatcher
+ * writes them, and is kept until it has: a transaction that fails loses nothing.
+ */
+export class LiveAttempts {
+  readonly #lab: Lab;
+  readonly #preparation: Preparation;
+  readonly #metrics: MetricIngest;
+  readonly #live = new Map<string, Live>();
+  /** Attempts that the executor says have changed. */
+  readonly #changed = new Set<string>();
+  /** Intended in the log, and not handed to the executor. */
+  readonly #unsubmitted = new Set<string>();
+  readonly #cancelling = new Set<string>();
+  /** What was seen and is not in the log yet, by attempt. */
+  readonly #news = new Map<string, DomainEvent[]>();
+  readonly #ended = new Map<string, Ended>();
+
+  constructor(lab: Lab, preparation: Preparation) {
+    this.#lab = lab;
+    this.#preparation = preparation;
+    this.#metrics = new MetricIngest(lab);
+  }
+
+  /**
+   * Takes over what an earlier daemon left. Nothing is assumed about an attempt whose start may or may not have
+   * happened: the executor is asked first, and says `unclaimed` when it has to be handed over.
+   */
+  async adopt(): Promise<void> {
+    const { db } = this.#lab.store;
+    for (const attempt of await liveAttempts(db)) {
+      const [run, experiment] = [await runById(db, attempt.run_id), await experimentById(db, attempt.experiment_id)];
+      this.#live.set(attempt.id, { attempt, run, experiment });
+      if (run.state !== "active" || run.current_attempt !== attempt.id) this.#cancelling.add(attempt.id);
+    }
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  get ended(): readonly Ended[] {
+    return [...this.#ended.values()];
+  }
+
+  /** Attempts that hold their lease: all that are not known to have ended. */
+  holding(): Live[] {
+    return [...this.#live.values()].filter(({ attempt }) => !this.#ended.has(attempt.id));
+  }
+
+  held(): HeldResources[] {
+    return this.holding().map(({ attempt }) => ({ attempt: attempt.id, ...attempt.lease }));
+  }
+
+  /** Attempts that the log intends to start. */
+  add(intended: readonly Live[]): void {
+    for (const live of intended) {
+      this.#live.set(live.attempt.id, live);
+      this.#unsubmitted.add(live.attempt.id);
+    }
+  }
+
+  noteChange(attempt: string): void {
+    this.#changed.add(attempt);
+  }
+
+  cancelRun(runId: string): void {
+    for (const { attempt } of this.#live.values()) if (attempt.run_id === runId) this.#cancelling.add(attempt.id);
+  }
+
+  /** Asks the executor about the attempts that changed, or about all of them. */
+  async observe(all: boolean): Promise<void> {
+    const asked = this.holding().filter(
+      ({ attempt }) => (all || this.#changed.has(attempt.id)) && !this.#unsubmitted.has(attempt.id),
+    );
+    this.#changed.clear();
+    if (asked.length === 0) return;
+    const statuses = await this.#lab.executor.status(asked.map(handleOf));
+    await Promise.all(asked.map((live) => this.#see(live, statuses.get(live.attempt.id))));
+  }
+
+  async #see(live: Live, status: JobStatus | undefined): Promise<void> {
+    switch (status?.state) {
+      case "unclaimed":
+        this.#unsubmitted.add(live.attempt.id);
+        return;
+      case "running":
+        this.#noteStart(live);
+        return;
+      case "ended":
+      case "gone":
+        await this.#noteEnd(live, status);
+        return;
+      default:
+        // Waiting, or no answer: nothing is concluded from either.
+        return;
+    }
+  }
+
+  /** Notes once that a job runs, and as which process. Jobs that end before the first look skip this. */
+  #noteStart(live: Live): void {
+    if (live.attempt.state === "running") return;
+    const record = new AttemptDirectory(live.attempt.directory).readProcess();
+    const process = record === null ? null : { pid: record.pid, started: record.started };
+    const started_at = new Date().toISOString();
+    this.#noteSubmission(live);
+    this.#tell(live, { kind: "attempt.started", entity: live.attempt.id, data: { process, started_at } });
+    live.attempt = { ...live.attempt, state: "running", process, started_at };
+  }
+
+  async #noteEnd(live: Live, ending: Ending): Promise<void> {
+    if (!this.#isPrepared(live)) return;
+    const withdrawn = ending.state === "gone" && ending.withdrawn;
+    if (!withdrawn) this.#noteSubmission(live);
+    await this.#metrics.ingest([handleOf(live)]);
+    this.#ended.set(live.attempt.id, { live, outcome: await observeOutcome(live.attempt, live.experiment, ending) });
+  }
+
+  /** The manifest of an adopted attempt tells of its environment, so that is looked up before it is concluded. */
+  #isPrepared({ experiment }: Live): boolean {
+    if (this.#preparation.get(experiment.id) !== undefined) return true;
+    if (this.#preparation.failure(experiment.id) !== null) return true;
+    this.#preparation.begin(experiment, () => undefined);
+    return false;
+  }
+
+  #noteSubmission(live: Live): void {
+    if (live.attempt.state !== "queued" && live.attempt.state !== "staging") return;
+    this.#tell(live, { kind: "attempt.submitted", entity: live.attempt.id, data: {} });
+    live.attempt = { ...live.attempt, state: "submitted" };
+  }
+
+  #tell(live: Live, event: DomainEvent): void {
+    this.#news.set(live.attempt.id, [...(this.#news.get(live.attempt.id) ?? []), event]);
+  }
+
+  /** What was seen and is to be written. Hand the same value to {@link LiveAttempts.written} when it is. */
+  news(): { events: DomainEvent[]; ended: readonly Ended[] } {
+    return { events: [...this.#news.values()].flat(), ended: this.ended };
+  }
+
+  /** Forgets what the log has now. */
+  written({ events, ended }: { events: readonly DomainEvent[]; ended: readonly Ended[] }): void {
+    const known = new Set(events);
+    for (const [id, waiting] of this.#news) {
+      const rest = waiting.filter((event) => !known.has(event));
+      if (rest.length === 0) this.#news.delete(id);
+      else this.#news.set(id, rest);
+    }
+    for (const { live } of ended) {
+      const { id } = live.attempt;
+      this.#live.delete(id);
+      this.#ended.delete(id);
+      this.#cancelling.delete(id);
+      this.#unsubmitted.delete(id);
+      this.#metrics.forget(id);
+    }
+  }
+
+  /** Hands over what is intended. @param isPrepared says whether an experiment is ready here, and sees that it will be */
+  async submit(isPrepared: (experiment: ExperimentRecord) => Promise<boolean>): Promise<void> {
+    const ready: Live[] = [];
+    for (const id of this.#unsubmitted) {
+      const live = this.#live.get(id);
+      if (live === undefined) this.#unsubmitted.delete(id);
+      else if (await isPrepared(live.experiment)) ready.push(live);
+    }
+    if (ready.length === 0) return;
+    await this.#lab.executor.submit(ready.map((live) => this.#jobOf(live)));
+    for (const live of ready) {
+      this.#unsubmitted.delete(live.attempt.id);
+      this.#noteSubmission(live);
+    }
+  }
+
+  #jobOf(live: Live) {
+    const prepared = this.#preparation.get(live.experiment.id);
+    if (prepared === undefined) throw new Error(`${live.experiment.id} is not prepared`);
+    const { number } = live.attempt;
+    const previous = number > 1 ? attemptId(live.run, number - 1) : null;
+    return jobOf({ ...live, prepared, data: this.#lab.data, previous });
+  }
+
+  async cancel(): Promise<void> {
+    const handles = [...this.#cancelling].flatMap((id) => {
+      const live = this.#live.get(id);
+      return live === undefined ? [] : [handleOf(live)];
+    });
+    this.#cancelling.clear();
+    if (handles.length === 0) return;
+    // A job that was not handed over is withdrawn by its executor, and then seen as gone.
+    for (const handle of handles) this.#unsubmitted.delete(handle.attempt);
+    await this.#lab.executor.cancel(handles);
+  }
+
+  async ingestMetrics(): Promise<void> {
+    await this.#metrics.ingest(this.holding().map(handleOf));
+  }
+}
