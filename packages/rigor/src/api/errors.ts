@@ -4,18 +4,16 @@ import { TransitionError } from "../domain/lifecycle.ts";
 
 /**
  * What an error looks like on the wire, whoever raised it: the members that the framework's own errors have, and in
- * `data` what people and programs need. `/rpc` wraps the same in its envelope.
+ * `data` what people and programs need. `/api` sends exactly this, `/rpc` wraps it in its envelope.
  */
 export interface ErrorBody {
   defined: false;
   /** The code in capitals: `NOT_FOUND`. */
   code: string;
-  status: Status;
+  status: (typeof errorCodes)[ErrorCode]["http"];
   message: string;
   data: { code: ErrorCode; message: string; next: string | null };
 }
-
-type Status = (typeof errorCodes)[ErrorCode]["http"];
 
 /** The body of an answer that is given without the framework. */
 export function errorBody({ code, message, next }: RigorError): ErrorBody {
@@ -23,12 +21,27 @@ export function errorBody({ code, message, next }: RigorError): ErrorBody {
   return { defined: false, code: wireCode(code), status: errorCodes[code].http, message, data };
 }
 
-/** Any error as the client gets it: with a code and advice, without stack and internals. */
+/** An error of a handler, or of the check of its input, as the client gets it: without stack and internals. */
 export function clientError(error: unknown): ORPCError<string, ErrorBody["data"]> {
+  return wireError(nameError(error), error);
+}
+
+/** An error from before the handler was found its input: what is not one of ours is a body that cannot be read. */
+export function decodingError(error: unknown): ORPCError<string, ErrorBody["data"]> {
   if (error instanceof ORPCError && isOurs(error)) return error;
-  const named = nameError(error);
+  if (error instanceof ORPCError && error.status >= 500) return clientError(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  return wireError(
+    new RigorError("usage", `the request cannot be read: ${reason}`, { next: readTheDescription }),
+    error,
+  );
+}
+
+const readTheDescription = "See /api/openapi.json for what a request may say.";
+
+function wireError(named: RigorError, cause: unknown): ORPCError<string, ErrorBody["data"]> {
   const { code, status, message, data } = errorBody(named);
-  return new ORPCError(code, { status, message, data, cause: error });
+  return new ORPCError(code, { status, message, data, cause });
 }
 
 function nameError(error: unknown): RigorError {
@@ -36,20 +49,15 @@ function nameError(error: unknown): RigorError {
   if (error instanceof TransitionError) {
     return new RigorError("not-possible", error.message, { next: "See its present state with `rigor show`." });
   }
-  if (error instanceof ORPCError && error.status < 500) return refusedRequest(error);
+  if (error instanceof ORPCError && error.status < 500) {
+    return new RigorError("usage", issuesOf(error).join("; ") || error.message, { next: readTheDescription });
+  }
   return new RigorError("internal", "the daemon failed at this request", {
     next: "This is a fault of Rigor; daemon.log in the data directory has its cause.",
   });
 }
 
-/** What the framework refuses: a body that is no JSON, or members that break the schema. */
-function refusedRequest(error: ORPCError<string, unknown>): RigorError {
-  const issues = issuesOf(error);
-  if (error.status === 404) return new RigorError("not-found", error.message, { next: "See /api/openapi.json." });
-  const message = issues.length === 0 ? `the request cannot be read: ${error.message}` : issues.join("; ");
-  return new RigorError("usage", message, { next: "See /api/openapi.json for what a request may say." });
-}
-
+/** What of the input breaks the schema, each with the name of its member. */
 function issuesOf({ data }: ORPCError<string, unknown>): string[] {
   const issues = typeof data === "object" && data !== null && "issues" in data ? data.issues : [];
   return (Array.isArray(issues) ? issues : []).map((issue: { path?: unknown; message?: unknown }) => {

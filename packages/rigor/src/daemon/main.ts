@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { pino } from "pino";
 import { RigorError } from "../domain/errors.ts";
 import { startDaemon } from "./daemon.ts";
-import { readOptions } from "./options.ts";
+import { logLevel, readOptions } from "./options.ts";
 
 const log = pino(
-  { level: process.env["RIGOR_LOG"] ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
+  { level: logLevel(process.env) ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
   pino.destination({ sync: true }),
 );
 

@@ -14,8 +14,20 @@ export interface DaemonOptions {
   port: number;
 }
 
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+
+/** `RIGOR_LOG`; null for a level that there is not, which {@link readOptions} refuses. */
+export function logLevel(environment: NodeJS.ProcessEnv): string | null {
+  const level = environment["RIGOR_LOG"] || "info";
+  return logLevels.includes(level) ? level : null;
+}
+
 /** @throws RigorError `usage` for a value that cannot be used. */
 export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
+  if (logLevel(environment) === null) {
+    const next = `Use one of: ${logLevels.join(", ")}.`;
+    throw new RigorError("usage", `RIGOR_LOG is ${environment["RIGOR_LOG"]}`, { next });
+  }
   const port = Number(environment["RIGOR_PORT"] ?? 0);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new RigorError("usage", `RIGOR_PORT is ${environment["RIGOR_PORT"]}`, {

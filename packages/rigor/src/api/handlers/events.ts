@@ -7,31 +7,45 @@ const eventsPerRead = 500;
 /** An idle stream looks again after this time, in milliseconds, also when no commit was announced. */
 const idleMs = 15_000;
 
+type Filter = (event: LoggedEvent) => boolean | Promise<boolean>;
+
 export const events = {
-  stream: api.events.stream.handler(async function* ({ context, input, lastEventId, signal }) {
+  // What can be wrong with the request is found before the stream begins, so that it is answered as an error.
+  stream: api.events.stream.handler(async ({ context, input, lastEventId, signal }) => {
     const { store } = context.lab;
-    const only = input.experiment === undefined ? null : await experimentFilter(store, input.experiment);
-    let position = startPosition(lastEventId) ?? input.after ?? (await store.lastPosition());
-    const gone = (): boolean => signal?.aborted === true;
-    while (!gone()) {
-      const news = await store.eventsAfter(position, eventsPerRead);
-      for (const event of news) {
-        position = event.position;
-        if (only === null || (await only(event))) yield withEventMeta(event as never, { id: String(event.position) });
-      }
-      if (news.length < eventsPerRead) await nextCommit(store, position, signal);
-    }
+    const wanted = input.experiment === undefined ? () => true : await experimentFilter(store, input.experiment);
+    const position = startPosition(lastEventId) ?? input.after ?? (await store.lastPosition());
+    return follow(store, position, wanted, signal);
   }),
 };
 
 /** What the client saw last; it resumes after that. */
 function startPosition(lastEventId: string | undefined): number | undefined {
   const position = Number(lastEventId);
-  return lastEventId !== undefined && Number.isSafeInteger(position) && position >= 0 ? position : undefined;
+  return lastEventId && Number.isSafeInteger(position) && position >= 0 ? position : undefined;
+}
+
+/** The events after a position, then those that come, until the client has gone. */
+async function* follow(store: Store, start: number, wanted: Filter, signal: AbortSignal | undefined) {
+  let position = start;
+  const news = new News(store, signal);
+  try {
+    while (signal?.aborted !== true) {
+      news.expect();
+      const events = await store.eventsAfter(position, eventsPerRead);
+      for (const event of events) {
+        position = event.position;
+        if (await wanted(event)) yield withEventMeta(event as never, { id: String(event.position) });
+      }
+      if (events.length < eventsPerRead) await news.wait();
+    }
+  } finally {
+    news.end();
+  }
 }
 
 /** Whether an event is about an experiment, one of its runs, or one of their attempts. */
-async function experimentFilter(store: Store, reference: string): Promise<(event: LoggedEvent) => Promise<boolean>> {
+async function experimentFilter(store: Store, reference: string): Promise<Filter> {
   const { id } = await findExperiment(store.db, reference);
   const rows = await store.db.selectFrom("placements").select("run_id").where("experiment_id", "=", id).execute();
   const runs = new Set(rows.map((row) => row.run_id));
@@ -52,19 +66,45 @@ async function experimentFilter(store: Store, reference: string): Promise<(event
   };
 }
 
-/** Waits for a commit after a position, or until the client has gone. */
-async function nextCommit(store: Store, position: number, signal: AbortSignal | undefined): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const end = store.subscribe((committed) => {
-      if (committed.some((event) => event.position > position)) done();
+/** Tells of commits, also of those between a look at the log and the wait for the next: none is waited past. */
+class News {
+  #came = false;
+  #wake: (() => void) | null = null;
+  readonly #end: () => void;
+
+  constructor(store: Store, signal: AbortSignal | undefined) {
+    const note = (): void => {
+      this.#came = true;
+      this.#wake?.();
+    };
+    const unsubscribe = store.subscribe(note);
+    signal?.addEventListener("abort", note, { once: true });
+    this.#end = () => {
+      unsubscribe();
+      signal?.removeEventListener("abort", note);
+    };
+  }
+
+  /** From here on, what comes counts. */
+  expect(): void {
+    this.#came = false;
+  }
+
+  /** Ends when something came since {@link expect}, or after a while. */
+  async wait(): Promise<void> {
+    if (this.#came) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, idleMs);
+      this.#wake = done;
+      function done(): void {
+        clearTimeout(timer);
+        resolve();
+      }
     });
-    const timer = setTimeout(done, idleMs);
-    signal?.addEventListener("abort", done, { once: true });
-    function done(): void {
-      end();
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    }
-  });
+    this.#wake = null;
+  }
+
+  end(): void {
+    this.#end();
+  }
 }
