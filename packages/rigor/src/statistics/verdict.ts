@@ -65,7 +65,7 @@ function judgeEffect(
   const significant = adjustedP < alpha;
   if (significant && effect < 0) return { verdict: "refuted", reason: `${found}; ${than} is better.` };
   if (significant && effect > 0 && effect >= min_effect) {
-    return { verdict: "supported", reason: `${found}; at least ${smallest}.` };
+    return { verdict: "supported", reason: min_effect === 0 ? `${found}.` : `${found}; at least ${smallest}.` };
   }
   const below = minEffectResult.p !== null && minEffectResult.direction === -1 && effect < min_effect;
   if (below && minEffectAdjustedP < alpha && interval !== null && interval.high < min_effect) {
