@@ -98,6 +98,7 @@ export const bench: Requirement[] = [
     statement: "A result file that is missing, empty, huge, or not JSON fails the run and says which.",
   },
   { id: "job.disk-full", statement: "A full disk fails runs with its cause and leaves the database intact." },
+  { id: "job.secrets", statement: "Variables that are passed through reach the run and stay in no file." },
   { id: "job.clock-jump", statement: "A clock that jumps neither ends nor prolongs a job." },
   // Provenance
   {

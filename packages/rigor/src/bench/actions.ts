@@ -37,10 +37,11 @@ export async function cancelExperiment(lab: Lab, actor: string, name: string, me
 
 const openRuns = (count: number): string => (count === 1 ? "1 open run" : `${count} open runs`);
 
-/** Whether another running experiment asks for a run. */
+/** Whether another experiment waits for a run, or will once it is released. */
 async function isWantedElsewhere(transaction: Transaction, run: RunRecord, experimentId: string): Promise<boolean> {
   for (const { experiment_id: other } of await placementsOfRun(transaction.db, run.id)) {
-    if (other !== experimentId && (await experimentById(transaction.db, other)).state === "running") return true;
+    const { state } = await experimentById(transaction.db, other);
+    if (other !== experimentId && (state === "running" || state === "held")) return true;
   }
   return false;
 }

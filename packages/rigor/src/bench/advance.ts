@@ -47,7 +47,7 @@ async function decide(
   const entity = experiment.id;
   await transaction.append([{ kind: "experiment.deciding", entity, data: {} }]);
   const failures = failedChecks(experiment, runs);
-  if (failures.length > 0 && !experiment.without_failed) {
+  if (failures.length > 0) {
     await transaction.append([
       ...invalidations(failures, runs),
       { kind: "check.failed", entity, data: { failures: failures as unknown as Json[] } },
@@ -60,6 +60,7 @@ async function decide(
           options: [
             `rigor results ${reference(experiment)}`,
             `rigor rerun ${reference(experiment)} --failed`,
+            `rigor release ${reference(experiment)} --without-failed`,
             `rigor cancel ${reference(experiment)}`,
           ],
         },

@@ -1,6 +1,5 @@
 import { place, type HeldResources, type PlacementHost } from "../compute/placement.ts";
 import type { HostCapacity } from "../compute/resources.ts";
-import { canonicalJson } from "../domain/canonical.ts";
 import type { LocalCompute } from "../domain/files/settings.ts";
 import type { AttemptRecord, ExperimentRecord } from "../domain/records.ts";
 import { findCompute, readSettings } from "./settings.ts";
@@ -26,24 +25,113 @@ interface Choice {
   impossible: { experiment: ExperimentRecord; reason: string }[];
 }
 
-/** Which runs start now, fairly over the experiments and inside what `rigor.yaml` allows of the machine. */
-export function chooseRuns(
-  capacity: HostCapacity,
-  held: readonly HeldResources[],
-  waiting: readonly WaitingRuns[],
-): Choice {
+/** What an attempt holds, and for which repository. */
+export interface Holding extends HeldResources {
+  repository: string;
+}
+
+/**
+ * Which runs start now, fairly over the experiments. Together they stay inside the machine, and those of each
+ * repository inside what its `rigor.yaml` allows. A run that does not fit now keeps what it is short of free, so that
+ * later and smaller ones cannot starve it.
+ */
+export function chooseRuns(capacity: HostCapacity, held: readonly Holding[], waiting: readonly WaitingRuns[]): Choice {
   const choice: Choice = { chosen: [], impossible: [] };
-  const groups = new Map<string, { host: PlacementHost; waiting: WaitingRuns[] }>();
-  for (const one of waiting) {
-    const host = limitedHost(capacity, one.experiment);
-    const key = canonicalJson(host);
-    const group = groups.get(key) ?? { host, waiting: [] };
-    group.waiting.push(one);
-    groups.set(key, group);
+  const machine = new Machine(capacity, held);
+  const limits = new Map(waiting.map(({ experiment }) => [experiment.id, limitedHost(capacity, experiment)]));
+  const settled = new Set<string>();
+  for (const { runId, experiment } of inFairOrder(waiting)) {
+    const limit = limits.get(experiment.id);
+    if (limit === undefined || settled.has(experiment.id)) continue;
+    const { cpus, memory, gpus, gpu_memory } = experiment.definition.resources;
+    const request = { attempt: runId, cpus, memory: memory ?? 0, gpus, gpu_memory };
+    const { repository } = experiment.source;
+    const { placed, impossible } = place(limit, machine.heldFor(repository, limit), [request]);
+    const [lease] = placed;
+    if (lease !== undefined) {
+      machine.take({ ...lease, repository });
+      const { name: compute } = computeOf(experiment);
+      choice.chosen.push({
+        runId,
+        experiment,
+        lease: { cpus, memory: request.memory, gpus: [...lease.gpus] },
+        compute,
+      });
+      continue;
+    }
+    // Runs of one experiment need the same: where one does not fit, none of those after it does.
+    settled.add(experiment.id);
+    const [refused] = impossible;
+    if (refused === undefined) machine.reserve(request, repository, limit);
+    else choice.impossible.push({ experiment, reason: refused.reason });
   }
-  for (const { host, waiting: group } of groups.values()) choosePart(choice, host, held, group);
   return choice;
 }
+
+interface Amount {
+  cpus: number;
+  memory: number;
+}
+
+/** What is free of the machine, and of each repository's part of it, while runs are chosen. */
+class Machine {
+  readonly #capacity: HostCapacity;
+  readonly #held: Holding[];
+  /** Kept free for runs that wait, of the machine and of each repository's part. */
+  readonly #reserved = { cpus: false, memory: false, gpus: new Set<string>() };
+  readonly #reservedOf = new Map<string, { cpus: boolean; memory: boolean }>();
+
+  constructor(capacity: HostCapacity, held: readonly Holding[]) {
+    this.#capacity = capacity;
+    this.#held = [...held];
+  }
+
+  take(holding: Holding): void {
+    this.#held.push(holding);
+  }
+
+  /** What counts as held in a repository's part: the rest of it that is free is free on the machine too. */
+  heldFor(repository: string, limit: PlacementHost): HeldResources[] {
+    const own = this.#freeOfPart(repository, limit);
+    const all = this.#freeOfMachine();
+    const kept = this.#reservedOf.get(repository);
+    const left = {
+      cpus: kept?.cpus === true || this.#reserved.cpus ? 0 : Math.max(0, Math.min(own.cpus, all.cpus)),
+      memory: kept?.memory === true || this.#reserved.memory ? 0 : Math.max(0, Math.min(own.memory, all.memory)),
+    };
+    const gpus = [...this.#held.flatMap((one) => one.gpus), ...this.#reserved.gpus];
+    return [{ attempt: "", cpus: limit.cpus - left.cpus, memory: limit.memory_total - left.memory, gpus }];
+  }
+
+  /** Keeps free what a waiting run is short of. */
+  reserve(request: Amount & { gpus: number }, repository: string, limit: PlacementHost): void {
+    const own = this.#freeOfPart(repository, limit);
+    const all = this.#freeOfMachine();
+    const kept = this.#reservedOf.get(repository) ?? { cpus: false, memory: false };
+    this.#reservedOf.set(repository, {
+      cpus: kept.cpus || request.cpus > own.cpus,
+      memory: kept.memory || request.memory > own.memory,
+    });
+    const short = { cpus: request.cpus > all.cpus, memory: request.memory > all.memory };
+    this.#reserved.cpus ||= short.cpus;
+    this.#reserved.memory ||= short.memory;
+    const shortOfGpus =
+      request.cpus <= Math.min(own.cpus, all.cpus) && request.memory <= Math.min(own.memory, all.memory);
+    if (request.gpus > 0 && shortOfGpus) for (const { uuid } of limit.gpus) this.#reserved.gpus.add(uuid);
+  }
+
+  #freeOfPart(repository: string, limit: PlacementHost): Amount {
+    const own = this.#held.filter((one) => one.repository === repository);
+    return { cpus: limit.cpus - sumOf(own, "cpus"), memory: limit.memory_total - sumOf(own, "memory") };
+  }
+
+  #freeOfMachine(): Amount {
+    const { cpus, memory_total } = this.#capacity;
+    return { cpus: cpus - sumOf(this.#held, "cpus"), memory: memory_total - sumOf(this.#held, "memory") };
+  }
+}
+
+const sumOf = (held: readonly Holding[], what: keyof Amount): number => held.reduce((sum, one) => sum + one[what], 0);
 
 /** The machine as an experiment may use it: what is there, bounded by its compute in `rigor.yaml`. */
 export function limitedHost(
@@ -72,37 +160,14 @@ function allowedGpus(capacity: HostCapacity, allowed: LocalCompute["gpus"]): Pla
   return capacity.gpus.filter((gpu) => allowed.includes(gpu.index));
 }
 
-function choosePart(
-  choice: Choice,
-  host: PlacementHost,
-  held: readonly HeldResources[],
-  waiting: readonly WaitingRuns[],
-): void {
-  const owners = new Map<string, ExperimentRecord>();
-  const requests = inFairOrder(waiting).map(({ runId, experiment }) => {
-    const { cpus, memory, gpus, gpu_memory } = experiment.definition.resources;
-    owners.set(runId, experiment);
-    return { attempt: runId, cpus, memory: memory ?? 0, gpus, gpu_memory };
-  });
-  const taken = choice.chosen.map(({ runId, lease }) => ({ attempt: runId, ...lease }));
-  const { placed, impossible } = place(host, [...held, ...taken], requests);
-  for (const { attempt: runId, cpus, memory, gpus } of placed) {
-    const experiment = owners.get(runId);
-    if (experiment === undefined) throw new Error(`run ${runId} was placed and never asked for`);
-    const { name } = computeOf(experiment);
-    choice.chosen.push({ runId, experiment, lease: { cpus, memory, gpus: [...gpus] }, compute: name });
-  }
-  const reasons = new Map(impossible.map(({ attempt, reason }) => [owners.get(attempt), reason]));
-  for (const [experiment, reason] of reasons)
-    if (experiment !== undefined) choice.impossible.push({ experiment, reason });
-}
-
 /**
  * One run after another, each from the experiment that has the fewest under way, so that none starves the others.
- * Among equals the one with shorter runs comes first, then the older one.
+ * Among equals the one with shorter runs comes first, then the older one. A run that several experiments ask for
+ * comes once.
  */
 function inFairOrder(waiting: readonly WaitingRuns[]): { runId: string; experiment: ExperimentRecord }[] {
   const order: { runId: string; experiment: ExperimentRecord }[] = [];
+  const seen = new Set<string>();
   const left = waiting
     .toSorted((a, b) => limitOf(a) - limitOf(b) || (a.experiment.created_at < b.experiment.created_at ? -1 : 1))
     .map((one) => ({ ...one, next: 0 }));
@@ -114,8 +179,10 @@ function inFairOrder(waiting: readonly WaitingRuns[]): { runId: string; experime
     }
     const runId = fewest?.runIds[fewest.next];
     if (fewest === undefined || runId === undefined) return order;
-    order.push({ runId, experiment: fewest.experiment });
     fewest.next += 1;
+    if (seen.has(runId)) continue;
+    seen.add(runId);
+    order.push({ runId, experiment: fewest.experiment });
     fewest.active += 1;
   }
 }

@@ -138,7 +138,8 @@ export class Dispatcher {
   }
 
   async #runCycle(): Promise<void> {
-    const now = Date.now();
+    // Epoch milliseconds by a clock that never jumps, so that pauses between attempts have their length.
+    const now = performance.timeOrigin + performance.now();
     const polling = performance.now() - this.#polledAt >= pollMs;
     if (polling) this.#polledAt = performance.now();
     const capacity = await this.#presentCapacity();
@@ -192,6 +193,9 @@ export class Dispatcher {
     }
     this.#attempts.written(news);
     this.#attempts.add(intended);
+    // A candidate that another experiment ran in the meantime may have been the last that this one waited for.
+    const starting = new Set(intended.map(({ run }) => run.id));
+    for (const { runId, experiment } of candidates) if (!starting.has(runId)) this.#toAdvance.add(experiment.id);
     await this.#noteAffected(news.ended.map(({ live }) => live.run.id));
   }
 
@@ -223,8 +227,11 @@ export class Dispatcher {
       runIds: this.#queues.get(experiment.id)?.peek(mostStarts) ?? [],
       active: holding.filter((live) => live.experiment.id === experiment.id).length,
     }));
-    const { chosen, impossible } = chooseRuns(capacity, this.#attempts.held(), waiting);
-    for (const candidate of chosen) this.#queues.get(candidate.experiment.id)?.drop(1);
+    const held = holding.map(({ attempt, experiment }) => {
+      return { attempt: attempt.id, ...attempt.lease, repository: experiment.source.repository };
+    });
+    const { chosen, impossible } = chooseRuns(capacity, held, waiting);
+    for (const candidate of chosen) this.#queues.get(candidate.experiment.id)?.take(candidate.runId);
     for (const { experiment, reason } of impossible) await this.#hold(experiment, "preparation", `a run ${reason}`);
     return chosen;
   }
@@ -237,18 +244,18 @@ export class Dispatcher {
       if (queue === undefined) continue;
       await queue.refill(this.#lab.store.db, experiment, now);
       if (queue.empty) continue;
-      const problem = await this.#overBudget(experiment, now);
+      const problem = await this.#overBudget(experiment);
       if (problem !== null) await this.#hold(experiment, "budget", problem);
       else if (await this.#isPrepared(experiment)) startable.push(experiment);
     }
     return startable;
   }
 
-  async #overBudget(experiment: ExperimentRecord, now: number): Promise<string | null> {
+  async #overBudget(experiment: ExperimentRecord): Promise<string | null> {
     if (experiment.budget.gpu_hours === null && experiment.budget.wall === null) return null;
     const live = this.#attempts.holding().filter((one) => one.experiment.id === experiment.id);
     const attempts = live.map((one) => one.attempt);
-    const usage = await this.#budgets.usage(experiment, attempts, now);
+    const usage = await this.#budgets.usage(experiment, attempts, Date.now());
     return budgetProblem(experiment.budget, usage, experiment.definition.resources.gpus);
   }
 

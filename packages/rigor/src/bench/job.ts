@@ -43,6 +43,7 @@ export function jobOf(facts: JobFacts): JobSpec {
     command: "shell" in rendered ? rendered.shell : rendered.argv,
     working_directory: prepared.directory,
     environment: { ...variablesOf(facts), ...(resume === null ? {} : { RIGOR_RESUME: resume }) },
+    secrets: passedVariables(definition.environment.pass),
     parameters: run.parameters,
     time_limit: definition.resources.time,
     grace: graceSeconds,
@@ -56,13 +57,13 @@ function variablesOf({ experiment, run, attempt, prepared }: JobFacts): Record<s
   return {
     PYTHONDONTWRITEBYTECODE: "1",
     PYTHONUNBUFFERED: "1",
-    ...passedVariables(definition.environment.pass),
     ...prepared.environment.variables,
     PATH: [...prepared.environment.path_prefix, search_path].join(delimiter),
     RIGOR_EXPERIMENT: definition.name,
     RIGOR_ARM: run.arm,
     RIGOR_TASK: run.task,
     RIGOR_SEED: String(run.seed),
+    RIGOR_ATTEMPT: String(attempt.number),
     ...(Object.fromEntries(inputs) as Record<string, string>),
     ...gpuVariables(definition.resources.gpus, attempt.lease.gpus),
   };

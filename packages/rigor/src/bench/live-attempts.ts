@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { AttemptDirectory } from "../compute/attempt-directory.ts";
 import type { Handle, JobStatus } from "../compute/executors/executor.ts";
 import type { HeldResources } from "../compute/placement.ts";
+import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
 import { jobOf } from "./job.ts";
@@ -23,6 +26,14 @@ export interface Ended {
 }
 
 export const attemptId = (run: Pick<RunRecord, "id">, number: number): string => `${run.id.slice(0, 16)}-${number}`;
+
+/** What is known of a job that removed its own record of having started: starting it again could go on for ever. */
+const removed: Ending = { state: "gone", withdrawn: false, evidence: "The directory of the attempt was removed." };
+
+const wasRemoved = ({ attempt }: Live): boolean =>
+  (attempt.state === "submitted" || attempt.state === "running") && !existsSync(attempt.directory);
+
+const directoryOf = ({ attempt }: Live): AttemptDirectory => new AttemptDirectory(attempt.directory);
 
 const handleOf = ({ attempt }: Live): Handle => ({ attempt: attempt.id, run: attempt.run_id, reference: "" });
 
@@ -104,12 +115,24 @@ export class LiveAttempts {
     this.#changed.clear();
     if (asked.length === 0) return;
     const statuses = await this.#lab.executor.status(asked.map(handleOf));
-    await Promise.all(asked.map((live) => this.#see(live, statuses.get(live.attempt.id))));
+    await Promise.all(asked.map((live) => this.#seeAlone(live, statuses.get(live.attempt.id))));
+  }
+
+  /** What is wrong with one attempt's files holds up that attempt only: it is looked at again. */
+  async #seeAlone(live: Live, status: JobStatus | undefined): Promise<void> {
+    try {
+      await this.#see(live, status);
+    } catch (error) {
+      const everywhere = error instanceof RigorError && (error.code === "storage" || error.code === "database");
+      if (everywhere) throw error;
+      this.#lab.log.error({ err: error, attempt: live.attempt.id }, "an attempt could not be looked at");
+    }
   }
 
   async #see(live: Live, status: JobStatus | undefined): Promise<void> {
     switch (status?.state) {
       case "unclaimed":
+        if (wasRemoved(live)) return await this.#noteEnd(live, removed);
         this.#unsubmitted.add(live.attempt.id);
         return;
       case "running":
@@ -128,7 +151,7 @@ export class LiveAttempts {
   /** Notes once that a job runs, and as which process. Jobs that end before the first look skip this. */
   #noteStart(live: Live): void {
     if (live.attempt.state === "running") return;
-    const record = new AttemptDirectory(live.attempt.directory).readProcess();
+    const record = directoryOf(live).readProcess();
     const process = record === null ? null : { pid: record.pid, started: record.started };
     const started_at = new Date().toISOString();
     this.#noteSubmission(live);
@@ -140,6 +163,8 @@ export class LiveAttempts {
     if (!this.#isPrepared(live)) return;
     const withdrawn = ending.state === "gone" && ending.withdrawn;
     if (!withdrawn) this.#noteSubmission(live);
+    // A job that never started has not removed them.
+    if (live.experiment.definition.environment.pass.length > 0) rmSync(directoryOf(live).secrets, { force: true });
     await this.#metrics.ingest([handleOf(live)]);
     this.#ended.set(live.attempt.id, { live, outcome: await observeOutcome(live.attempt, live.experiment, ending) });
   }
@@ -214,11 +239,11 @@ export class LiveAttempts {
       const live = this.#live.get(id);
       return live === undefined ? [] : [handleOf(live)];
     });
-    this.#cancelling.clear();
-    if (handles.length === 0) return;
+    if (handles.length === 0) return this.#cancelling.clear();
     // A job that was not handed over is withdrawn by its executor, and then seen as gone.
     for (const handle of handles) this.#unsubmitted.delete(handle.attempt);
     await this.#lab.executor.cancel(handles);
+    for (const handle of handles) this.#cancelling.delete(handle.attempt);
   }
 
   async ingestMetrics(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { ExperimentRecord } from "../domain/records.ts";
+import { longestPause } from "../domain/rules/attempt-rules.ts";
 import type { Database } from "../store/tables.ts";
 
 const pageSize = 1_000;
@@ -34,9 +35,11 @@ export class ReadyQueue {
     return this.#page.slice(this.#next, this.#next + count);
   }
 
-  /** Removes that many from the front. */
-  drop(count: number): void {
-    this.#next += count;
+  /** Removes a run that was peeked, wherever it stands: one that another experiment started is left behind. */
+  take(runId: string): void {
+    const at = this.#page.indexOf(runId, this.#next);
+    if (at === this.#next) this.#next += 1;
+    else if (at !== -1) this.#page.splice(at, 1);
   }
 
   /** Reads the next page if it is needed. @param now epoch milliseconds */
@@ -55,11 +58,16 @@ export class ReadyQueue {
       .orderBy("placements.position")
       .limit(pageSize)
       .execute();
-    const waits = (time: string | null): time is string => time !== null && Date.parse(time) > now;
+    const waits = (time: string | null): time is string => time !== null && isAhead(Date.parse(time), now);
     this.#page = rows.filter((row) => !waits(row.not_before)).map((row) => row.run_id);
     this.#next = 0;
     this.#stale = false;
     const times = rows.flatMap((row) => (waits(row.not_before) ? [Date.parse(row.not_before)] : []));
     this.dueAt = times.length === 0 ? null : Math.min(...times);
   }
+}
+
+/** A time further away than any pause was written before the clock was set back: it says nothing any more. */
+function isAhead(time: number, now: number): boolean {
+  return time > now && time <= now + longestPause * 1_000;
 }

@@ -85,6 +85,7 @@ async function create(
       data: { superseded_by: id },
     })),
     { kind: "experiment.started", entity: id, data: {} },
+    ...cancelledRuns(resolved, states),
   ]);
   return { experiment_id: id, created: true, message: whyNew(resolved, earlier) };
 }
@@ -109,6 +110,13 @@ function runEvents(experimentId: string, resolved: ResolvedExperiment, states: M
   });
 }
 
+/** Runs that a person cancelled for an earlier experiment are asked for again by the new one. */
+function cancelledRuns(resolved: ResolvedExperiment, states: Map<string, RunState>): DomainEvent[] {
+  return resolved.runs
+    .filter(({ key }) => states.get(key) === "cancelled")
+    .map(({ key }): DomainEvent => ({ kind: "run.requeued", entity: key, data: { reason: "asked for again" } }));
+}
+
 /**
  * What was known when the rule was fixed. A rule that an earlier version had, and that was fixed before its results,
  * stays pre-registered: running more seeds or newer code does not change it.
@@ -120,7 +128,11 @@ function foreknowledge(
 ): Foreknowledge {
   const { definition, runs } = resolved;
   const finalStage = definition.stages.length - 1;
-  const known = runs.filter((run) => run.stages.includes(finalStage) && states.get(run.key) === "done").length;
+  // A result that was revoked was known all the same.
+  const known = runs.filter((run) => {
+    const state = states.get(run.key);
+    return run.stages.includes(finalStage) && (state === "done" || state === "invalid");
+  }).length;
   const latest = earlier.toSorted((a, b) => b.version - a.version)[0];
   const rule = definition.decision === null ? null : ruleHash(definition);
   const fixedBefore = earlier.some(

@@ -56,6 +56,10 @@ export class AttemptDirectory {
   get claim(): string {
     return join(this.path, "claim");
   }
+  /** Exports of secret variables, from the submission to the start of the command. */
+  get secrets(): string {
+    return join(this.path, "secrets.sh");
+  }
   get process(): string {
     return join(this.path, "process");
   }

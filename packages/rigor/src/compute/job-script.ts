@@ -29,8 +29,8 @@ export interface JobPlace {
 export function jobScript(spec: JobSpec, place: JobPlace): string {
   const output = `${place.directory}/output`;
   const variables: Record<string, string> = {
-    ...spec.environment,
     RIGOR_ATTEMPT: spec.attempt,
+    ...spec.environment,
     RIGOR_RUN_ID: spec.run,
     RIGOR_OUTPUT: output,
     RIGOR_PARAMETERS: `${place.directory}/parameters.json`,
@@ -46,7 +46,11 @@ export function jobScript(spec: JobSpec, place: JobPlace): string {
     `grace=${wholeNumber(spec.grace, "grace")}`,
     `interval=${wholeNumber(Math.max(1, spec.heartbeat), "heartbeat")}`,
   ];
-  const exports = Object.entries(variables).map(([name, value]) => `  export ${variableName(name)}=${quote(value)}`);
+  const secrets = quote(`${place.directory}/secrets.sh`);
+  const exports = [
+    ...exportLines(variables).map((line) => `  ${line}`),
+    ...(hasSecrets(spec) ? [`  . ${secrets}`, `  rm -f ${secrets}`] : []),
+  ];
   return [
     head,
     ...settings,
@@ -57,6 +61,17 @@ export function jobScript(spec: JobSpec, place: JobPlace): string {
     "}",
     body,
   ].join("\n");
+}
+
+/** The file that the script reads secret variables from, and removes; null for a job without any. */
+export function secretsScript(spec: JobSpec): string | null {
+  return hasSecrets(spec) ? `${exportLines(spec.secrets ?? {}).join("\n")}\n` : null;
+}
+
+const hasSecrets = (spec: JobSpec): boolean => Object.keys(spec.secrets ?? {}).length > 0;
+
+function exportLines(variables: Readonly<Record<string, string>>): string[] {
+  return Object.entries(variables).map(([name, value]) => `export ${variableName(name)}=${quote(value)}`);
 }
 
 /** A value as one word of a shell command, whatever it contains. */

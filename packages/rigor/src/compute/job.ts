@@ -7,8 +7,10 @@ export interface JobSpec {
   command: string | readonly string[];
   /** Absolute path of the checkout that the command starts in. */
   working_directory: string;
-  /** Exported to the command, beside `RIGOR_ATTEMPT`, `RIGOR_RUN_ID`, `RIGOR_OUTPUT`, `RIGOR_PARAMETERS`. */
+  /** Exported to the command, beside `RIGOR_RUN_ID`, `RIGOR_OUTPUT`, `RIGOR_PARAMETERS`, and `RIGOR_ATTEMPT` if not here. */
   environment: Readonly<Record<string, string>>;
+  /** Exported too, and in no record: they travel in a file of their own, which the job removes when it starts. */
+  secrets?: Readonly<Record<string, string>>;
   /** Written to the file that `RIGOR_PARAMETERS` names. */
   parameters: unknown;
   /** Whole seconds of run time; null for no limit. */

@@ -1,18 +1,19 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { isMissing } from "./attempt-directory.ts";
 
 const nothing = new Uint8Array(0);
 
 /**
- * Reads a growing file from an offset: at most `limit` bytes, exactly as they lie there. A missing file and an offset
- * at or behind the end give nothing. Text that is cut within a character stays whole when the pieces are joined.
+ * Reads a growing file from an offset: at most `limit` bytes, exactly as they lie there. A missing file, an offset
+ * at or behind the end, and what is no ordinary file give nothing; a pipe is never waited for. Text that is cut within a character stays whole when the pieces are joined.
  */
 export function readFrom(path: string, offset: number, limit: number): Uint8Array {
   const descriptor = openIfThere(path);
   if (descriptor === null) return nothing;
   try {
-    const wanted = Math.min(limit, fstatSync(descriptor).size - offset);
-    if (wanted <= 0) return nothing;
+    const status = fstatSync(descriptor);
+    const wanted = Math.min(limit, status.size - offset);
+    if (wanted <= 0 || !status.isFile()) return nothing;
     const bytes = new Uint8Array(wanted);
     let filled = 0;
     while (filled < wanted) {
@@ -42,7 +43,7 @@ export function readLastText(path: string, limit: number): string {
 
 function openIfThere(path: string): number | null {
   try {
-    return openSync(path, "r");
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;

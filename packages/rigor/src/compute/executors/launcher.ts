@@ -78,9 +78,12 @@ export class StarterLauncher implements Launcher {
       stdio: ["pipe", "ignore", "ignore"],
     });
     this.shell = shell;
+    let reported = false;
+    // The next launch may have started another shell already: what this one was given is lost all the same.
     const lost = () => {
-      if (this.shell !== shell) return;
-      this.shell = null;
+      if (reported) return;
+      reported = true;
+      if (this.shell === shell) this.shell = null;
       if (!this.closed) this.options.onFailure();
     };
     shell.once("exit", lost);

@@ -1,10 +1,10 @@
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { RigorError } from "../../domain/errors.ts";
-import { AttemptDirectory, attemptPath, hasCode } from "../attempt-directory.ts";
+import { AttemptDirectory, attemptPath, hasCode, isMissing } from "../attempt-directory.ts";
 import { collectAttempt, defaultLimit } from "../collect.ts";
 import type { ExitRecord, JobSpec, ProcessRecord } from "../job.ts";
-import { jobScript } from "../job-script.ts";
+import { jobScript, secretsScript } from "../job-script.ts";
 import { killRemains, runsWithArgument, sendSignal, witness } from "../processes.ts";
 import { freeSpace, probeHost } from "../resources.ts";
 import type { HostCapacity } from "../resources.ts";
@@ -23,6 +23,9 @@ export interface LocalOptions {
 
 /** Milliseconds after which a job that still runs is told to watch itself. */
 const kickAfter = 1000;
+
+/** Milliseconds in which a job that was handed over claims itself; then it is submitted again, which does no harm. */
+const claimPatience = 10_000;
 
 /** Seconds after a job's grace at which a job that was cancelled is ended from outside. */
 const cancelPatience = 2;
@@ -170,7 +173,10 @@ export class LocalExecutor implements Executor {
     if (existsSync(directory.claim)) return;
     directory.create();
     writeFileSync(directory.parameters, `${JSON.stringify(job.parameters ?? {})}\n`, { mode: 0o600 });
-    writeFileSync(directory.spec, `${JSON.stringify(job)}\n`, { mode: 0o600 });
+    const { secrets: _, ...recorded } = job;
+    writeFileSync(directory.spec, `${JSON.stringify(recorded)}\n`, { mode: 0o600 });
+    const secrets = secretsScript(job);
+    if (secrets !== null) writeFileSync(directory.secrets, secrets, { mode: 0o600 });
     directory.replace(directory.script, script);
   }
 
@@ -178,7 +184,7 @@ export class LocalExecutor implements Executor {
     const directory = this.directory(handle);
     const exit = this.exitOf(directory, handle);
     if (exit !== null) return this.endedBy(exit);
-    if (!existsSync(directory.claim)) return { state: this.handedOver.has(handle.attempt) ? "waiting" : "unclaimed" };
+    if (!existsSync(directory.claim)) return this.unclaimed(handle.attempt);
     const record = this.processOf(handle.attempt, directory);
     const running: JobStatus = { state: "running", beat_at: directory.lastBeatMs() };
     if (record === null) {
@@ -198,6 +204,15 @@ export class LocalExecutor implements Executor {
     if (record !== null) killRemains(record);
     this.forget(handle.attempt);
     return gone(this.deathEvidence(record));
+  }
+
+  /** A job that has not claimed itself for long is handed over again: its script may have met a full disk. */
+  private unclaimed(attempt: string): JobStatus {
+    const waiting = this.handedOver.get(attempt);
+    if (waiting === undefined) return { state: "unclaimed" };
+    if (performance.now() - waiting.at < claimPatience) return { state: "waiting" };
+    this.handedOver.delete(attempt);
+    return { state: "unclaimed" };
   }
 
   private exitOf(directory: AttemptDirectory, handle: Handle): ExitRecord | null {
@@ -304,11 +319,16 @@ function withdrawnMark(directory: AttemptDirectory): string {
   return join(directory.path, "withdrawn");
 }
 
+/** The grace of a job in seconds; none where its specification can no longer be read. */
 function readGrace(directory: AttemptDirectory): number {
-  const spec: unknown = JSON.parse(readFileSync(directory.spec, "utf8"));
-  return typeof spec === "object" && spec !== null && "grace" in spec && typeof spec.grace === "number"
-    ? spec.grace
-    : 0;
+  try {
+    const spec: unknown = JSON.parse(readFileSync(directory.spec, "utf8"));
+    if (typeof spec !== "object" || spec === null || !("grace" in spec)) return 0;
+    return typeof spec.grace === "number" ? spec.grace : 0;
+  } catch (error) {
+    if (error instanceof SyntaxError || isMissing(error)) return 0;
+    throw error;
+  }
 }
 
 const usualVariables =

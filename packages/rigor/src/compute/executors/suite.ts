@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -266,6 +266,19 @@ export function executorSuite(name: string, make: (dataDirectory: string) => Exe
     test("a job has nothing on its standard input", async () => {
       const handle = await submit(["cat"]);
       expect((await untilState(executor, handle, "ended")).exit.code).toBe(0);
+    });
+
+    test("a secret reaches the command exactly, and stays in no file of the attempt [job.secrets]", async () => {
+      const secret = "tok'en $HOME \n é";
+      const job = makeJob(folder, `printf %s "$TOKEN" | wc -c >"$RIGOR_OUTPUT/length"`, { secrets: { TOKEN: secret } });
+      const [handle] = await executor.submit([job]);
+      if (handle === undefined) throw new Error("no handle");
+      await untilState(executor, handle, "ended");
+      const { path, output } = AttemptDirectory.in(folder, job.run, job.attempt);
+      expect(Number(readFileSync(join(output, "length"), "utf8"))).toBe(Buffer.byteLength(secret));
+      for (const name of readdirSync(path, { withFileTypes: true })) {
+        if (name.isFile()) expect(readFileSync(join(path, name.name), "utf8"), name.name).not.toContain("tok'");
+      }
     });
 
     test("a crash between submission and its record does not run a job twice [F10]", async () => {
