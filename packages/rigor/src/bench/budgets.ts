@@ -7,6 +7,12 @@ const hour = 3_600;
 /** How long a sum over ended attempts is trusted, in milliseconds. */
 const freshMs = 2_000;
 
+/** Seconds for which an experiment was running. @param now epoch milliseconds */
+export function runningSeconds({ running }: Pick<ExperimentRecord, "running">, now: number): number {
+  const present = running.since === null ? 0 : Math.max(0, now - Date.parse(running.since)) / 1_000;
+  return running.seconds + present;
+}
+
 /** What experiments have used of their budgets. */
 export class Budgets {
   readonly #db: Kysely<Database>;
@@ -25,7 +31,7 @@ export class Budgets {
     const ended = experiment.budget.gpu_hours === null ? 0 : await this.#gpuSeconds(experiment.id);
     return {
       gpu_hours: (ended + running) / hour,
-      wall: Math.max(0, now - Date.parse(experiment.created_at)) / 1_000,
+      wall: runningSeconds(experiment, now),
     };
   }
 

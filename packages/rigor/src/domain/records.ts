@@ -91,6 +91,8 @@ export interface ExperimentRecord {
   /** True once a person chose to decide without the runs that failed. */
   without_failed: boolean;
   foreknowledge: Foreknowledge;
+  /** How long it was running: seconds until the last time it stopped, and since when it runs again. */
+  running: { seconds: number; since: string | null };
   created_by: string;
   created_at: string;
   decided_at: string | null;

@@ -69,6 +69,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       budget: "json",
       without_failed: "boolean",
       foreknowledge: "json",
+      running: "json",
       created_by: "plain",
       created_at: "plain",
       decided_at: "plain",

@@ -20,7 +20,23 @@ function move(
 ): void {
   const row = existing(state, "experiments", event.entity);
   const entered = enter(experimentLifecycle, row.id, row.state, to, from);
-  state.put("experiments", row.id, { ...row, ...change, state: entered });
+  state.put("experiments", row.id, {
+    ...row,
+    ...change,
+    state: entered,
+    running: clocked(row.running, to, event.time),
+  });
+}
+
+/** Time counts while the experiment is running, and not while it waits for a person. */
+function clocked(
+  { seconds, since }: ExperimentRecord["running"],
+  to: ExperimentState,
+  time: string,
+): ExperimentRecord["running"] {
+  if (to === "running") return { seconds, since: since ?? time };
+  if (since === null) return { seconds, since };
+  return { seconds: seconds + Math.max(0, Date.parse(time) - Date.parse(since)) / 1_000, since: null };
 }
 
 export const experimentEvents = {
@@ -58,6 +74,7 @@ export const experimentEvents = {
         check_failures: [],
         budget: event.data.definition.budget,
         without_failed: false,
+        running: { seconds: 0, since: null },
         created_by: event.actor,
         created_at: event.time,
         decided_at: null,

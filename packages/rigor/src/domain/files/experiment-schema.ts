@@ -260,7 +260,9 @@ export const experimentSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe("GPU hours of all runs together; null is unlimited."),
-      wall: field.orNull("duration", readDuration).describe("Time from start to end; null is unlimited."),
+      wall: field
+        .orNull("duration", readDuration)
+        .describe("Time for which the experiment may be running; null is unlimited."),
     })
     .prefault({})
     .describe("What the experiment may use."),

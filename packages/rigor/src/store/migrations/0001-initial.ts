@@ -45,6 +45,7 @@ export async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): P
     .addColumn("budget", text, (column) => column.notNull())
     .addColumn("without_failed", integer, (column) => column.notNull())
     .addColumn("foreknowledge", text, (column) => column.notNull())
+    .addColumn("running", text, (column) => column.notNull())
     .addColumn("created_by", text, (column) => column.notNull())
     .addColumn("created_at", text, (column) => column.notNull())
     .addColumn("decided_at", text)
