@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AttemptRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
@@ -28,9 +28,10 @@ const fails = (run: Pick<RunRecord, "arm" | "seed">): boolean => run.arm === "tw
  */
 const script = `
 journal=$1/journal
+attempt=$(basename "\${RIGOR_OUTPUT%/output}")
 exec 9>"$1/lock-$RIGOR_RUN_ID"
-flock -n 9 || printf 'overlap %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
-printf 'start %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
+flock -n 9 || printf 'overlap %s\\n' "$attempt" >>"$journal"
+printf 'start %s\\n' "$attempt" >>"$journal"
 case $RIGOR_SEED in
   *5) sleep 1.$((RIGOR_SEED % 9)) ;;
   *0) ;;
@@ -38,18 +39,18 @@ case $RIGOR_SEED in
 esac
 if [ "$RIGOR_ARM" = two ] && [ $((RIGOR_SEED % 10)) = 3 ]; then
   echo 'ValueError: this run always fails' >&2
-  printf 'end %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
+  printf 'end %s\\n' "$attempt" >>"$journal"
   exit 1
 fi
 printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"
-printf 'end %s\\n' "$RIGOR_ATTEMPT" >>"$journal"
+printf 'end %s\\n' "$attempt" >>"$journal"
 `;
 
 let lab: TestLab;
 beforeAll(() => {
   lab = new TestLab();
 });
-afterAll(() => (process.env['KEEP'] ? console.log(lab.directory) : lab.remove()));
+afterAll(() => (process.env["KEEP"] ? console.log(lab.directory) : lab.remove()));
 
 describe("killing at random", () => {
   test(
@@ -126,14 +127,16 @@ class Chaos {
     for (;;) {
       const { status, stderr } = await lab.startCli(["run", "experiment.yaml"]).answer;
       if (status === 1 && this.#ended) return;
-      if (status !== null && status !== 1 && !/daemon/i.test(stderr)) throw new Error(`rigor run: ${status}\n${stderr}`);
+      if (status !== null && status !== 1 && !/daemon/i.test(stderr))
+        throw new Error(`rigor run: ${status}\n${stderr}`);
     }
   }
 
   async #askNowAndThen(): Promise<void> {
     while (!this.#ended) {
       const { status, stderr } = await lab.startCli(["status"]).answer;
-      if (status !== null && status !== 0 && !/daemon/i.test(stderr)) throw new Error(`rigor status: ${status}\n${stderr}`);
+      if (status !== null && status !== 0 && !/daemon/i.test(stderr))
+        throw new Error(`rigor status: ${status}\n${stderr}`);
       await sleep(300);
     }
   }
@@ -173,9 +176,12 @@ class Chaos {
         return { pid, attempt: basename(directory) };
       case "command": {
         if (!directory.startsWith(join(lab.home, "checkouts")) || !command.includes("run.sh")) return null;
-        const [attempt, arm, number] = ["RIGOR_ATTEMPT", "RIGOR_ARM", "RIGOR_SEED"].map((name) => environmentOf(pid, name));
+        const [output, arm, number] = ["RIGOR_OUTPUT", "RIGOR_ARM", "RIGOR_SEED"].map((name) =>
+          environmentOf(pid, name),
+        );
+        const attempt = basename(dirname(output ?? ""));
         // A failure of the code is retried once, so each run is spared after its first attempt.
-        if (!attempt?.endsWith("-1") || !arm || fails({ arm, seed: Number(number) })) return null;
+        if (!attempt.endsWith("-1") || !arm || fails({ arm, seed: Number(number) })) return null;
         return { pid, attempt };
       }
     }
@@ -212,7 +218,8 @@ function expectRightEnds(runs: readonly RunRecord[]): void {
 
 function expectOneExecutionEach(attempts: readonly AttemptRecord[], events: readonly LoggedEvent[]): void {
   const journal = readFileSync(join(lab.directory, "journal"), "utf8").trimEnd().split("\n");
-  const said = (word: string) => journal.filter((line) => line.startsWith(`${word} `)).map((line) => line.split(" ")[1]);
+  const said = (word: string) =>
+    journal.filter((line) => line.startsWith(`${word} `)).map((line) => line.split(" ")[1]);
   const starts = said("start");
   expect(said("overlap")).toEqual([]);
   expect(starts).toHaveLength(new Set(starts).size);

@@ -34,7 +34,7 @@ class Run:
     seed        an integer
     parameters  dict: parameters of arm, task and grid, merged
     output      absolute path of the directory for results and artifacts; it exists
-    attempt     name of this attempt at the run, as Rigor gave it; None outside Rigor
+    attempt     number of this attempt at the run, from 1, as text; None outside Rigor
     resume      directory with the checkpoints of the attempt before this one; None if there are none
     """
 

@@ -32,7 +32,7 @@ export interface Run {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Absolute path of the directory for results and artifacts; it exists. */
   readonly output: string;
-  /** Name of this attempt at the run, as Rigor gave it; null outside Rigor. */
+  /** Number of this attempt at the run, from 1, as text; null outside Rigor. */
   readonly attempt: string | null;
   /** Directory with the checkpoints of the attempt before this one; null if there are none. */
   readonly resume: string | null;

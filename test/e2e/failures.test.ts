@@ -1,0 +1,244 @@
+/** Runs that go wrong: what is recorded, and what a person reads about it. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { experiment, expectRefusal, until, UserLab, type Run } from "./lab.ts";
+
+/** Each arm goes wrong in its own way. */
+const ways = `set -u
+out=$RIGOR_OUTPUT/result.json
+case $RIGOR_ARM in
+  missing) exit 0 ;;
+  empty) : > "$out" ;;
+  huge) head -c 20000000 /dev/zero | tr '\\0' ' ' > "$out" ;;
+  not-json) echo 'loss = 3' > "$out" ;;
+  nan) echo '{"metrics": {"loss": NaN, "accuracy": 0.5}}' > "$out" ;;
+  lacks) echo '{"metrics": {"loss": 1.5}}' > "$out" ;;
+  out-of-range) echo '{"metrics": {"loss": 1.5, "accuracy": 93.4}}' > "$out" ;;
+  zero) echo '{"metrics": {"loss": 1.5, "accuracy": 0}}' > "$out" ;;
+  text) echo '{"metrics": {"loss": "1.5", "accuracy": 0.5}}' > "$out" ;;
+  no-artifact) echo '{"metrics": {"loss": 1.5, "accuracy": 0.5}}' > "$out"; exit 0 ;;
+  no-module) python3 -c 'import numpyy' ;;
+  memory) echo 'step 10' >&2; echo 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB' >&2; exit 1 ;;
+  killed) kill -9 $$ ;;
+  status) echo 'last words'; exit 3 ;;
+esac
+echo weights > "$RIGOR_OUTPUT/model.bin"
+`;
+const arms = [...ways.matchAll(/^ {2}([\w-]+)\)/gm)].map(([, name]) => name ?? "");
+
+let lab: UserLab;
+let ended: Awaited<ReturnType<UserLab["rigor"]>>;
+let runs: Map<string, Run>;
+
+beforeAll(async () => {
+  lab = new UserLab().init();
+  lab.write({
+    "ways.sh": ways,
+    "ways.yaml": experiment({
+      name: "ways",
+      metrics: { loss: { goal: "minimize" }, accuracy: { goal: "maximize", range: [0, 1] } },
+      primary_metric: "loss",
+      arms: Object.fromEntries(arms.map((name) => [name, {}])),
+      seeds: [1],
+      run: "sh ways.sh",
+      outputs: { artifacts: ["model.bin"] },
+    }),
+  });
+  ended = await lab.rigor("run", "ways.yaml");
+  runs = new Map((await lab.runs("ways")).map((run) => [run.arm, run]));
+}, 120_000);
+afterAll(() => lab.close());
+
+describe("a run that exits with status 0 [F12] [job.bad-result] [checks.run] [checks.invalid]", () => {
+  test.each<[string, string, string, string | RegExp]>([
+    ["missing", "failed", "bad-result", "The run wrote no result.json to RIGOR_OUTPUT."],
+    ["empty", "failed", "bad-result", "result.json is empty."],
+    ["huge", "failed", "bad-result", /result\.json has more than \d+ MiB/],
+    ["not-json", "failed", "bad-result", /result\.json is not JSON: .+/],
+    ["nan", "failed", "non-finite", "result.json: the metric loss is NaN, not a finite number."],
+    ["text", "failed", "bad-result", 'result.json: the metric loss is "1.5", not a number.'],
+    ["lacks", "invalid", "metric-missing", /accuracy/],
+    ["out-of-range", "invalid", "metric-range", /accuracy.*93\.4.*0.*1/],
+    ["zero", "invalid", "metric-zero", /accuracy.*0/],
+    ["no-artifact", "invalid", "artifact-missing", /model\.bin/],
+  ])("and whose result is %s is %s: %s", async (arm, state, code, message) => {
+    const run = runs.get(arm);
+    expect(run).toMatchObject({ state, attempts: 1, metrics: null });
+    expect(run?.reason?.code).toBe(code);
+    expect(run?.reason?.message).toMatch(message);
+    const shown = await lab.rigor("show", run?.id.slice(0, 10) ?? "");
+    expect(shown.stdout).toMatch(new RegExp(`^run ${run?.id.slice(0, 10)}  ${state}$`, "m"));
+    expect(shown.stdout).toContain(`${code}: ${run?.reason?.message}`);
+  });
+});
+
+describe("a run that fails [job.category]", () => {
+  test.each<[string, string, string | RegExp]>([
+    ["no-module", "missing-module", "ModuleNotFoundError: No module named 'numpyy'"],
+    ["memory", "out-of-memory-gpu", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"],
+    ["killed", "out-of-memory-host", /SIGKILL/],
+    ["status", "unknown", "last words"],
+  ])("for %s has the category %s and the line that shows it", async (arm, category, evidence) => {
+    const run = runs.get(arm);
+    expect(run).toMatchObject({ state: "failed", attempts: 1, reason: { code: category } });
+    expect(run?.reason?.message).toMatch(evidence);
+    const { stdout } = await lab.rigor("show", run?.id ?? "");
+    expect(stdout).toContain(`failed: ${category}`);
+    expect(stdout).toContain(run?.reason?.message);
+  });
+});
+
+test("the experiment is held with what can be done, and its exit status is 1 [cli.exit-codes]", () => {
+  expect(ended.status, ended.text).toBe(1);
+  expect(ended.stdout).toContain(`Held now: ${arms.length} runs have no valid result (10 failed, 4 invalid)`);
+  for (const way of ["list ways@1 --failed", "rerun ways@1 --failed", "release ways@1 --without-failed", "cancel ways@1"]) {
+    expect(ended.stdout).toContain(`  rigor ${way}`);
+  }
+  // While it runs, the first failures are named with the command that shows more.
+  expect(ended.stderr).toMatch(/^failed: missing, only, seed 1: bad-result: .* \(rigor show [0-9a-f]{10}\)$/m);
+});
+
+test("list --failed and --invalid show each run with its reason", async () => {
+  const failed = await lab.rigor("list", "ways", "--failed");
+  expect(failed.stdout).toMatch(/^\w{10} +missing +only +1 +failed .*bad-result: The run wrote no result\.json to RIGOR_OUTPUT\.$/m);
+  expect(failed.stdout).not.toContain("out-of-range");
+  expect((await lab.runs("ways", "--failed")).length).toBe(10);
+  expect((await lab.runs("--invalid")).map(({ arm }) => arm).toSorted()).toEqual(
+    ["lacks", "no-artifact", "out-of-range", "zero"].toSorted(),
+  );
+  expect((await lab.runs("--failed", "--invalid", "--arm", "zero")).length).toBe(1);
+  expect((await lab.rigor("list", "ways", "--done")).stdout).toBe("No run fits.\n");
+});
+
+test("every attempt has a manifest, also one that failed [provenance.manifest] [F41] [F59]", async () => {
+  for (const { id, arm } of runs.values()) {
+    const { attempt_list: attempts } = await lab.json<{ attempt_list: { directory: string }[] }>("show", id);
+    const [attempt] = attempts;
+    const manifest = JSON.parse(readFileSync(join(attempt?.directory ?? "", "manifest.json"), "utf8")) as Record<string, unknown>;
+    expect(JSON.stringify(manifest), arm).toContain("ways.sh");
+  }
+}, 60_000);
+
+describe("a command that does not exist [job.missing-command]", () => {
+  test.each<[string, unknown, RegExp]>([
+    ["as a program", ["no-such-program", "{seed}"], /no-such-program: not found/],
+    ["in a shell command", "no-such-program {seed}", /no-such-program: not found/],
+    ["as a script", "sh no-such-script.sh", /cannot open no-such-script\.sh: No such file/],
+  ])("%s fails the run with its name", async (how, run, message) => {
+    const name = how.replaceAll(" ", "-");
+    lab.write({ "absent.yaml": experiment({ name, run, seeds: [1], code: ["ways.sh"] }) });
+    const answer = await lab.rigor("run", "absent.yaml");
+    expect(answer.status).toBe(1);
+    expect(answer.stderr).toMatch(message);
+    const [first] = await lab.runs(name, "--failed");
+    expect(first?.reason).toMatchObject({ code: "missing-file", message: expect.stringMatching(message) });
+  });
+});
+
+test("a run that passes its time limit is stopped with its children, and says so [job.time-limit] [job.process-group]", async () => {
+  const left = join(lab.directory, "left-behind");
+  lab.write({
+    "slow.yaml": experiment({
+      name: "slow",
+      arms: { one: {} },
+      seeds: [1],
+      code: ["ways.sh"],
+      run: ["sh", "-c", `(sleep 6; touch "${left}") & echo begun; sleep 60`],
+      resources: { time: "2s" },
+    }),
+  });
+  const begun = performance.now();
+  const answer = await lab.rigor("run", "slow.yaml");
+  expect(performance.now() - begun).toBeLessThan(30_000);
+  expect(answer.status).toBe(1);
+  const [run] = await lab.runs("slow");
+  expect(run).toMatchObject({ state: "failed", attempts: 1, reason: { code: "timeout" } });
+  const shown = await lab.rigor("show", run?.id ?? "");
+  expect(shown.stdout).toContain("timed-out: timeout");
+  expect(shown.stdout).toContain("It was stopped at its time limit");
+  expect((await lab.rigor("logs", run?.id ?? "")).stdout).toBe("begun\n");
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, 7_000 - (performance.now() - begun))));
+  expect(existsSync(left)).toBe(false);
+});
+
+describe("logs [job.logs-whole]", () => {
+  const bytes = 3_000_000;
+
+  beforeAll(async () => {
+    lab.write({
+      "noisy.mjs": `import { writeSync, writeFileSync } from "node:fs";
+const block = Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 256));
+for (let i = 0; i < ${bytes / 1000}; i++) for (let at = 0; at < 1000; ) at += writeSync(1, block, at);
+for (let i = 0; i < 1000; i++) console.error("line " + i + " äöü");
+writeFileSync(process.env.RIGOR_OUTPUT + "/result.json", JSON.stringify({ metrics: { loss: 1 } }));
+`,
+      "noisy.yaml": experiment({ name: "noisy", arms: { one: {} }, seeds: [1], code: ["noisy.mjs"], run: "node noisy.mjs" }),
+    });
+    const answer = await lab.rigor("run", "noisy.yaml");
+    expect(answer.status, answer.text).toBe(0);
+  }, 60_000);
+
+  test("of megabytes, binary, come out byte for byte [F18]", async () => {
+    const [run] = await lab.runs("noisy");
+    const file = join(lab.directory, "stdout.bin");
+    await lab.program("sh", ["-c", `"$0" "$1" logs ${run?.id} > "${file}"`, process.execPath, lab.launcher]);
+    const block = Buffer.from(Array.from({ length: 1_000 }, (_, index) => index % 256));
+    const written = readFileSync(file);
+    expect(written.length).toBe(bytes);
+    expect(written.equals(Buffer.concat(Array.from({ length: bytes / 1_000 }, () => block)))).toBe(true);
+    const errors = await lab.rigor("logs", run?.id ?? "", "--stderr");
+    expect(errors.stdout).toBe(Array.from({ length: 1_000 }, (_, index) => `line ${index} äöü\n`).join(""));
+  });
+
+  test("end quietly when the reader has enough", async () => {
+    const [run] = await lab.runs("noisy");
+    const cut = await lab.program("bash", ["-c", `set -o pipefail; "$0" "$1" logs ${run?.id} --stderr | head -n 1`, process.execPath, lab.launcher]);
+    expect(cut.text).toBe("line 0 äöü\n");
+  });
+
+  test("of an attempt that does not exist are refused", async () => {
+    const [run] = await lab.runs("noisy");
+    expectRefusal(await lab.rigor("logs", run?.id ?? "", "--attempt", "2"), 2, "no attempt 2", "rigor show");
+    expectRefusal(await lab.rigor("logs", run?.id ?? "", "--attempt", "0"), 2, "--attempt counts from 1");
+  });
+
+  test("are followed from before the start to the end, over a retry, which repeats command and commit [F20] [job.retry]", async () => {
+    lab.write({
+      "flaky.sh": `echo "attempt $RIGOR_ATTEMPT with $1"
+if [ "$RIGOR_ATTEMPT" = 1 ]; then echo 'OSError: [Errno 28] No space left on device' >&2; exit 1; fi
+echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
+`,
+      "flaky.yaml": experiment({ name: "flaky", arms: { one: {} }, seeds: [7], code: ["flaky.sh"], run: "sh flaky.sh {seed}" }),
+    });
+    await lab.rigor("run", "flaky.yaml", "--detach");
+    const [run] = await lab.runs("flaky");
+    const id = run?.id ?? "";
+    const following = lab.start(["logs", id, "-f"]);
+    await until("the first attempt to end", async () => (await lab.runs("flaky"))[0]?.attempts === 1 && (await lab.runs("flaky"))[0]?.state === "pending");
+    // Files that change between the attempts do not change the second one.
+    lab.write({ "flaky.sh": "exit 9\n" });
+    const waiting = await lab.rigor("show", id);
+    expect(waiting.stdout).toMatch(/why +disk-full: OSError: \[Errno 28\] No space left on device/);
+    expect(waiting.stdout).toMatch(/not before +\d{4}-/);
+    const answer = await following.answer;
+    expect(answer.stdout).toBe("attempt 1 with 7\nattempt 2 with 7\n");
+    expect(answer.stderr).toContain("--- attempt 2 ---");
+    const shown = await lab.json<{
+      state: string;
+      retries: { infrastructure: number };
+      attempt_list: { state: string; category: string | null; directory: string }[];
+    }>("show", id);
+    expect(shown).toMatchObject({ state: "done", retries: { infrastructure: 1 } });
+    expect(shown.attempt_list.map(({ state, category }) => [state, category])).toEqual([
+      ["failed", "disk-full"],
+      ["succeeded", null],
+    ]);
+    const manifests = shown.attempt_list.map(
+      ({ directory }) => JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8")) as Record<string, unknown>,
+    );
+    expect(manifests[1]?.["command"]).toEqual(manifests[0]?.["command"]);
+    expect(JSON.stringify(manifests[1]?.["code"] ?? manifests[1]?.["source"])).toBe(JSON.stringify(manifests[0]?.["code"] ?? manifests[0]?.["source"]));
+    expect((await lab.rigor("logs", id, "--attempt", "1")).stdout).toBe("attempt 1 with 7\n");
+  }, 60_000);
+});

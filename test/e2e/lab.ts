@@ -1,0 +1,246 @@
+/** A user's place for one test file: a repository, a data directory, and the real command line. */
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+
+export const workspace = resolve(import.meta.dirname, "../..");
+const launcher = join(workspace, "packages/rigor/bin/rigor.js");
+
+/** What a call printed, and how it ended. */
+export interface Answer {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+  /** Both, as a terminal shows them. */
+  text: string;
+}
+
+export interface CallOptions {
+  cwd?: string;
+  environment?: Record<string, string>;
+}
+
+/** The parts of a run that tests look at. */
+export interface Run {
+  id: string;
+  arm: string;
+  task: string;
+  seed: number;
+  state: string;
+  attempts: number;
+  stale: boolean | null;
+  metrics: Record<string, number> | null;
+  reason: { code: string; message: string } | null;
+  experiment: string;
+}
+
+export class UserLab {
+  readonly directory = mkdtempSync(join(tmpdir(), "rigor-user-"));
+  readonly home = join(this.directory, "home");
+  readonly launcher = launcher;
+  readonly repository: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly #children = new Set<ChildProcess>();
+
+  /** @param name of the repository's directory */
+  constructor(name = "repository") {
+    this.repository = join(this.directory, name);
+    mkdirSync(this.repository);
+    const inherited = Object.entries(process.env).filter(([key]) => !/^(RIGOR_|VITEST|NODE_OPTIONS$|NO_COLOR|FORCE_COLOR)/.test(key));
+    this.environment = { ...Object.fromEntries(inherited), RIGOR_HOME: this.home, TZ: "UTC" };
+  }
+
+  git(...words: string[]): string {
+    const identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"];
+    return execFileSync("git", [...identity, ...words], { cwd: this.repository, encoding: "utf8" }).trim();
+  }
+
+  /** Makes the directory a repository, without any commit. */
+  init(): this {
+    this.git("init", "--quiet");
+    return this;
+  }
+
+  write(files: Readonly<Record<string, string>>): void {
+    for (const [name, content] of Object.entries(files)) {
+      const path = join(this.repository, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+    }
+  }
+
+  commit(files: Readonly<Record<string, string>>): void {
+    this.write(files);
+    this.git("add", "--all");
+    this.git("commit", "--quiet", "--message", "Files of a test");
+  }
+
+  /** Starts the command line and leaves it running. */
+  start(words: readonly string[], { cwd = this.repository, environment = {} }: CallOptions = {}) {
+    return this.#spawn(process.execPath, [launcher, ...words], cwd, environment);
+  }
+
+  call(words: readonly string[], options: CallOptions = {}): Promise<Answer> {
+    return this.start(words, options).answer;
+  }
+
+  /** Calls the command line as somebody who types. */
+  rigor(...words: string[]): Promise<Answer> {
+    return this.call(words);
+  }
+
+  /** Calls it with `--json`, and reads the answer whatever the exit status. */
+  async json<Value>(...words: string[]): Promise<Value> {
+    const { stdout, text } = await this.call([...words, "--json"]);
+    try {
+      return JSON.parse(stdout) as Value;
+    } catch (error) {
+      throw new Error(`rigor ${words.join(" ")} --json printed no JSON: ${text}`, { cause: error });
+    }
+  }
+
+  /** Any program, in the repository and with the environment of the lab. */
+  program(file: string, words: readonly string[], environment: Record<string, string> = {}): Promise<Answer> {
+    return this.#spawn(file, words, this.repository, environment).answer;
+  }
+
+  async runs(...filter: string[]): Promise<Run[]> {
+    return (await this.json<{ runs: Run[] }>("list", ...filter)).runs;
+  }
+
+  #spawn(file: string, words: readonly string[], cwd: string, environment: Record<string, string>) {
+    const child = spawn(file, words, {
+      cwd,
+      env: { ...this.environment, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#children.add(child);
+    const said = { stdout: "", stderr: "", text: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (part: string) => {
+        said[name] += part;
+        said.text += part;
+      });
+    }
+    const answer = new Promise<Answer>((settle, reject) => {
+      child.once("error", reject);
+      child.once("close", (status) => {
+        this.#children.delete(child);
+        settle({ status, ...said });
+      });
+    });
+    return { child, answer, said };
+  }
+
+  /** Everything that a refused command must leave as it was. */
+  state(): { events: number; files: string[]; refs: string; tree: string } {
+    return {
+      events: this.#position(),
+      files: readdirSync(this.home).filter((name) => !name.startsWith("rigor.sqlite-")).toSorted(),
+      refs: existsSync(join(this.repository, ".git")) ? this.git("for-each-ref") : "",
+      tree: existsSync(join(this.repository, ".git")) ? this.git("status", "--porcelain") : "",
+    };
+  }
+
+  /** How many events the log has. */
+  #position(): number {
+    const database = new DatabaseSync(join(this.home, "rigor.sqlite"), { readOnly: true });
+    try {
+      return Number(database.prepare("select max(position) as last from events").get()?.["last"] ?? 0);
+    } finally {
+      database.close();
+    }
+  }
+
+  /** Ends what this lab started, and removes its files. Jobs are cancelled first, so that none is left behind. */
+  async close(): Promise<void> {
+    for (const child of this.#children) child.kill("SIGKILL");
+    const pid = this.daemonPid();
+    try {
+      if (pid !== null && isAlive(pid)) {
+        await this.#cancelEverything();
+        await endProcess(pid);
+      }
+    } finally {
+      execFileSync("chmod", ["-R", "u+w", this.directory]);
+      rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+
+  async #cancelEverything(): Promise<void> {
+    const { experiments } = await this.json<{ experiments: { id: string; state: string }[] }>("list");
+    const open = experiments.filter(({ state }) => state === "running" || state === "held");
+    for (const { id } of open) await this.rigor("cancel", id);
+    const deadline = Date.now() + 10_000;
+    while (open.length > 0 && (await this.runs("--active")).length > 0 && Date.now() < deadline) await sleep(100);
+  }
+
+  daemonPid(): number | null {
+    const file = join(this.home, "daemon.json");
+    if (!existsSync(file)) return null;
+    return (JSON.parse(readFileSync(file, "utf8")) as { pid: number }).pid;
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+async function endProcess(pid: number): Promise<void> {
+  process.kill(pid, "SIGTERM");
+  const deadline = Date.now() + 10_000;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) process.kill(pid, "SIGKILL");
+    await sleep(20);
+  }
+}
+
+/** Waits until something holds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, patienceMs = 30_000): Promise<void> {
+  const deadline = Date.now() + patienceMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`After ${patienceMs / 1_000} s there is still not: ${what}`);
+    await sleep(50);
+  }
+}
+
+/** An experiment of two arms and three seeds that is quick; anything may be replaced. Every JSON document is YAML. */
+export function experiment(changes: Readonly<Record<string, unknown>> = {}): string {
+  const usual = {
+    name: "small",
+    metrics: { loss: { goal: "minimize" } },
+    arms: { one: { role: "baseline" }, two: { role: "ours" } },
+    tasks: { only: {} },
+    seeds: { count: 3 },
+    run: "sh run.sh {seed}",
+  };
+  return JSON.stringify({ ...usual, ...changes }, null, 2);
+}
+
+/** A rule that the arm `two` is better on `loss`. */
+export const rule = { comparisons: [{ better: "two", than: "one", metric: "loss" }] };
+
+/** Arm one has a loss near 5, arm two one near 3, with different seeds apart. */
+export const script = `set -eu
+case $RIGOR_ARM in one) base=5 ;; *) base=3 ;; esac
+printf '{"metrics": {"loss": %s.%s%s}}' "$base" "$RIGOR_SEED" "$RIGOR_SEED" > "$RIGOR_OUTPUT/result.json"
+echo "$RIGOR_ARM on $RIGOR_TASK with seed $RIGOR_SEED"
+`;
+
+/** An error for people: one message with what to do next, no stack, and the right exit status. */
+export function expectRefusal(answer: Answer, status: number, ...words: (string | RegExp)[]): void {
+  expect(answer.text).not.toMatch(/^\s+at .*:\d+|node:internal|Error: /m);
+  for (const word of words) expect(answer.stderr).toMatch(word);
+  expect(answer.stderr.match(/^error: /gm), answer.text).toHaveLength(1);
+  expect(answer.status, answer.text).toBe(status);
+}
