@@ -73,7 +73,7 @@ async function plain(query: string, headers: Record<string, string>, count: numb
   let text = "";
   const decoder = new TextDecoder();
   if (answer.body === null) throw new Error("the stream has no body");
-  for await (const part of answer.body) {
+  for await (const part of answer.body as AsyncIterable<Uint8Array>) {
     text += decoder.decode(part, { stream: true });
     const blocks = text.split("\n\n");
     text = blocks.pop() ?? "";
@@ -104,7 +104,7 @@ test("a plain client that is cut off again and again loses and doubles nothing [
   let cuts = 0;
   while (seen.length < all.length) {
     const last = seen.at(-1);
-    const resume = last === undefined ? {} : { "last-event-id": last.id };
+    const resume: Record<string, string> = last === undefined ? {} : { "last-event-id": last.id };
     // What arrived with the last part counts too: the client acknowledges what it saw.
     seen.push(...(await plain("?after=0", resume, Math.min(97, all.length - seen.length))));
     cuts += 1;

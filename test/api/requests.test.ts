@@ -120,7 +120,11 @@ describe("bodies", () => {
 
   test("above 1 MiB are refused before they are read, with or without a stated length", async () => {
     const body = JSON.stringify({ ...start, file: `/${"x".repeat(1024 * 1024)}` });
-    for (const headers of [{ "content-length": String(body.length) }, { "transfer-encoding": "chunked" }]) {
+    const lengths: Record<string, string>[] = [
+      { "content-length": String(body.length) },
+      { "transfer-encoding": "chunked" },
+    ];
+    for (const headers of lengths) {
       for (const path of ["/api/experiments", "/rpc/experiments/start"]) {
         const { status, body: answer } = await call<ErrorBody>(running.daemon, path, { method: "POST", body, headers });
         expect(status).toBe(413);

@@ -93,7 +93,7 @@ class Machine {
   /** What counts as held in a repository's part: the rest of it that is free is free on the machine too. */
   heldFor(repository: string, limit: PlacementHost): HeldResources[] {
     const own = this.#freeOfPart(repository, limit);
-    const all = this.#freeOfMachine();
+    const all = this.#freeOfMachine(limit);
     const kept = this.#reservedOf.get(repository);
     const left = {
       cpus: kept?.cpus === true || this.#reserved.cpus ? 0 : Math.max(0, Math.min(own.cpus, all.cpus)),
@@ -106,7 +106,7 @@ class Machine {
   /** Keeps free what a waiting run is short of. */
   reserve(request: Amount & { gpus: number }, repository: string, limit: PlacementHost): void {
     const own = this.#freeOfPart(repository, limit);
-    const all = this.#freeOfMachine();
+    const all = this.#freeOfMachine(limit);
     const kept = this.#reservedOf.get(repository) ?? { cpus: false, memory: false };
     this.#reservedOf.set(repository, {
       cpus: kept.cpus || request.cpus > own.cpus,
@@ -125,9 +125,11 @@ class Machine {
     return { cpus: limit.cpus - sumOf(own, "cpus"), memory: limit.memory_total - sumOf(own, "memory") };
   }
 
-  #freeOfMachine(): Amount {
-    const { cpus, memory_total } = this.#capacity;
-    return { cpus: cpus - sumOf(this.#held, "cpus"), memory: memory_total - sumOf(this.#held, "memory") };
+  /** A `rigor.yaml` that allows more than the machine has means it. */
+  #freeOfMachine(limit: PlacementHost): Amount {
+    const cpus = Math.max(this.#capacity.cpus, limit.cpus);
+    const memory = Math.max(this.#capacity.memory_total, limit.memory_total);
+    return { cpus: cpus - sumOf(this.#held, "cpus"), memory: memory - sumOf(this.#held, "memory") };
   }
 }
 

@@ -33,7 +33,7 @@ export function presentResults(
       ? (experiment.decision as ExperimentDecision | null)
       : decideExperiment(experiment, runs)) as DecisionView | null,
     provisional: !decided,
-    check_failures: [...acrossFailures(experiment), ...ownFailures(runs)],
+    check_failures: checkFailures(experiment, runs),
     missing_runs: runs.filter((run) => run.in_final_stage && run.state !== "done").length,
     where: {
       data_directory: data.root,
@@ -66,13 +66,16 @@ function table(experiment: ExperimentRecord, metric: string, counted: readonly P
   };
 }
 
-function acrossFailures(experiment: ExperimentRecord): CheckFailureView[] {
-  return (experiment.check_failures as unknown as AcrossFailure[]).map(({ rule, message, run_ids, values }) => ({
-    rule,
-    message,
-    run_ids,
-    values,
-  }));
+/** What holds now: a failure whose runs were run again since is history, and is in the log. */
+function checkFailures(experiment: ExperimentRecord, runs: readonly PlacedRun[]): CheckFailureView[] {
+  const across = (experiment.check_failures as unknown as AcrossFailure[]).map((failure) => {
+    const { rule, message, run_ids, values } = failure;
+    return { rule, message, run_ids, values };
+  });
+  const invalid = new Set(runs.filter((run) => run.state === "invalid").map((run) => run.run_id));
+  const present = across.filter(({ run_ids }) => run_ids.length === 0 || run_ids.some((id) => invalid.has(id)));
+  const told = new Set(present.map(({ rule, message }) => `${rule}\n${message}`));
+  return [...present, ...ownFailures(runs).filter(({ rule, message }) => !told.has(`${rule}\n${message}`))];
 }
 
 /** Runs that their own checks made invalid, one line for each rule and message. */

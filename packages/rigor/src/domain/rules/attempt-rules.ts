@@ -25,7 +25,7 @@ export interface AttemptOutcome {
 
 /** First pause before a retry, in seconds; each further one of the same class is four times as long. */
 const firstPause = 5;
-const longestPause = 600;
+export const longestPause = 600;
 
 /** Seconds to wait before the retry that follows this many earlier ones. */
 export function retryPause(earlier: number): number {

@@ -127,7 +127,8 @@ export function releaseExperiment(
   if (experiment.state !== "held" && heldRuns.length === 0) {
     throw notPossible(`${reference(experiment)} is ${experiment.state}`, "Only what is held can be released.");
   }
-  if (experiment.hold?.code === "runs-failed" && !release.without_failed) {
+  const failed = experiment.hold?.code === "runs-failed" || experiment.hold?.code === "checks-failed";
+  if (experiment.hold !== null && failed && !release.without_failed) {
     throw notPossible(
       `${reference(experiment)} is held because ${experiment.hold.reason}`,
       `Run them again: rigor rerun ${reference(experiment)} --failed, or decide without them: rigor release ${reference(experiment)} --without-failed`,
