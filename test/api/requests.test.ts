@@ -21,7 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => running.lab.remove());
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it expects, as with a cast
 const get = <Value>(path: string) => call<Value>(running.daemon, path);
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it expects, as with a cast
 const send = <Value>(path: string, value: unknown) => call<Value>(running.daemon, path, post(value));
 
 async function expectUsageError(path: string, value: unknown, named: string): Promise<void> {

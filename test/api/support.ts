@@ -65,6 +65,7 @@ export function ask(
 }
 
 /** A request as a client of ours sends it, with its JSON answer. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it expects, as with a cast
 export async function call<Value>(
   daemon: DaemonFile,
   path: string,

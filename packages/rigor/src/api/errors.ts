@@ -28,8 +28,8 @@ export function clientError(error: unknown): ORPCError<string, ErrorBody["data"]
 
 /** An error from before the handler was found its input: what is not one of ours is a body that cannot be read. */
 export function decodingError(error: unknown): ORPCError<string, ErrorBody["data"]> {
-  if (error instanceof ORPCError && isOurs(error)) return error;
-  if (error instanceof ORPCError && error.status >= 500) return clientError(error);
+  if (isOurs(error)) return error;
+  if (isFrameworks(error) && error.status >= 500) return clientError(error);
   const reason = error instanceof Error ? error.message : String(error);
   return wireError(
     new RigorError("usage", `the request cannot be read: ${reason}`, { next: readTheDescription }),
@@ -49,7 +49,7 @@ function nameError(error: unknown): RigorError {
   if (error instanceof TransitionError) {
     return new RigorError("not-possible", error.message, { next: "See its present state with `rigor show`." });
   }
-  if (error instanceof ORPCError && error.status < 500) {
+  if (isFrameworks(error) && error.status < 500) {
     return new RigorError("usage", issuesOf(error).join("; ") || error.message, { next: readTheDescription });
   }
   return new RigorError("internal", "the daemon failed at this request", {
@@ -66,7 +66,13 @@ function issuesOf({ data }: ORPCError<string, unknown>): string[] {
   });
 }
 
-const isOurs = (error: ORPCError<string, unknown>): error is ORPCError<string, ErrorBody["data"]> =>
-  typeof error.data === "object" && error.data !== null && "code" in error.data && "next" in error.data;
+const isFrameworks = (error: unknown): error is ORPCError<string, unknown> => error instanceof ORPCError;
+
+const isOurs = (error: unknown): error is ORPCError<string, ErrorBody["data"]> =>
+  isFrameworks(error) &&
+  typeof error.data === "object" &&
+  error.data !== null &&
+  "code" in error.data &&
+  "next" in error.data;
 
 const wireCode = (code: ErrorCode): string => code.toUpperCase().replaceAll("-", "_");

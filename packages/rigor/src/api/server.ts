@@ -114,7 +114,7 @@ function addRoutes(app: Hono, { version, log, context: makeContext }: ServerOpti
 }
 
 /** The error as the client gets it; a fault that is not the client's is logged with its cause. */
-function reported(log: Logger, error: unknown): unknown {
+function reported(log: Logger, error: unknown): Error {
   const known = clientError(error);
   if (known.status >= 500) log.error({ err: error }, "a request failed");
   return known;

@@ -30,7 +30,7 @@ async function* follow(store: Store, start: number, wanted: Filter, signal: Abor
   let position = start;
   const news = new News(store, signal);
   try {
-    while (signal?.aborted !== true) {
+    while (!news.isOver) {
       news.expect();
       const events = await store.eventsAfter(position, eventsPerRead);
       for (const event of events) {
@@ -70,9 +70,11 @@ async function experimentFilter(store: Store, reference: string): Promise<Filter
 class News {
   #came = false;
   #wake: (() => void) | null = null;
+  readonly #signal: AbortSignal | undefined;
   readonly #end: () => void;
 
   constructor(store: Store, signal: AbortSignal | undefined) {
+    this.#signal = signal;
     const note = (): void => {
       this.#came = true;
       this.#wake?.();
@@ -83,6 +85,11 @@ class News {
       unsubscribe();
       signal?.removeEventListener("abort", note);
     };
+  }
+
+  /** True when the client has gone. */
+  get isOver(): boolean {
+    return this.#signal?.aborted === true;
   }
 
   /** From here on, what comes counts. */

@@ -1,136 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { definition, MemoryLog } from "../events/testing.ts";
+import { MemoryLog } from "../events/testing.ts";
 import type { DomainEvent } from "../events/registry.ts";
-import { attemptLifecycle, isFinal, TransitionError } from "../lifecycle.ts";
+import { attemptLifecycle, isFinal } from "../lifecycle.ts";
 import { RigorError } from "../errors.ts";
-import { holdCodes, type AttemptRecord, type ExperimentRecord, type HoldCode, type RunRecord } from "../records.ts";
-import { concludeAttempt, retryPause, type AttemptOutcome, type RetryClass } from "./attempt-rules.ts";
-import { emptyTally, nextExperimentStep, reference } from "./experiment-rules.ts";
+import type { AttemptRecord, ExperimentRecord, RunRecord } from "../records.ts";
+import { concludeAttempt, retryPause, type RetryClass } from "./attempt-rules.ts";
+import { reference } from "./experiment-rules.ts";
+import { failedRuns, found, outcome, PaperBench, release, retry, runIds } from "./paper-bench.ts";
 import * as person from "./person-rules.ts";
-
-const experimentId = "e1";
-const runIds = ["a".repeat(64), "b".repeat(64), "c".repeat(64)];
-const retry = { infrastructure: 2, preemption: 1, code: 0 } as const;
-const stages = [
-  { name: "pilot", seeds: [0], arms: null, tasks: null, pass: { all_succeed: true, metrics: [] } },
-  { name: "full", seeds: null, arms: null, tasks: null, pass: { all_succeed: true, metrics: [] } },
-];
-
-/** An experiment of two stages with three runs, driven by the rules alone: a bench without machine and database. */
-class PaperBench {
-  readonly log = new MemoryLog();
-  /** Attempts that were seen to be under way, also when their run went on without them. */
-  readonly started: string[] = [];
-  now = Date.parse("2030-01-01T00:00:00Z");
-
-  constructor() {
-    const parts = { repository: "/r", commit: "c", base: null, branch: null, dirty: false, code: { ".": "t" } };
-    this.append([
-      {
-        kind: "experiment.created",
-        entity: experimentId,
-        data: {
-          name: "paper",
-          version: 1,
-          plan_hash: "0".repeat(64),
-          definition: { ...definition, stages, retry },
-          file: "experiment.yaml",
-          source: parts,
-          environment: { key: "k", manager: "none", lock: null, lock_hash: null, setup: null, local: {} },
-          inputs: {},
-          search_path: "/bin",
-          total_runs: runIds.length,
-          foreknowledge: { known_results: 0, preregistered: true, predecessor: null },
-        },
-      },
-      ...runIds.map((id, position): DomainEvent => {
-        const at = { experiment_id: experimentId, position, arm: "a", task: "t", grid: {}, seed: position };
-        const placement = { ...at, stages: position === 0 ? [0, 1] : [1], in_final_stage: true };
-        return { kind: "run.created", entity: id, data: { parameters: { lr: 1 }, placement } };
-      }),
-      { kind: "experiment.started", entity: experimentId, data: {} },
-    ]);
-  }
-
-  append(events: readonly DomainEvent[]): void {
-    for (const event of events) this.log.append(event);
-  }
-
-  get experiment(): ExperimentRecord {
-    return found(this.log.state.get("experiments", experimentId));
-  }
-  get runs(): RunRecord[] {
-    return runIds.map((id) => found(this.log.state.get("runs", id)));
-  }
-  attempt(id: string): AttemptRecord {
-    return found(this.log.state.get("attempts", id));
-  }
-  get heldRuns(): RunRecord[] {
-    return this.runs.filter((run) => run.state === "held");
-  }
-
-  /** The dispatcher: a pending run of a stage that has begun starts, when its pause is over. */
-  start(index: number): void {
-    const run = found(this.runs[index]);
-    const stage = index === 0 ? 0 : 1;
-    if (this.experiment.state !== "running" || run.state !== "pending" || this.experiment.stage < stage) return;
-    this.now = Math.max(this.now, run.not_before === null ? 0 : Date.parse(run.not_before));
-    const id = `${run.id.slice(0, 16)}-${run.attempts + 1}`;
-    const resources = { cpus: 1, gpus: 0, gpu_memory: null, memory: null, time: null };
-    const where = { compute: "local", host: "h", directory: "/d", lease: { cpus: 1, memory: 0, gpus: [] }, resources };
-    const of = { run_id: run.id, experiment_id: experimentId, number: run.attempts + 1 };
-    this.append([
-      { kind: "attempt.queued", entity: id, data: { ...of, ...where } },
-      { kind: "attempt.submitted", entity: id, data: {} },
-    ]);
-    this.started.push(id);
-  }
-
-  conclude(id: string, outcome: AttemptOutcome): DomainEvent[] {
-    const attempt = this.attempt(id);
-    const run = found(this.log.state.get("runs", attempt.run_id));
-    const events = concludeAttempt(run, attempt, outcome, this.experiment.definition.retry, this.now);
-    this.append(events);
-    return events;
-  }
-
-  advance(): void {
-    const tally = emptyTally();
-    const inStage = this.runs.filter((_, index) => index === 0 || this.experiment.stage === 1);
-    for (const run of inStage) tally[run.state] += 1;
-    const step = nextExperimentStep(this.experiment, { tally, measurements: [] });
-    if (step.do === "append") this.append(step.events);
-    if (step.do === "decide") {
-      this.append([
-        { kind: "experiment.deciding", entity: experimentId, data: {} },
-        { kind: "experiment.decided", entity: experimentId, data: { decision: null } },
-      ]);
-    }
-  }
-}
-
-function found<Value>(value: Value | undefined): Value {
-  if (value === undefined) throw new Error("it is not there");
-  return value;
-}
-
-function outcome(state: AttemptOutcome["state"], changes: Partial<AttemptOutcome> = {}): AttemptOutcome {
-  const succeeded = state === "succeeded";
-  return {
-    state,
-    exit: { code: succeeded ? 0 : 1, signal: null },
-    category: succeeded || state === "cancelled" ? null : "unknown",
-    evidence: succeeded ? null : "a line",
-    retry_class: "code",
-    started_at: null,
-    finished_at: "2030-01-01T00:00:01.000Z",
-    duration: 1,
-    result: succeeded ? { metrics: { loss: 1 }, inputs_hash: null, artifacts: [] } : null,
-    check_failures: [],
-    ...changes,
-  };
-}
 
 const outcomes = fc.oneof(
   fc.constantFrom(outcome("succeeded"), outcome("cancelled")),
@@ -161,14 +39,6 @@ function byPerson(decide: (bench: PaperBench) => DomainEvent[]): Step {
 }
 
 const runIndex = fc.nat({ max: runIds.length - 1 });
-const failedRuns = (bench: PaperBench) =>
-  bench.runs.filter(({ state }) => ["failed", "invalid", "cancelled"].includes(state));
-const release = (changes: Partial<person.Release> = {}): person.Release => ({
-  note: "go",
-  budget: null,
-  without_failed: false,
-  ...changes,
-});
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -362,88 +232,6 @@ describe("the end of an attempt", () => {
   });
 });
 
-describe("what a hold offers", () => {
-  /** What each command of an option does, by the rule behind it. */
-  const commands: Record<string, (bench: PaperBench) => DomainEvent[]> = {
-    "rigor release NAME": (bench) => person.releaseExperiment(bench.experiment, bench.heldRuns, release()),
-    "rigor release NAME --without-failed": (bench) =>
-      person.releaseExperiment(bench.experiment, bench.heldRuns, release({ without_failed: true })),
-    "rigor release NAME --wall 2h (or --gpu-hours 10)": (bench) =>
-      person.releaseExperiment(bench.experiment, bench.heldRuns, release({ budget: { wall: 7_200, gpu_hours: null } })),
-    "rigor rerun NAME --failed": (bench) => [
-      ...person.resumeExperiment(bench.experiment, "r"),
-      ...person.rerunRuns(failedRuns(bench), "r"),
-    ],
-    "rigor cancel NAME": (bench) => person.cancelExperiment(bench.experiment, bench.runs, "no"),
-  };
-  const looking = ["rigor list NAME --failed", "rigor results NAME"];
-
-  /** The options that the engine writes for each code, with `NAME` for the experiment. */
-  const offered: Record<HoldCode, string[]> = {
-    person: ["rigor release NAME", "rigor cancel NAME"],
-    budget: ["rigor release NAME --wall 2h (or --gpu-hours 10)", "rigor cancel NAME"],
-    preparation: ["rigor release NAME", "rigor cancel NAME"],
-    fault: ["rigor release NAME", "rigor cancel NAME"],
-    "stage-failed": ["rigor cancel NAME"],
-    "runs-failed": ["rigor rerun NAME --failed", "rigor release NAME --without-failed", "rigor cancel NAME"],
-    "checks-failed": ["rigor rerun NAME --failed", "rigor release NAME --without-failed", "rigor cancel NAME"],
-  };
-
-  /** A bench that is held for a reason; one run failed where the reason is a failure. */
-  function heldFor(code: HoldCode): PaperBench {
-    const bench = new PaperBench();
-    if (code.endsWith("s-failed")) {
-      bench.start(0);
-      bench.conclude(found(bench.started[0]), outcome("failed"));
-    }
-    bench.append([{ kind: "experiment.held", entity: experimentId, data: { code, reason: "why", options: [] } }]);
-    return bench;
-  }
-
-  const pairs = holdCodes.flatMap((code) => offered[code].map((option) => [code, option] as const));
-
-  test.each(pairs)("for %s, `%s`, is accepted and leaves the hold [F05]", (code, option) => {
-    const bench = heldFor(code);
-    bench.append(found(commands[option])(bench));
-    expect(bench.experiment.state).not.toBe("held");
-    expect(bench.experiment.hold).toBeNull();
-  });
-
-  test("by the rules themselves is made of these commands only", () => {
-    const tallies = [
-      { ...emptyTally(), held: 1 },
-      { ...emptyTally(), failed: 2, invalid: 1, cancelled: 1 },
-    ];
-    for (const tally of tallies) {
-      const step = nextExperimentStep(new PaperBench().experiment, { tally, measurements: [] });
-      const [event] = step.do === "append" ? step.events : [];
-      if (event?.kind !== "experiment.held") throw new Error("nothing is held");
-      const options = event.data.options.map((option) => option.replace("paper@1", "NAME"));
-      expect(options.filter((option) => !looking.includes(option)).toSorted()).toEqual(
-        offered[event.data.code].toSorted(),
-      );
-    }
-  });
-
-  test.each(["runs-failed", "checks-failed"] as const)(
-    "for %s is asked for by name: a bare release is refused",
-    (code) => {
-      const bench = heldFor(code);
-      const refused = () => person.releaseExperiment(bench.experiment, [], release());
-      expect(refused).toThrow(
-        expect.objectContaining({ code: "not-possible", next: expect.stringContaining("--without-failed") as string }),
-      );
-    },
-  );
-
-  test("for a budget is more budget: a bare release is refused [budget.held]", () => {
-    const bench = heldFor("budget");
-    expect(() => person.releaseExperiment(bench.experiment, [], release())).toThrow(RigorError);
-    bench.append(person.releaseExperiment(bench.experiment, [], release({ budget: { wall: 9, gpu_hours: 1 } })));
-    expect(bench.experiment.budget).toEqual({ wall: 9, gpu_hours: 1 });
-  });
-});
-
 describe("what a person may not do", () => {
   test("is said with the state and what to do instead", () => {
     const bench = new PaperBench();
@@ -460,9 +248,5 @@ describe("what a person may not do", () => {
     const decided = { ...bench.experiment, state: "decided" } as ExperimentRecord;
     expect(() => person.cancelExperiment(decided, [], "")).toThrow(/decided/);
     expect(() => person.holdExperiment(decided, "")).toThrow(/decided/);
-  });
-
-  test("is an error of its own kind, not one of the states", () => {
-    expect(new TransitionError("run", "x", "done", "held")).not.toBeInstanceOf(RigorError);
   });
 });

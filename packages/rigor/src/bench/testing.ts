@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { pino } from "pino";
+import { onTestFinished } from "vitest";
+import type { Executor } from "../compute/executors/executor.ts";
+import type { DomainEvent } from "../domain/events/registry.ts";
+import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
+import { scratchDirectory, scratchRepository, writeFiles } from "../provenance/scratch-repository.ts";
+import { openSqliteStore } from "../store/open.ts";
+import { DataDirectory, type Lab } from "./lab.ts";
+import { experimentById, runsOfExperiment } from "./queries.ts";
+import { resolveExperiment, type ResolvedExperiment } from "./resolve.ts";
+import { startExperiment, type Started } from "./start.ts";
+
+/** A bench for one test: a repository, a store on disk, and no machine. What jobs would do is told by the test. */
+export class TestBench {
+  readonly lab: Lab;
+  readonly repository: string;
+
+  static async open(): Promise<TestBench> {
+    const data = new DataDirectory(scratchDirectory());
+    const store = await openSqliteStore(data.database);
+    onTestFinished(() => store.close());
+    return new TestBench({ store, data, executor: noExecutor, log: pino({ level: "silent" }), version: "0.0.0" });
+  }
+
+  private constructor(lab: Lab) {
+    this.lab = lab;
+    this.repository = scratchRepository({ "run.sh": "true\n" });
+  }
+
+  get db() {
+    return this.lab.store.db;
+  }
+
+  /** Writes files; what is not committed is snapshotted. */
+  write(files: Record<string, string>): void {
+    writeFiles(this.repository, files);
+  }
+
+  async resolve(definition: Record<string, unknown>): Promise<ResolvedExperiment> {
+    // Every JSON document is YAML.
+    this.write({ "experiment.yaml": JSON.stringify({ ...small, ...definition }) });
+    return resolveExperiment({ file: join(this.repository, "experiment.yaml"), search_path: "/bin" }, this.lab.data);
+  }
+
+  async start(definition: Record<string, unknown> = {}): Promise<Started> {
+    return startExperiment(this.lab, "person:test", await this.resolve(definition));
+  }
+
+  experiment(id: string): Promise<ExperimentRecord> {
+    return experimentById(this.db, id);
+  }
+
+  runs(id: string): Promise<RunRecord[]> {
+    return runsOfExperiment(this.db, id);
+  }
+
+  append(...events: DomainEvent[]): Promise<void> {
+    return this.lab.store.transact("test", (transaction) => transaction.append(events));
+  }
+
+  /** What is written when a run starts. Returns the id of the attempt. */
+  async begin(run: RunRecord, gpus: string[] = []): Promise<string> {
+    const number = run.attempts + 1;
+    const id = `${run.id.slice(0, 16)}-${number}`;
+    const resources = { cpus: 1, gpus: gpus.length, gpu_memory: null, memory: null, time: null };
+    const where = { compute: "local", host: "h", directory: "/d", lease: { cpus: 1, memory: 0, gpus }, resources };
+    await this.append(
+      {
+        kind: "attempt.queued",
+        entity: id,
+        data: { run_id: run.id, experiment_id: run.experiment_id, number, ...where },
+      },
+      { kind: "attempt.submitted", entity: id, data: {} },
+    );
+    return id;
+  }
+
+  /** What is written when a run succeeds. */
+  async finish(
+    run: RunRecord,
+    metrics: Record<string, number>,
+    inputs_hash: string | null = null,
+    duration = 1,
+  ): Promise<void> {
+    const id = await this.begin(run);
+    const times = { started_at: null, finished_at: new Date().toISOString(), duration };
+    const ended = {
+      state: "succeeded" as const,
+      exit: { code: 0, signal: null },
+      category: null,
+      evidence: null,
+      ...times,
+    };
+    await this.append(
+      { kind: "attempt.finished", entity: id, data: ended },
+      { kind: "result.recorded", entity: id, data: { run_id: run.id, metrics, inputs_hash, artifacts: [] } },
+      { kind: "run.completed", entity: run.id, data: { attempt_id: id } },
+    );
+  }
+
+  /** Finishes every pending run with a loss that its arm and seed give. */
+  async finishAll(id: string, loss: (run: RunRecord) => number): Promise<void> {
+    for (const run of await this.runs(id)) if (run.state === "pending") await this.finish(run, { loss: loss(run) });
+  }
+}
+
+/** Code that is identified is `run.sh` alone, so that other files may change. */
+export const small = {
+  name: "small",
+  metrics: { loss: { goal: "minimize" } },
+  arms: { a: { role: "baseline" }, b: { role: "ours" } },
+  tasks: { t: {} },
+  seeds: [1, 2, 3],
+  code: ["run.sh"],
+  environment: { manager: "none" },
+  run: "sh run.sh {seed}",
+};
+
+export const rule = {
+  comparisons: [{ better: "b", than: "a", metric: "loss", test: "paired-t", alpha: 0.05 }],
+};
+
+/** Nothing that is tested with this bench asks the machine. */
+const noExecutor = new Proxy({} as Executor, {
+  get: (_, name) => {
+    throw new Error(`the executor was asked for ${String(name)}`);
+  },
+});
