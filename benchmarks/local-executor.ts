@@ -1,9 +1,3 @@
-/**
- * What one no-op job costs on this machine, from submission to its record, beside GNU parallel on the same work:
- * wall time, and the time of all processors, which other work on the machine disturbs less.
- *
- *     npx node benchmarks/local-executor.ts [jobs] [at a time] [MB that the process holds, as a daemon would]
- */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,15 +5,52 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { LocalExecutor } from "../packages/rigor/src/compute/executors/local.ts";
 import type { JobSpec } from "../packages/rigor/src/compute/job.ts";
+import { defineBenchmark } from "./support/benchmark.ts";
 
-const jobs = Number(process.argv[2] ?? 200);
-const atOnce = Number(process.argv[3] ?? 2);
-// Nothing is removed before the end: ext4 passes over each recently freed inode when it makes a file, which costs up to
-// a millisecond per file after a large removal in the same part of the disk.
-const place = mkdtempSync(join(process.env["RIGOR_BENCHMARK_DIRECTORY"] ?? tmpdir(), "rigor-benchmark-"));
-const ballast = Array.from({ length: Number(process.argv[4] ?? 100) }, () => Buffer.alloc(1024 * 1024, 1));
+const jobs = 200;
+const atOnce = 2;
+const rounds = 5;
+/** A process that forks pays for its memory: this one holds as much as a daemon would. */
+const heldMegabytes = 100;
 
-async function perJob(launcher: "starter" | "spawn", command: JobSpec["command"]): Promise<number> {
+export const benchmark = defineBenchmark({
+  title: `${jobs} no-op jobs of the local executor alone, ${atOnce} at a time, from submission to record; wall time per job`,
+  measures: {
+    parallel: { what: "GNU parallel with a job log", unit: "ms" },
+    words: { what: "started by a shell of its own, argument list", unit: "ms" },
+    text: { what: "started by a shell of its own, shell string", unit: "ms" },
+    spawn: { what: "started by Node, argument list", unit: "ms" },
+    wordsToParallel: { what: "started by a shell of its own / GNU parallel", unit: "x", goal: { below: 2 } },
+  },
+  async run(record, note) {
+    const ballast = Array.from({ length: heldMegabytes }, () => Buffer.alloc(1024 * 1024, 1));
+    // Nothing is removed before the end: ext4 passes over each recently freed inode when it makes a file, which costs
+    // up to a millisecond per file after a large removal in the same part of the disk.
+    const place = mkdtempSync(join(process.env["RIGOR_BENCHMARK_DIRECTORY"] ?? tmpdir(), "rigor-executor-"));
+    // Jobs and their executor do not keep a process alive: they may outlive it.
+    const alive = setInterval(() => {}, 1000);
+    try {
+      for (let round = 0; round < rounds; round++) {
+        const parallel = runParallel(place);
+        const words = await perJob(place, "starter", ["true"]);
+        record("words", words);
+        record("text", await perJob(place, "starter", "true"));
+        record("spawn", await perJob(place, "spawn", ["true"]));
+        if (parallel === null) note("GNU parallel is not installed");
+        else {
+          record("parallel", parallel);
+          record("wordsToParallel", words / parallel);
+        }
+      }
+    } finally {
+      clearInterval(alive);
+      rmSync(place, { recursive: true });
+      ballast.length = 0;
+    }
+  },
+});
+
+async function perJob(place: string, launcher: "starter" | "spawn", command: JobSpec["command"]): Promise<number> {
   const dataDirectory = mkdtempSync(join(place, "data-"));
   const executor = new LocalExecutor({ dataDirectory, launcher });
   const begun = performance.now();
@@ -60,33 +91,10 @@ async function perJob(launcher: "starter" | "spawn", command: JobSpec["command"]
   return took;
 }
 
-function parallel(): number | null {
+function runParallel(place: string): number | null {
   const input = Array.from({ length: jobs }, (_, index) => index).join("\n");
   const begun = performance.now();
   const log = join(place, `parallel-${begun}.log`);
   const ended = spawnSync("parallel", ["-j", String(atOnce), "--tmpdir", place, "--joblog", log, "true"], { input });
   return ended.status === 0 ? (performance.now() - begun) / jobs : null;
 }
-
-/** The best of several rounds, taken in turn, because other work on the machine disturbs all of them. */
-const rounds = 5;
-const candidates: Record<string, () => Promise<number | null> | number | null> = {
-  "GNU parallel with a job log": parallel,
-  "starter, argument list": () => perJob("starter", ["true"]),
-  "starter, shell string": () => perJob("starter", "true"),
-  "spawn, argument list": () => perJob("spawn", ["true"]),
-};
-
-// Jobs and their executor do not keep a process alive: they may outlive it.
-const alive = setInterval(() => {}, 1000);
-const best = new Map<string, number>();
-for (let round = 0; round < rounds; round++) {
-  for (const [name, measure] of Object.entries(candidates)) {
-    const took = await measure();
-    if (took !== null) best.set(name, Math.min(took, best.get(name) ?? Number.POSITIVE_INFINITY));
-  }
-}
-console.log(`${jobs} no-op jobs, ${atOnce} at a time, ${ballast.length} MB held, best of ${rounds}`);
-for (const [name, took] of best) console.log(`${name.padEnd(30)} ${took.toFixed(2)} ms per job`);
-rmSync(place, { recursive: true });
-clearInterval(alive);

@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { pino } from "pino";
+import { DataDirectory, type Lab } from "../../packages/rigor/src/bench/lab.ts";
+import { experimentById, runsOfExperiment } from "../../packages/rigor/src/bench/queries.ts";
+import { resolveExperiment } from "../../packages/rigor/src/bench/resolve.ts";
+import { startExperiment } from "../../packages/rigor/src/bench/start.ts";
+import { LocalExecutor } from "../../packages/rigor/src/compute/executors/local.ts";
+import type { DomainEvent } from "../../packages/rigor/src/domain/events/registry.ts";
+import type { ExperimentRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
+import { openSqliteStore } from "../../packages/rigor/src/store/open.ts";
+import type { Laboratory } from "./laboratory.ts";
+
+const runsPerTurn = 1_000;
+
+/** Works with the parts of a laboratory in this process; no daemon may run. */
+export async function withLab<Value>(laboratory: Laboratory, work: (lab: Lab) => Promise<Value>): Promise<Value> {
+  const data = new DataDirectory(laboratory.home);
+  const store = await openSqliteStore(data.database);
+  const executor = new LocalExecutor({ dataDirectory: data.root });
+  try {
+    return await work({ store, data, executor, log: pino({ enabled: false }), version: "benchmark" });
+  } finally {
+    await executor.close();
+    await store.close();
+  }
+}
+
+/** Starts an experiment in the log alone: its runs wait. */
+export async function createRuns(lab: Lab, laboratory: Laboratory, file: string): Promise<ExperimentRecord> {
+  const request = { file: join(laboratory.repository, file), search_path: process.env["PATH"] ?? "" };
+  const { experiment_id } = await startExperiment(lab, "benchmark", await resolveExperiment(request, lab.data));
+  return experimentById(lab.store.db, experiment_id);
+}
+
+/** Records for every waiting run of an experiment what a successful attempt on one host leaves in the log. */
+export async function completeRuns(lab: Lab, experiment: ExperimentRecord): Promise<void> {
+  const runs = await runsOfExperiment(lab.store.db, experiment.id, ["pending"]);
+  for (let start = 0; start < runs.length; start += runsPerTurn) {
+    const events = runs
+      .slice(start, start + runsPerTurn)
+      .flatMap((run, index) => completed(experiment, run, start + index));
+    await lab.store.transact("benchmark", (transaction) => transaction.append(events));
+  }
+}
+
+function completed(experiment: ExperimentRecord, run: RunRecord, value: number): DomainEvent[] {
+  const entity = `${run.id.slice(0, 16)}-1`;
+  const at = new Date().toISOString();
+  return [
+    {
+      kind: "attempt.queued",
+      entity,
+      data: {
+        run_id: run.id,
+        experiment_id: experiment.id,
+        number: 1,
+        compute: "local",
+        host: "simulated",
+        directory: `/data/attempts/${entity}`,
+        lease: { cpus: 1, memory: 1e6, gpus: [] },
+        resources: experiment.definition.resources,
+      },
+    },
+    { kind: "attempt.submitted", entity, data: {} },
+    { kind: "attempt.started", entity, data: { process: { pid: 4_000, started: "12345" }, started_at: at } },
+    {
+      kind: "attempt.finished",
+      entity,
+      data: {
+        state: "succeeded",
+        exit: { code: 0, signal: null },
+        category: null,
+        evidence: null,
+        started_at: at,
+        finished_at: at,
+        duration: 1.5,
+      },
+    },
+    {
+      kind: "result.recorded",
+      entity,
+      data: { run_id: run.id, metrics: { value: value + 0.5 }, inputs_hash: null, artifacts: [] },
+    },
+    { kind: "run.completed", entity: run.id, data: { attempt_id: entity } },
+  ];
+}
