@@ -24,7 +24,10 @@ async function refused(content: string, status: number, ...words: (string | RegE
   for (const command of ["plan", "run"]) {
     expectRefusal(await lab.rigor(command, "bad.yaml"), status, ...words);
   }
-  const { error } = await lab.json<{ error: { code: string; message: string; next: string | null } }>("run", "bad.yaml");
+  const { error } = await lab.json<{ error: { code: string; message: string; next: string | null } }>(
+    "run",
+    "bad.yaml",
+  );
   expect(error).toEqual({ code: expect.any(String), message: expect.any(String), next: expect.any(String) });
   expect(lab.state()).toEqual(before);
 }
@@ -52,7 +55,11 @@ describe("an experiment file [file.bad-input] [cli.no-stack]", () => {
   test("that is empty says so", () => refused("", 2, /bad\.yaml:1:1: .*empty/));
 
   test("names an input that is missing", () =>
-    refused(experiment({ inputs: { corpus: { path: "data/corpus.txt" } } }), 2, /input corpus is missing.*data\/corpus\.txt/));
+    refused(
+      experiment({ inputs: { corpus: { path: "data/corpus.txt" } } }),
+      2,
+      /input corpus is missing.*data\/corpus\.txt/,
+    ));
 
   test("names a lock that is missing", () =>
     refused(experiment({ environment: { manager: "pip" } }), 2, "requirements.txt is not in commit", "Add the file"));
@@ -60,8 +67,7 @@ describe("an experiment file [file.bad-input] [cli.no-stack]", () => {
   test("names code that is missing", () =>
     refused(experiment({ code: ["src/train.py"] }), 2, "src/train.py is not in commit"));
 
-  test("names compute that rigor.yaml lacks", () =>
-    refused(experiment({ compute: ["cluster"] }), 2, "cluster"));
+  test("names compute that rigor.yaml lacks", () => refused(experiment({ compute: ["cluster"] }), 2, "cluster"));
 
   test("has a placeholder that leads nowhere", () =>
     refused(experiment({ run: "sh run.sh {parameters.rate}" }), 2, /bad\.yaml:\d+:\d+: .*parameters\.rate/));
@@ -81,7 +87,10 @@ describe("a million runs [file.too-many-runs]", () => {
   });
 
   test("a limit holds below, and can be raised for one call", async () => {
-    lab.write({ "rigor.yaml": "limits: { max_runs: 4 }\n", "some.yaml": experiment({ name: "some", seeds: { count: 3 } }) });
+    lab.write({
+      "rigor.yaml": "limits: { max_runs: 4 }\n",
+      "some.yaml": experiment({ name: "some", seeds: { count: 3 } }),
+    });
     expectRefusal(await lab.rigor("plan", "some.yaml"), 2, "asks for 6 runs; the limit is 4");
     expectRefusal(await lab.rigor("plan", "some.yaml", "--max-runs", "5"), 2, "the limit is 5");
     const raised = await lab.rigor("plan", "some.yaml", "--max-runs", "6");
@@ -140,7 +149,17 @@ describe("a repository", () => {
     const inner = join(lab.repository, "vendor/inner");
     await lab.program("git", ["-C", inner, "init", "--quiet"]);
     await lab.program("git", ["-C", inner, "add", "."]);
-    await lab.program("git", ["-C", inner, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "x"]);
+    await lab.program("git", [
+      "-C",
+      inner,
+      "-c",
+      "user.name=T",
+      "-c",
+      "user.email=t@example.org",
+      "commit",
+      "-qm",
+      "x",
+    ]);
     const answer = await lab.rigor("run", "bad.yaml");
     rmSync(join(lab.repository, "vendor"), { recursive: true });
     expectRefusal(answer, 2, "vendor/inner", /submodule|repository/);
@@ -164,7 +183,12 @@ test("asking for what the machine lacks is refused at once: a GPU, or too many C
   lab.write({ "gpu.yaml": experiment({ name: "gpu", resources: { gpus: 64 } }) });
   lab.write({ "cpu.yaml": experiment({ name: "cpu", resources: { cpus: 100_000 } }) });
   before = lab.state();
-  expectRefusal(await lab.rigor("run", "gpu.yaml"), 2, /can never start .* needs 64 GPUs; the host has \d+/, "`resources`");
+  expectRefusal(
+    await lab.rigor("run", "gpu.yaml"),
+    2,
+    /can never start .* needs 64 GPUs; the host has \d+/,
+    "`resources`",
+  );
   expectRefusal(await lab.rigor("run", "cpu.yaml"), 2, /can never start .* needs 100000 CPUs; the host has \d+/);
   expect(lab.state().events).toBe(before.events);
   expect((await lab.rigor("plan", "gpu.yaml")).stdout).toMatch(/compute +local on .*: needs 64 GPUs/);

@@ -11,14 +11,14 @@ case $RIGOR_ARM in
   missing) exit 0 ;;
   empty) : > "$out" ;;
   huge) head -c 20000000 /dev/zero | tr '\\0' ' ' > "$out" ;;
-  not-json) echo 'loss = 3' > "$out" ;;
+  not-json) printf 'loss = 3' > "$out" ;;
   nan) echo '{"metrics": {"loss": NaN, "accuracy": 0.5}}' > "$out" ;;
   lacks) echo '{"metrics": {"loss": 1.5}}' > "$out" ;;
   out-of-range) echo '{"metrics": {"loss": 1.5, "accuracy": 93.4}}' > "$out" ;;
   zero) echo '{"metrics": {"loss": 1.5, "accuracy": 0}}' > "$out" ;;
   text) echo '{"metrics": {"loss": "1.5", "accuracy": 0.5}}' > "$out" ;;
   no-artifact) echo '{"metrics": {"loss": 1.5, "accuracy": 0.5}}' > "$out"; exit 0 ;;
-  no-module) python3 -c 'import numpyy' ;;
+  no-module) exec python3 -c 'import numpyy' ;;
   memory) echo 'step 10' >&2; echo 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB' >&2; exit 1 ;;
   killed) kill -9 $$ ;;
   status) echo 'last words'; exit 3 ;;
@@ -58,10 +58,10 @@ describe("a run that exits with status 0 [F12] [job.bad-result] [checks.run] [ch
     ["not-json", "failed", "bad-result", /result\.json is not JSON: .+/],
     ["nan", "failed", "non-finite", "result.json: the metric loss is NaN, not a finite number."],
     ["text", "failed", "bad-result", 'result.json: the metric loss is "1.5", not a number.'],
-    ["lacks", "invalid", "metric-missing", /accuracy/],
-    ["out-of-range", "invalid", "metric-range", /accuracy.*93\.4.*0.*1/],
-    ["zero", "invalid", "metric-zero", /accuracy.*0/],
-    ["no-artifact", "invalid", "artifact-missing", /model\.bin/],
+    ["lacks", "invalid", "metrics-present", /accuracy/],
+    ["out-of-range", "invalid", "metrics-in-range", /accuracy.*93\.4.*0.*1/],
+    ["zero", "invalid", "metrics-not-zero", /accuracy.*0/],
+    ["no-artifact", "invalid", "artifacts-present", /model\.bin/],
   ])("and whose result is %s is %s: %s", async (arm, state, code, message) => {
     const run = runs.get(arm);
     expect(run).toMatchObject({ state, attempts: 1, metrics: null });
@@ -77,7 +77,7 @@ describe("a run that fails [job.category]", () => {
   test.each<[string, string, string | RegExp]>([
     ["no-module", "missing-module", "ModuleNotFoundError: No module named 'numpyy'"],
     ["memory", "out-of-memory-gpu", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"],
-    ["killed", "out-of-memory-host", /SIGKILL/],
+    ["killed", "out-of-memory-host", /Killed|SIGKILL/],
     ["status", "unknown", "last words"],
   ])("for %s has the category %s and the line that shows it", async (arm, category, evidence) => {
     const run = runs.get(arm);
@@ -92,7 +92,12 @@ describe("a run that fails [job.category]", () => {
 test("the experiment is held with what can be done, and its exit status is 1 [cli.exit-codes]", () => {
   expect(ended.status, ended.text).toBe(1);
   expect(ended.stdout).toContain(`Held now: ${arms.length} runs have no valid result (10 failed, 4 invalid)`);
-  for (const way of ["list ways@1 --failed", "rerun ways@1 --failed", "release ways@1 --without-failed", "cancel ways@1"]) {
+  for (const way of [
+    "list ways@1 --failed",
+    "rerun ways@1 --failed",
+    "release ways@1 --without-failed",
+    "cancel ways@1",
+  ]) {
     expect(ended.stdout).toContain(`  rigor ${way}`);
   }
   // While it runs, the first failures are named with the command that shows more.
@@ -101,7 +106,9 @@ test("the experiment is held with what can be done, and its exit status is 1 [cl
 
 test("list --failed and --invalid show each run with its reason", async () => {
   const failed = await lab.rigor("list", "ways", "--failed");
-  expect(failed.stdout).toMatch(/^\w{10} +missing +only +1 +failed .*bad-result: The run wrote no result\.json to RIGOR_OUTPUT\.$/m);
+  expect(failed.stdout).toMatch(
+    /^\w{10} +missing +only +1 +failed .*bad-result: The run wrote no result\.json to RIGOR_OUTPUT\.$/m,
+  );
   expect(failed.stdout).not.toContain("out-of-range");
   expect((await lab.runs("ways", "--failed")).length).toBe(10);
   expect((await lab.runs("--invalid")).map(({ arm }) => arm).toSorted()).toEqual(
@@ -115,7 +122,10 @@ test("every attempt has a manifest, also one that failed [provenance.manifest] [
   for (const { id, arm } of runs.values()) {
     const { attempt_list: attempts } = await lab.json<{ attempt_list: { directory: string }[] }>("show", id);
     const [attempt] = attempts;
-    const manifest = JSON.parse(readFileSync(join(attempt?.directory ?? "", "manifest.json"), "utf8")) as Record<string, unknown>;
+    const manifest = JSON.parse(readFileSync(join(attempt?.directory ?? "", "manifest.json"), "utf8")) as Record<
+      string,
+      unknown
+    >;
     expect(JSON.stringify(manifest), arm).toContain("ways.sh");
   }
 }, 60_000);
@@ -173,7 +183,13 @@ for (let i = 0; i < ${bytes / 1000}; i++) for (let at = 0; at < 1000; ) at += wr
 for (let i = 0; i < 1000; i++) console.error("line " + i + " äöü");
 writeFileSync(process.env.RIGOR_OUTPUT + "/result.json", JSON.stringify({ metrics: { loss: 1 } }));
 `,
-      "noisy.yaml": experiment({ name: "noisy", arms: { one: {} }, seeds: [1], code: ["noisy.mjs"], run: "node noisy.mjs" }),
+      "noisy.yaml": experiment({
+        name: "noisy",
+        arms: { one: {} },
+        seeds: [1],
+        code: ["noisy.mjs"],
+        run: "node noisy.mjs",
+      }),
     });
     const answer = await lab.rigor("run", "noisy.yaml");
     expect(answer.status, answer.text).toBe(0);
@@ -193,7 +209,12 @@ writeFileSync(process.env.RIGOR_OUTPUT + "/result.json", JSON.stringify({ metric
 
   test("end quietly when the reader has enough", async () => {
     const [run] = await lab.runs("noisy");
-    const cut = await lab.program("bash", ["-c", `set -o pipefail; "$0" "$1" logs ${run?.id} --stderr | head -n 1`, process.execPath, lab.launcher]);
+    const cut = await lab.program("bash", [
+      "-c",
+      `set -o pipefail; "$0" "$1" logs ${run?.id} --stderr | head -n 1`,
+      process.execPath,
+      lab.launcher,
+    ]);
     expect(cut.text).toBe("line 0 äöü\n");
   });
 
@@ -209,13 +230,22 @@ writeFileSync(process.env.RIGOR_OUTPUT + "/result.json", JSON.stringify({ metric
 if [ "$RIGOR_ATTEMPT" = 1 ]; then echo 'OSError: [Errno 28] No space left on device' >&2; exit 1; fi
 echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
 `,
-      "flaky.yaml": experiment({ name: "flaky", arms: { one: {} }, seeds: [7], code: ["flaky.sh"], run: "sh flaky.sh {seed}" }),
+      "flaky.yaml": experiment({
+        name: "flaky",
+        arms: { one: {} },
+        seeds: [7],
+        code: ["flaky.sh"],
+        run: "sh flaky.sh {seed}",
+      }),
     });
     await lab.rigor("run", "flaky.yaml", "--detach");
     const [run] = await lab.runs("flaky");
     const id = run?.id ?? "";
     const following = lab.start(["logs", id, "-f"]);
-    await until("the first attempt to end", async () => (await lab.runs("flaky"))[0]?.attempts === 1 && (await lab.runs("flaky"))[0]?.state === "pending");
+    await until("the first attempt to end", async () => {
+      const [first] = await lab.runs("flaky");
+      return first?.attempts === 1 && first.state === "pending";
+    });
     // Files that change between the attempts do not change the second one.
     lab.write({ "flaky.sh": "exit 9\n" });
     const waiting = await lab.rigor("show", id);
@@ -238,7 +268,9 @@ echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
       ({ directory }) => JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8")) as Record<string, unknown>,
     );
     expect(manifests[1]?.["command"]).toEqual(manifests[0]?.["command"]);
-    expect(JSON.stringify(manifests[1]?.["code"] ?? manifests[1]?.["source"])).toBe(JSON.stringify(manifests[0]?.["code"] ?? manifests[0]?.["source"]));
+    expect(JSON.stringify(manifests[1]?.["code"] ?? manifests[1]?.["source"])).toBe(
+      JSON.stringify(manifests[0]?.["code"] ?? manifests[0]?.["source"]),
+    );
     expect((await lab.rigor("logs", id, "--attempt", "1")).stdout).toBe("attempt 1 with 7\n");
   }, 60_000);
 });

@@ -50,7 +50,9 @@ export class UserLab {
   constructor(name = "repository") {
     this.repository = join(this.directory, name);
     mkdirSync(this.repository);
-    const inherited = Object.entries(process.env).filter(([key]) => !/^(RIGOR_|VITEST|NODE_OPTIONS$|NO_COLOR|FORCE_COLOR)/.test(key));
+    const inherited = Object.entries(process.env).filter(
+      ([key]) => !/^(RIGOR_|VITEST|NODE_OPTIONS$|NO_COLOR|FORCE_COLOR)/.test(key),
+    );
     this.environment = { ...Object.fromEntries(inherited), RIGOR_HOME: this.home, TZ: "UTC" };
   }
 
@@ -140,7 +142,9 @@ export class UserLab {
   state(): { events: number; files: string[]; refs: string; tree: string } {
     return {
       events: this.#position(),
-      files: readdirSync(this.home).filter((name) => !name.startsWith("rigor.sqlite-")).toSorted(),
+      files: readdirSync(this.home)
+        .filter((name) => !name.startsWith("rigor.sqlite-"))
+        .toSorted(),
       refs: existsSync(join(this.repository, ".git")) ? this.git("for-each-ref") : "",
       tree: existsSync(join(this.repository, ".git")) ? this.git("status", "--porcelain") : "",
     };
@@ -162,7 +166,7 @@ export class UserLab {
     const pid = this.daemonPid();
     try {
       if (pid !== null && isAlive(pid)) {
-        await this.#cancelEverything();
+        await this.cancelAll();
         await endProcess(pid);
       }
     } finally {
@@ -171,7 +175,8 @@ export class UserLab {
     }
   }
 
-  async #cancelEverything(): Promise<void> {
+  /** Cancels what is under way or waits, and lets its jobs end. */
+  async cancelAll(): Promise<void> {
     const { experiments } = await this.json<{ experiments: { id: string; state: string }[] }>("list");
     const open = experiments.filter(({ state }) => state === "running" || state === "held");
     for (const { id } of open) await this.rigor("cancel", id);
@@ -230,10 +235,10 @@ export function experiment(changes: Readonly<Record<string, unknown>> = {}): str
 /** A rule that the arm `two` is better on `loss`. */
 export const rule = { comparisons: [{ better: "two", than: "one", metric: "loss" }] };
 
-/** Arm one has a loss near 5, arm two one near 3, with different seeds apart. */
+/** Arm one has a loss near 5, arm two one near 3; seeds are apart, and differ in how far. */
 export const script = `set -eu
-case $RIGOR_ARM in one) base=5 ;; *) base=3 ;; esac
-printf '{"metrics": {"loss": %s.%s%s}}' "$base" "$RIGOR_SEED" "$RIGOR_SEED" > "$RIGOR_OUTPUT/result.json"
+case $RIGOR_ARM in one) loss=5.$RIGOR_SEED ;; *) loss=3.$(((RIGOR_SEED * 7 + 3) % 10)) ;; esac
+printf '{"metrics": {"loss": %s1}}' "$loss" > "$RIGOR_OUTPUT/result.json"
 echo "$RIGOR_ARM on $RIGOR_TASK with seed $RIGOR_SEED"
 `;
 

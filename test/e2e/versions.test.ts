@@ -1,0 +1,108 @@
+/** What is shared, what is stale, and what a changed rule means. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { experiment, rule, script, UserLab } from "./lab.ts";
+
+let lab: UserLab;
+
+beforeAll(() => {
+  lab = new UserLab().init();
+  lab.commit({ "run.sh": script });
+});
+afterAll(() => lab.close());
+
+const file = (name: string, changes: Record<string, unknown> = {}) =>
+  lab.write({
+    [`${name}.yaml`]: experiment({ name, code: ["run.sh"], seeds: { count: 4 }, decision: rule, ...changes }),
+  });
+
+async function run(name: string) {
+  const answer = await lab.rigor("run", `${name}.yaml`);
+  expect(answer.status, answer.text).toBe(0);
+  return answer;
+}
+
+test("a first run says what it does, how far it is, and what came out [cli.progress]", async () => {
+  file("first");
+  const { stdout, stderr } = await run("first");
+  expect(stdout).toMatch(/^first: 8 runs = 2 arms x 1 task x 4 seeds; 8 to do\n {2}code +commit \w{10}/);
+  expect(stderr).toMatch(/^first@1: first version of this experiment\n/);
+  expect(stderr).toMatch(/^[1-8]\/8 runs \(\d+ %\), .*\/(s|min|h), /m);
+  expect(stderr).toMatch(/^8 runs in \d/m);
+  expect(stdout).toMatch(
+    /^loss \(lower is better\): mean ± half of the 95 % interval over 4 seeds\n +arm +only\n +one +5\.\d+ ± \d\.\d+\n +two +3\.\d+ ± \d\.\d+ \*$/m,
+  );
+  expect(stdout).toMatch(
+    /supported: two better than one on loss, all tasks \(paired t test\)\n +effect \d.*95% interval .*, adjusted p .*, 4 pairs/,
+  );
+  expect(stdout).toContain(
+    "Decision: supported. 1 comparison: 1 supported.\n  The rule was fixed before any result was known.",
+  );
+  expect(stdout).toMatch(
+    /Where everything lies\n +file +first\.yaml\n +code +commit \w{10} in .*\n +attempts +.*attempts\n/,
+  );
+});
+
+test("a second call says at once that all is done, and starts nothing [start.second-call]", async () => {
+  const before = lab.state().events;
+  const begun = performance.now();
+  const { stdout, stderr } = await run("first");
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  expect(stdout).toMatch(/^first: all 8 runs are done already/);
+  expect(stderr).toContain("first@1 is decided already: same plan, code, environment and inputs");
+  expect(stdout).toContain("Decision: supported");
+  expect(lab.state().events).toBe(before);
+});
+
+test("another experiment shares equal runs, and a new seed runs only what is new [identity.shared]", async () => {
+  file("second", { seeds: { count: 5 } });
+  const { stdout } = await run("second");
+  expect(stdout).toMatch(/^second: 10 runs = .*; 8 done already, 2 to do$/m);
+  const runs = await lab.runs("second");
+  expect(runs.every(({ attempts }) => attempts === 1)).toBe(true);
+  const first = await lab.runs("first");
+  expect(
+    runs
+      .filter(({ seed }) => seed < 4)
+      .map(({ id }) => id)
+      .toSorted(),
+  ).toEqual(first.map(({ id }) => id).toSorted());
+  const shown = await lab.rigor("show", first[0]?.id ?? "");
+  expect(shown.stdout).toMatch(/experiment +second@1, shared with first@1/);
+});
+
+test("a rule that changes after results are known is a new version, and the decision says so [F54]", async () => {
+  file("first", { decision: { comparisons: [{ ...rule.comparisons[0], min_effect: 0.5 }] } });
+  const { stdout, stderr } = await run("first");
+  expect(stderr).toContain("first@2: the plan changed since first@1");
+  expect(stdout).toContain("first: all 8 runs are done already");
+  expect(stdout).toMatch(/not (pre-?registered|fixed before)|after .*results? .*known/i);
+  expect(stdout).not.toContain("The rule was fixed before any result was known");
+  const earlier = await lab.rigor("results", "first@1");
+  expect(earlier.stdout).toContain("The rule was fixed before any result was known");
+});
+
+test("a change of other files leaves results as they are", async () => {
+  lab.write({ "notes.md": "Nothing that a run reads.\n" });
+  expect((await lab.rigor("list", "--stale")).stdout).toBe("No run fits.\n");
+  expect((await lab.rigor("rerun", "--stale")).stdout).toBe("No run is stale.\n");
+});
+
+test("when code changes, results are stale, and rerun --stale runs them anew as a new version [identity.stale] [F06]", async () => {
+  lab.write({ "run.sh": `${script}# a fix\n` });
+  const stale = await lab.rigor("list", "first", "--stale");
+  expect(stale.stdout.match(/done, stale/g)).toHaveLength(8);
+  const again = await lab.rigor("rerun", "first", "--stale");
+  expect(again.stdout).toBe("first@3: the code changed since first@2\n");
+  await run("first");
+  expect((await lab.runs("first", "--stale")).length).toBe(0);
+  const fresh = await lab.runs("first");
+  const old = await lab.runs("first@1");
+  expect(fresh.every(({ state }) => state === "done")).toBe(true);
+  expect(old.every(({ state }) => state === "done")).toBe(true);
+  expect(fresh.map(({ id }) => id).some((id) => old.some((one) => one.id === id))).toBe(false);
+
+  expect((await lab.rigor("list")).stdout).not.toContain("first@1");
+  expect((await lab.rigor("list", "--archived")).stdout).toMatch(/^first@1 +archived /m);
+  expect((await lab.rigor("show", "first@1")).stdout).toMatch(/^first@1 +archived/);
+  expect((await lab.rigor("results", "first@2")).stdout).toContain("first@2");
+});
