@@ -69,6 +69,24 @@ export async function runById(db: Db, id: string): Promise<RunRecord> {
   return decodeRow("runs", row);
 }
 
+/** Runs of the experiments' final stages that have given a result, whatever became of it. */
+export async function judgedRuns(db: Db, experiments: readonly Pick<ExperimentRecord, "id">[]): Promise<Set<string>> {
+  if (experiments.length === 0) return new Set();
+  const rows = await db
+    .selectFrom("placements")
+    .innerJoin("results", "results.run_id", "placements.run_id")
+    .select("placements.run_id")
+    .distinct()
+    .where(
+      "placements.experiment_id",
+      "in",
+      experiments.map((one) => one.id),
+    )
+    .where("placements.in_final_stage", "=", 1)
+    .execute();
+  return new Set(rows.map((row) => row.run_id));
+}
+
 export async function placementsOfRun(db: Db, runId: string): Promise<PlacementRecord[]> {
   const rows = await db.selectFrom("placements").selectAll().where("run_id", "=", runId).execute();
   return rows.map((row) => decodeRow("placements", row));

@@ -123,6 +123,20 @@ test("a rule that was fixed in time stays pre-registered when seeds are added [F
   expect((await bench.experiment(third.experiment_id)).foreknowledge.preregistered).toBe(false);
 });
 
+test("an edit of the code does not make a new rule look as if it had been fixed in time [F54]", async () => {
+  const bench = await TestBench.open();
+  const first = await bench.start({ decision: rule });
+  await bench.finishAll(first.experiment_id, (run) => run.seed);
+  bench.write({ "run.sh": "echo another\n" });
+  const same = await bench.start({ decision: rule });
+  expect((await bench.experiment(same.experiment_id)).foreknowledge.preregistered).toBe(true);
+  const other = await bench.start({ decision: { comparisons: [{ ...rule.comparisons[0], min_effect: 0.1 }] } });
+  expect((await bench.experiment(other.experiment_id)).foreknowledge).toMatchObject({
+    known_results: 6,
+    preregistered: false,
+  });
+});
+
 test("results that were revoked were known all the same [F54]", async () => {
   const bench = await TestBench.open();
   const first = await bench.start({ seeds: [1] });

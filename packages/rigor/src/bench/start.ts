@@ -8,7 +8,7 @@ import { keepCommit } from "../provenance/snapshot.ts";
 import { ruleHash } from "../statistics/decision.ts";
 import type { Transaction } from "../store/store.ts";
 import type { Lab } from "./lab.ts";
-import { experimentsNamed, runsOfExperiment, runStates } from "./queries.ts";
+import { experimentsNamed, judgedRuns, runsOfExperiment, runStates } from "./queries.ts";
 import { fingerprint, type ResolvedExperiment } from "./resolve.ts";
 
 export interface Started {
@@ -72,7 +72,11 @@ async function create(
       inputs,
       search_path,
       total_runs: runs.length,
-      foreknowledge: foreknowledge(resolved, states, earlier),
+      foreknowledge: foreknowledge(
+        resolved,
+        earlier,
+        knownRuns(resolved, states).union(await judgedRuns(transaction.db, earlier)),
+      ),
     },
   };
   const superseded = earlier.filter((one) => one.state !== "archived");
@@ -117,22 +121,26 @@ function cancelledRuns(resolved: ResolvedExperiment, states: Map<string, RunStat
     .map(({ key }): DomainEvent => ({ kind: "run.requeued", entity: key, data: { reason: "asked for again" } }));
 }
 
+/** Runs of the final stage that have given a result. One that was revoked was known all the same. */
+function knownRuns({ definition, runs }: ResolvedExperiment, states: Map<string, RunState>): Set<string> {
+  const finalStage = definition.stages.length - 1;
+  const known = runs.filter(({ key, stages }) => {
+    const state = states.get(key);
+    return stages.includes(finalStage) && (state === "done" || state === "invalid");
+  });
+  return new Set(known.map(({ key }) => key));
+}
+
 /**
  * What was known when the rule was fixed. A rule that an earlier version had, and that was fixed before its results,
- * stays pre-registered: running more seeds or newer code does not change it.
+ * stays pre-registered: running more seeds or newer code does not change it. Results of earlier versions count as
+ * known also where the code has changed since, or any edit of the code would make a new rule look registered.
  */
 function foreknowledge(
-  resolved: ResolvedExperiment,
-  states: Map<string, RunState>,
+  { definition }: ResolvedExperiment,
   earlier: readonly ExperimentRecord[],
+  known: ReadonlySet<string>,
 ): Foreknowledge {
-  const { definition, runs } = resolved;
-  const finalStage = definition.stages.length - 1;
-  // A result that was revoked was known all the same.
-  const known = runs.filter((run) => {
-    const state = states.get(run.key);
-    return run.stages.includes(finalStage) && (state === "done" || state === "invalid");
-  }).length;
   const latest = earlier.toSorted((a, b) => b.version - a.version)[0];
   const rule = definition.decision === null ? null : ruleHash(definition);
   const fixedBefore = earlier.some(
@@ -143,8 +151,8 @@ function foreknowledge(
       ruleHash(one.definition) === rule,
   );
   return {
-    known_results: known,
-    preregistered: known === 0 || fixedBefore,
+    known_results: known.size,
+    preregistered: known.size === 0 || fixedBefore,
     predecessor: latest === undefined ? null : reference(latest),
   };
 }

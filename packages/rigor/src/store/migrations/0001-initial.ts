@@ -125,6 +125,8 @@ export async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): P
     .addColumn("recorded_at", text, (column) => column.notNull())
     .execute();
 
+  await schema.createIndex("results_run").on("results").column("run_id").execute();
+
   await schema
     .createTable("metric_points")
     .addColumn("attempt_id", text, (column) => column.notNull())
