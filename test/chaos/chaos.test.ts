@@ -50,7 +50,7 @@ let lab: TestLab;
 beforeAll(() => {
   lab = new TestLab();
 });
-afterAll(() => (process.env["KEEP"] ? console.log(lab.directory) : lab.remove()));
+afterAll(() => lab.remove());
 
 describe("killing at random", () => {
   test(

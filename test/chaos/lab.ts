@@ -54,11 +54,23 @@ export class TestLab {
     const git = (...words: string[]) => execFileSync("git", words, { cwd: this.repository });
     git("init", "--quiet");
     git("add", "--all");
-    git("-c", "user.name=Test", "-c", "user.email=test@example.org", "commit", "--quiet", "--message", "Files of a test");
+    git(
+      "-c",
+      "user.name=Test",
+      "-c",
+      "user.email=test@example.org",
+      "commit",
+      "--quiet",
+      "--message",
+      "Files of a test",
+    );
   }
 
   /** Starts the CLI and leaves it running. */
-  startCli(words: readonly string[], environment: NodeJS.ProcessEnv = {}): { child: ChildProcess; answer: Promise<Answer> } {
+  startCli(
+    words: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+  ): { child: ChildProcess; answer: Promise<Answer> } {
     return this.#start([cliEntry, ...words], environment);
   }
 
@@ -91,7 +103,8 @@ export class TestLab {
     closeSync(log);
     this.#children.add(child);
     await eventually(`a daemon that is ready (see ${this.home}/daemon.log)`, () => {
-      if (child.exitCode !== null) throw new Error(`the daemon ended: ${readFileSync(join(this.home, "daemon.log"), "utf8")}`);
+      if (child.exitCode !== null)
+        throw new Error(`the daemon ended: ${readFileSync(join(this.home, "daemon.log"), "utf8")}`);
       const file = this.daemonFile();
       return file !== null && file.instance !== before;
     });

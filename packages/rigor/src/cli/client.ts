@@ -2,6 +2,7 @@ import { createORPCClient } from "@orpc/client";
 import { RPCLink } from "@orpc/client/fetch";
 import type { Client } from "../api/contract/contract.ts";
 import { dataDirectory, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
+import { isConnectionFailure, isRefusal } from "./failure.ts";
 
 /** The daemon that runs now, without starting one; null if the data directory has none. */
 export function findDaemon(environment: NodeJS.ProcessEnv): { daemon: DaemonFile; client: Client } | null {
@@ -22,4 +23,20 @@ export function connect(
     interceptors: [async ({ next }) => around(next)],
   });
   return createORPCClient<Client>(link);
+}
+
+/** Whether the daemon that wrote the file is there, and not another server at its address. */
+export async function answers(file: DaemonFile): Promise<boolean> {
+  try {
+    const health = await connect(() => file).system.health(undefined, { signal: AbortSignal.timeout(2_000) });
+    return health.instance === file.instance;
+  } catch {
+    // Whatever the reason, it does not answer now.
+    return false;
+  }
+}
+
+/** Whether an error was the answer of another server, which has the port of a daemon that died: nothing was done then. */
+export async function cameFromAnother(error: unknown, daemon: DaemonFile): Promise<boolean> {
+  return isRefusal(error) && !isConnectionFailure(error) && !(await answers(daemon));
 }

@@ -1,6 +1,6 @@
 import type { Client } from "../api/contract/contract.ts";
 import { RigorError } from "../domain/errors.ts";
-import { connect } from "./client.ts";
+import { cameFromAnother, connect } from "./client.ts";
 import { dataDirectory, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
 import { isRefusedConnection } from "./failure.ts";
 import { packageVersion } from "./version.ts";
@@ -38,7 +38,7 @@ export async function openLab(environment: NodeJS.ProcessEnv, note: (line: strin
     try {
       return await send();
     } catch (error) {
-      if (!isRefusedConnection(error)) throw error;
+      if (!isRefusedConnection(error) && !(await cameFromAnother(error, lab.daemon))) throw error;
       if (lab.started || wasAsked) note("The daemon has ended; starting it again.");
       lab.daemon = await revive(lab.daemon);
       lab.started = true;

@@ -68,6 +68,14 @@ export function isRefusedConnection(error: unknown): boolean {
   return connectionCode(error) === "ECONNREFUSED";
 }
 
+/** True for an answer that a daemon gives to those it does not know, and for one that no daemon gives. */
+export function isRefusal(error: unknown): boolean {
+  const reported = reportedFailure(error);
+  return (
+    error instanceof Error && !(error instanceof RigorError) && (reported === null || reported.code === "unauthorized")
+  );
+}
+
 const connectionCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "UND_ERR_CLOSED"]);
 
 function connectionCode(error: unknown): string | null {

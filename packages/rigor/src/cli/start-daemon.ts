@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { RigorError } from "../domain/errors.ts";
-import { connect } from "./client.ts";
+import { answers } from "./client.ts";
 import { daemonLogPath, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
 import { readFailure, type Failure } from "./failure.ts";
 
@@ -82,20 +82,21 @@ async function waitForDaemon({ directory, dead, ended, logStart }: Wait): Promis
   });
 }
 
-async function answers(file: DaemonFile): Promise<boolean> {
-  try {
-    const health = await connect(() => file).system.health(undefined, { signal: AbortSignal.timeout(2_000) });
-    return health.instance === file.instance;
-  } catch {
-    // Whatever the reason, it does not answer yet; the deadline decides.
-    return false;
-  }
-}
-
 function failureToStart(failure: Failure | null, directory: string, written: string): RigorError {
   if (failure !== null)
     return new RigorError(failure.code, failure.message, failure.next === null ? {} : { next: failure.next });
+  // It could not even write why.
+  if (written === "" && isFull(directory)) {
+    return new RigorError("storage", `The data directory ${directory} cannot be written: the disk is full.`, {
+      next: "Make room, then run the same command again.",
+    });
+  }
   return new RigorError("daemon", "The daemon ended before it was ready.", { next: logAdvice(directory, written) });
+}
+
+function isFull(directory: string): boolean {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize < 64 * 1024;
 }
 
 /** The line `{"error": {...}}` that a daemon prints when it cannot start. */

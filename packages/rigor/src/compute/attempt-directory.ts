@@ -152,11 +152,12 @@ function readRecord<T>(path: string, schema: z.ZodType<T>): T | null {
   }
 }
 
+/** Null also for a directory of this name: it is no record. */
 function readIfThere(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (isMissing(error)) return null;
+    if (isMissing(error) || hasCode(error, "EISDIR")) return null;
     throw error;
   }
 }

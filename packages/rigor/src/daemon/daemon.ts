@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { startServer } from "../api/server.ts";
@@ -10,6 +10,7 @@ import { LocalExecutor } from "../compute/executors/local.ts";
 import { RigorError } from "../domain/errors.ts";
 import { openPostgresStore, openSqliteStore } from "../store/open.ts";
 import { takeOwnership } from "../store/ownership.ts";
+import { takePostgresOwnership } from "../store/postgres-ownership.ts";
 import type { Store } from "../store/store.ts";
 import { describeOwner, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -25,16 +26,19 @@ export interface Daemon {
  * second daemon changes nothing; it is announced last, so that a client that finds it can use it.
  *
  * @param onStop called when a client asks the daemon to end
+ * @param onLoss called when the shared database may have got another owner: the daemon must end at once
  */
 export async function startDaemon(
   options: DaemonOptions,
   version: string,
   log: Logger,
   onStop: () => void,
+  onLoss: (error: Error) => void,
 ): Promise<Daemon> {
   makeDirectory(options.directory);
   const data = new DataDirectory(options.directory);
   const ownership = takeOwnership(join(data.root, "daemon.lock"), () => describeOwner(data.root));
+  const shared = options.databaseUrl === null ? null : await takePostgresOwnership(options.databaseUrl, onLoss);
   const store = await openStore(options, data);
   const executor = new LocalExecutor({ dataDirectory: data.root });
   const lab: Lab = { store, data, executor, log, version };
@@ -57,6 +61,7 @@ export async function startDaemon(
       daemon: { instance, address: server.address, started_at: startedAt, stop: onStop },
     }),
   });
+  await shared?.announce(`pid ${process.pid} on ${hostname()} at ${server.address}`);
   await dispatcher.start();
   writeDaemonFile(data.root, {
     pid: process.pid,
@@ -78,6 +83,7 @@ export async function startDaemon(
       await dispatcher.stop();
       await executor.close();
       await store.close();
+      await shared?.release();
       ownership.release();
       log.info("stopped");
     },

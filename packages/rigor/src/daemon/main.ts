@@ -1,12 +1,23 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
 import { RigorError } from "../domain/errors.ts";
 import { startDaemon } from "./daemon.ts";
 import { logLevel, readOptions } from "./options.ts";
 
+/** Where the log goes. On a full disk its lines are lost, and nothing else: whoever reports a fault must not make one. */
+const output = {
+  write(line: string): void {
+    try {
+      writeSync(1, line);
+    } catch {
+      // There is no other place in which this could be said.
+    }
+  },
+};
+
 const log = pino(
   { level: logLevel(process.env) ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
-  pino.destination({ sync: true }),
+  output,
 );
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -33,13 +44,19 @@ function end(): void {
   }, 50);
 }
 
+/** Nothing more is written, not even an orderly end: another daemon may own the database already. Jobs go on. */
+function endAtOnce(error: Error): void {
+  log.fatal({ err: error }, "the connection that holds the database for this daemon is lost");
+  process.exit(1);
+}
+
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, end);
 // The terminal that started it may close; the daemon stays.
 process.on("SIGHUP", () => undefined);
 process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
 
 try {
-  const daemon = await startDaemon(readOptions(process.env), version, log, end);
+  const daemon = await startDaemon(readOptions(process.env), version, log, end, endAtOnce);
   stop = daemon.stop;
 } catch (error) {
   const known = error instanceof RigorError ? error : null;
@@ -49,6 +66,6 @@ try {
     message: known?.message ?? (error instanceof Error ? error.message : String(error)),
     next: known?.next ?? null,
   };
-  process.stdout.write(`${JSON.stringify({ error: failure })}\n`);
+  output.write(`${JSON.stringify({ error: failure })}\n`);
   process.exit(1);
 }

@@ -113,28 +113,42 @@ export async function hashOutputs(
   directory: string,
   paths: readonly string[],
 ): Promise<{ outputs: OutputFile[]; missing: string[] }> {
-  const files = new Map<string, string>();
+  const outputs = new Map<string, OutputFile>();
   const missing: string[] = [];
   for (const path of paths) {
     const inside = insidePath(path);
-    const found = await filesAt(join(directory, inside), inside);
+    const found = await hashAt(join(directory, inside), inside);
     if (found === null) missing.push(path);
-    for (const file of found ?? []) files.set(file.path, file.absolute);
+    for (const file of found ?? []) outputs.set(file.path, file);
   }
-  const outputs = await mapLimited([...files], 4, async ([path, absolute]) => {
-    return { path, sha256: await hashFile(absolute), size: (await stat(absolute)).size };
-  });
-  return { outputs: outputs.sort((a, b) => (a.path < b.path ? -1 : 1)), missing };
+  return { outputs: [...outputs.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), missing };
+}
+
+/** Null for what is not there, and for what a run made so that it cannot be read: a pipe, a loop of links, no permission. */
+async function hashAt(absolute: string, path: string): Promise<OutputFile[] | null> {
+  try {
+    const files = await filesAt(absolute, path);
+    if (files === null) return null;
+    return await mapLimited(files, 4, async (file) => {
+      return { path: file.path, sha256: await hashFile(file.absolute), size: (await stat(file.absolute)).size };
+    });
+  } catch (error) {
+    if (isMissing(error) || isUnreadable(error)) return null;
+    throw error;
+  }
 }
 
 async function filesAt(absolute: string, path: string): Promise<{ path: string; absolute: string }[] | null> {
-  try {
-    if ((await stat(absolute)).isFile()) return [{ path, absolute }];
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
+  const found = await stat(absolute);
+  if (found.isFile()) return [{ path, absolute }];
+  if (!found.isDirectory()) return null;
   return (await listFiles(absolute)).map((file) => ({ path: posix.join(path, file.path), absolute: file.absolute }));
+}
+
+function isUnreadable(error: unknown): boolean {
+  if (!(error instanceof Error && "code" in error)) return false;
+  // The last two are about links that lead nowhere or in a circle.
+  return ["ELOOP", "EACCES", "EPERM", "not-found", "not-possible"].includes(String(error.code));
 }
 
 function insidePath(path: string): string {

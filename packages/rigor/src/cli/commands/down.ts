@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { findDaemon } from "../client.ts";
+import { cameFromAnother, findDaemon } from "../client.ts";
 import type { Context } from "../context.ts";
 import { daemonLogPath, dataDirectory } from "../daemon-file.ts";
 import { isRefusedConnection } from "../failure.ts";
@@ -37,7 +37,7 @@ async function stop({ environment }: Context): Promise<Stopped> {
     await waitForEnd(answer.pid, daemonLogPath(dataDirectory(environment)));
     return { was_running: true, ...answer };
   } catch (error) {
-    if (isRefusedConnection(error)) return none;
+    if (isRefusedConnection(error) || (await cameFromAnother(error, found.daemon))) return none;
     throw error;
   }
 }

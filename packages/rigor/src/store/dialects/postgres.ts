@@ -6,6 +6,9 @@ const int8 = 20;
 /** First key of the advisory locks of this program; the second one names the schema. */
 const lockSpace = 7_246_067;
 
+/** First key of the lock that a daemon holds as long as it lives. */
+export const ownershipLock = 7_246_068;
+
 /** A pool for a shared store. `pg` is loaded only where it is used: the embedded store must start fast. */
 export async function openPostgres(url: string): Promise<Dialect> {
   const { default: pg } = await import("pg");

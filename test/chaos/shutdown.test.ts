@@ -1,0 +1,183 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type DaemonFile, eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+
+let lab: TestLab;
+let go: string;
+
+beforeEach(() => {
+  lab = new TestLab();
+  go = join(lab.directory, "go");
+  lab.commit({
+    "run.sh": `
+echo begun
+count=0
+while [ ! -e "$1" ]; do count=$((count + 1)); echo "line $count"; sleep 0.02; done
+echo "ended after $count"
+printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"
+`,
+    "rigor.yaml": "compute:\n  local: { kind: local, cpus: 8 }\n",
+    "experiment.yaml": experimentFile({ run: ["sh", "run.sh", go] }),
+  });
+});
+afterEach(() => lab.remove());
+
+async function beginRuns(): Promise<DaemonFile> {
+  expect(await lab.cli("run", "experiment.yaml", "--detach")).toMatchObject({ status: 0 });
+  await eventually("all jobs at work", () => globSync(join(lab.home, "attempts/*/*/process")).length === 6);
+  const file = lab.daemonFile();
+  if (file === null) throw new Error("there is no daemon.json");
+  return file;
+}
+
+const jobs = () => lab.processes().filter((one) => one.leader && /\/job\.sh$/.test(one.command[1] ?? ""));
+
+/** Each log has every line, the jobs were never started anew, and all of it is in the log of events. */
+async function expectWholeEnd(): Promise<void> {
+  writeFileSync(go, "");
+  expect(await lab.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
+  const logs = globSync(join(lab.home, "attempts/*/*/stdout.log")).map((path) => readFileSync(path, "utf8"));
+  expect(logs).toHaveLength(6);
+  for (const log of logs) {
+    const [, count] = /ended after (\d+)\n$/.exec(log) ?? [];
+    const lines = Array.from({ length: Number(count) }, (_, index) => `line ${index + 1}\n`);
+    expect(log).toBe(`begun\n${lines.join("")}ended after ${count}\n`);
+  }
+  expect(await lab.cli("down")).toMatchObject({ status: 0 });
+  await eventually("an end of all processes", () => lab.processes().length === 0);
+  expect(await lab.differences()).toEqual([]);
+}
+
+const isAlive = (pid: number): boolean => lab.processes().some((one) => one.pid === pid);
+
+describe("a daemon that is told to end while jobs run", () => {
+  test("by `rigor down`: streams end, jobs go on, and the next one adopts them [daemon.graceful] [daemon.reconcile] [job.survives-daemon]", async () => {
+    const { pid, address, token } = await beginRuns();
+    const response = await fetch(`${address}/api/events`, { headers: { authorization: `Bearer ${token}` } });
+    expect(response.status).toBe(200);
+    // The stream is cut, or comes to its end: in either way its reader learns of it.
+    const streamed = response.text().then(
+      () => "ended",
+      () => "cut",
+    );
+    const down = await lab.cli("down");
+    expect(down).toMatchObject({ status: 0 });
+    expect(down.stdout).toMatch(/6 jobs go on/);
+    expect(["ended", "cut"]).toContain(await streamed);
+    expect(isAlive(pid)).toBe(false);
+    expect(lab.daemonFile()).toBeNull();
+    expect(jobs()).toHaveLength(6);
+    await expectWholeEnd();
+  });
+
+  test.each(["SIGTERM", "SIGINT"] as const)("by %s: the same [daemon.graceful]", async (signal) => {
+    const { pid } = await beginRuns();
+    process.kill(pid, signal);
+    await eventually("an end of the daemon", () => !isAlive(pid), 10_000);
+    expect(lab.daemonFile()).toBeNull();
+    expect(jobs()).toHaveLength(6);
+    await expectWholeEnd();
+  });
+
+  test("jobs that end while no daemon is there are recorded as they ended [daemon.reconcile] [F11] [F16]", async () => {
+    await beginRuns();
+    expect(await lab.cli("down")).toMatchObject({ status: 0 });
+    writeFileSync(go, "");
+    await eventually("an end of all jobs", () => globSync(join(lab.home, "attempts/*/*/exit.json")).length === 6);
+    await expectWholeEnd();
+  });
+});
+
+describe("a daemon that is killed while it starts", () => {
+  test("leaves nothing that keeps the next one from starting [daemon.reconcile] [F01]", async () => {
+    for (let delay = 20; delay <= 600; delay += 40) {
+      const { child, answer } = lab.startDaemon();
+      await sleep(delay);
+      child.kill("SIGKILL");
+      await answer;
+    }
+    await beginRuns();
+    for (let delay = 100; delay <= 500; delay += 100) {
+      killIfThere(lab.daemonFile()?.pid ?? 0);
+      const { child, answer } = lab.startDaemon();
+      await sleep(delay);
+      child.kill("SIGKILL");
+      await answer;
+    }
+    await expectWholeEnd();
+  });
+});
+
+describe("what a dead daemon wrote about itself", () => {
+  test("is replaced when its pid belongs to another process now [daemon.autostart] [F19]", async () => {
+    const file = await beginRuns();
+    killIfThere(file.pid);
+    const stranger = spawn("sleep", ["60"], { stdio: "ignore" });
+    writeFileSync(join(lab.home, "daemon.json"), JSON.stringify({ ...file, pid: stranger.pid }), { mode: 0o600 });
+    expect(await lab.cli("status")).toMatchObject({ status: 0 });
+    expect(lab.daemonFile()?.pid).not.toBe(stranger.pid);
+    expect(stranger.exitCode).toBeNull();
+    await expectWholeEnd();
+    expect(stranger.kill()).toBe(true);
+  });
+
+  test("`rigor down` harms no other process that has its pid [F19]", async () => {
+    const file = await beginRuns();
+    killIfThere(file.pid);
+    const stranger = spawn("sleep", ["60"], { stdio: "ignore" });
+    writeFileSync(join(lab.home, "daemon.json"), JSON.stringify({ ...file, pid: stranger.pid }), { mode: 0o600 });
+    expect(await lab.cli("down")).toMatchObject({ status: 0, stdout: "No daemon is running.\n" });
+    expect(stranger.exitCode).toBeNull();
+    expect(stranger.kill()).toBe(true);
+  });
+
+  test.each([
+    ["a server that knows nothing of it", 404, "text/plain"],
+    ["a server that refuses its token", 401, "application/json"],
+    ["a server of web pages", 200, "text/html"],
+  ])("is not used when its port belongs to %s [F19] [daemon.autostart]", async (_name, status, type) => {
+    const file = await beginRuns();
+    killIfThere(file.pid);
+    await eventually("an end of the daemon", () => !isAlive(file.pid));
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { "content-type": type }).end("<p>here</p>");
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    writeFileSync(join(lab.home, "daemon.json"), JSON.stringify({ ...file, address: `http://127.0.0.1:${port}` }), {
+      mode: 0o600,
+    });
+    try {
+      const answer = await lab.cli("status");
+      expect(answer).toMatchObject({ status: 0 });
+      expect(answer.stdout).toMatch(/small/);
+      await expectWholeEnd();
+    } finally {
+      server.close();
+    }
+  });
+
+  test("another laboratory's daemon on its port is not taken for it [F19]", async () => {
+    const other = new TestLab();
+    try {
+      other.commit({ "run.sh": "", "experiment.yaml": experimentFile() });
+      expect(await other.cli("up")).toMatchObject({ status: 0 });
+      const file = await beginRuns();
+      killIfThere(file.pid);
+      const address = other.daemonFile()?.address;
+      mkdirSync(lab.home, { recursive: true });
+      writeFileSync(join(lab.home, "daemon.json"), JSON.stringify({ ...file, address }), { mode: 0o600 });
+      expect((await lab.cli("status")).stdout).toMatch(/small/);
+      await expectWholeEnd();
+    } finally {
+      await other.remove();
+    }
+  });
+});
