@@ -1,4 +1,5 @@
 /** What is shared, what is stale, and what a changed rule means. */
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { experiment, rule, script, UserLab } from "./lab.ts";
 
@@ -26,7 +27,8 @@ test("a first run says what it does, how far it is, and what came out [cli.progr
   const { stdout, stderr } = await run("first");
   expect(stdout).toMatch(/^first: 8 runs = 2 arms x 1 task x 4 seeds; 8 to do\n {2}code +commit \w{10}/);
   expect(stderr).toMatch(/^first@1: first version of this experiment\n/);
-  expect(stderr).toMatch(/^[1-8]\/8 runs \(\d+ %\), .*\/(s|min|h), /m);
+  expect(stderr).toMatch(/^0\/8 runs \(0 %\), 0 active\n/m);
+  expect(stderr).toMatch(/^8\/8 runs \(100 %\)/m);
   expect(stderr).toMatch(/^8 runs in \d/m);
   expect(stdout).toMatch(
     /^loss \(lower is better\): mean ± half of the 95 % interval over 4 seeds\n +arm +only\n +one +5\.\d+ ± \d\.\d+\n +two +3\.\d+ ± \d\.\d+ \*$/m,
@@ -40,6 +42,23 @@ test("a first run says what it does, how far it is, and what came out [cli.progr
   expect(stdout).toMatch(
     /Where everything lies\n +file +first\.yaml\n +code +commit \w{10} in .*\n +attempts +.*attempts\n/,
   );
+});
+
+test("progress shows done, total, rate and time left, on a terminal as one line [cli.progress]", async () => {
+  file("slow", { run: "sleep 0.3; sh run.sh", seeds: { count: 6 } });
+  const program = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+  const words = ["-c", program, process.execPath, lab.launcher, "run", "slow.yaml"];
+  const { stdout: shown, status } = await lab.program("python3", words, {
+    TERM: "xterm",
+    LANG: "C.UTF-8",
+    COLUMNS: "120",
+    NO_COLOR: "1",
+  });
+  const stdout = stripVTControlCharacters(shown);
+  expect(status, stdout).toBe(0);
+  expect(stdout).toMatch(/━+─+\D* {2}\d+\/12 {2}\d+ % {2}[\d.]+\/(s|min) {2}\d+ s left {2}\d active/);
+  const left = await lab.rigor("results", "slow");
+  expect(left.stdout).toContain("Decision: supported");
 });
 
 test("a second call says at once that all is done, and starts nothing [start.second-call]", async () => {

@@ -49,7 +49,8 @@ export function decideExperiment(experiment: ExperimentRecord, runs: readonly Pl
       `Not pre-registered: ${foreknowledge.known_results} results were known when this rule was fixed${before}.`,
     );
   }
-  if (without_failed && left > 0) notes.push(`Decided without ${left} of the planned runs: without a valid result.`);
+  if (without_failed && left > 0)
+    notes.push(`Decided without ${left} of the planned runs, which have no valid result.`);
   const seeds = Math.min(...decision.comparisons.map((one) => one.n_pairs ?? Math.min(one.n_better, one.n_than)));
   return {
     ...decision,

@@ -161,6 +161,9 @@ function decisionLines({ provisional }: ResultsView, decision: DecisionView, { s
 }
 
 function undecidedLines({ experiment, missing_runs: missing }: ResultsView): string[] {
+  if (missing > 0 && (experiment.state === "running" || experiment.state === "deciding")) {
+    return [`Provisional: ${plural(missing, "run")} without a valid result so far.`];
+  }
   if (missing > 0) return [`No decision: ${plural(missing, "run")} without a valid result.`];
   return experiment.state === "decided" ? ["No decision rule was declared: this experiment only measures."] : [];
 }
