@@ -140,7 +140,6 @@ describe("what a dead daemon wrote about itself", () => {
   test.each([
     ["a server that knows nothing of it", 404, "text/plain"],
     ["a server that refuses its token", 401, "application/json"],
-    ["a server of web pages", 200, "text/html"],
   ])("is not used when its port belongs to %s [F19] [daemon.autostart]", async (_name, status, type) => {
     const file = await beginRuns();
     killIfThere(file.pid);
