@@ -57,11 +57,11 @@ describe("killing at random", () => {
     "loses no run, runs none twice, and the log rebuilds equal [chaos.kill] [F01] [F09] [F10] [F11] [F16] [F41] [daemon.reconcile] [job.survives-daemon]",
     { timeout: 180_000 },
     async () => {
-      console.log(`RIGOR_CHAOS_SEED=${seed}`);
+      process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
       prepare();
       const chaos = new Chaos(seededRandom(seed));
       await chaos.run();
-      console.log(`killed: ${JSON.stringify(chaos.hits)}`);
+      process.stdout.write(`killed: ${JSON.stringify(chaos.hits)}\n`);
       expect(Object.values(chaos.hits).reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(50);
       expect(Math.min(...Object.values(chaos.hits))).toBeGreaterThan(0);
 
@@ -172,9 +172,9 @@ class Chaos {
         return command.includes("rigor-starter") ? victim : null;
       case "wrapper":
         // The third attempt is spared, so that the pauses between retries stay short.
-        if (!leader || !/\/job\.sh$/.test(command[1] ?? "") || !/-[12]$/.test(directory)) return null;
+        if (!leader || !command[1]?.endsWith("/job.sh") || !/-[12]$/.test(directory)) return null;
         return { pid, attempt: basename(directory) };
-      case "command": {
+      default: {
         if (!directory.startsWith(join(lab.home, "checkouts")) || !command.includes("run.sh")) return null;
         const [output, arm, number] = ["RIGOR_OUTPUT", "RIGOR_ARM", "RIGOR_SEED"].map((name) =>
           environmentOf(pid, name),

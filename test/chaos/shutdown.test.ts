@@ -36,7 +36,7 @@ async function beginRuns(): Promise<DaemonFile> {
   return file;
 }
 
-const jobs = () => lab.processes().filter((one) => one.leader && /\/job\.sh$/.test(one.command[1] ?? ""));
+const jobs = () => lab.processes().filter((one) => one.leader && one.command[1]?.endsWith("/job.sh") === true);
 
 /** Each log has every line, the jobs were never started anew, and all of it is in the log of events. */
 async function expectWholeEnd(): Promise<void> {

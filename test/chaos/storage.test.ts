@@ -256,9 +256,11 @@ describe("files of a job that are damaged, empty or something else", () => {
 
     expect(await lab.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
     const tried = Object.fromEntries((await listRuns(lab)).map((run) => [run.id.slice(0, 16), run.attempts]));
-    const again = [ended, empty, foreign, exitless].map((path) => /([0-9a-f]{16})-1$/.exec(path ?? "")?.[1] ?? "");
+    const again = new Set(
+      [ended, empty, foreign, exitless].map((path) => /([0-9a-f]{16})-1$/.exec(path ?? "")?.[1] ?? ""),
+    );
     for (const [id, count] of Object.entries(tried))
-      expect({ id, count }).toEqual({ id, count: again.includes(id) ? 2 : 1 });
+      expect({ id, count }).toEqual({ id, count: again.has(id) ? 2 : 1 });
     expect(await lab.cli("down")).toMatchObject({ status: 0 });
     expect(await lab.differences()).toEqual([]);
   });
