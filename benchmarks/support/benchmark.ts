@@ -23,7 +23,7 @@ export function defineBenchmark<Name extends string>(benchmark: {
   measures: { [name in Name]: Measure };
   run: (record: Record<Name>, note: (line: string) => void) => Promise<void>;
 }): Benchmark {
-  return benchmark as Benchmark;
+  return benchmark;
 }
 
 /** A measure as it came out. */
