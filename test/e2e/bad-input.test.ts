@@ -18,7 +18,7 @@ beforeEach(() => {
 afterAll(() => lab.close());
 
 /** Refuses a file that `plan` and `run` read, in words and as JSON, and leaves everything as it was. */
-async function refused(content: string, status: number, ...words: (string | RegExp)[]): Promise<void> {
+async function expectRefused(content: string, status: number, ...words: (string | RegExp)[]): Promise<void> {
   lab.write({ "bad.yaml": content });
   before = lab.state();
   for (const command of ["plan", "run"]) {
@@ -34,50 +34,64 @@ async function refused(content: string, status: number, ...words: (string | RegE
 
 describe("an experiment file [file.bad-input] [cli.no-stack]", () => {
   test("that is no YAML is refused at its line and column [file.position]", () =>
-    refused("name: small\narms: [one, two\nseeds: 3\n", 2, /^error: bad\.yaml:\d+:\d+: /));
+    expectRefused("name: small\narms: [one, two\nseeds: 3\n", 2, /^error: bad\.yaml:\d+:\d+: /));
 
   test("with an unknown key is refused with the key that was meant [file.unknown-key]", () =>
-    refused(experiment({ resorces: { cpus: 1 } }), 2, /bad\.yaml:\d+:\d+: .*`resorces`.*did you mean `resources`\?/));
+    expectRefused(
+      experiment({ resorces: { cpus: 1 } }),
+      2,
+      /bad\.yaml:\d+:\d+: .*`resorces`.*did you mean `resources`\?/,
+    ));
 
   test("with a seed twice is refused at both places", () =>
-    refused(experiment({ seeds: [4, 7, 4] }), 2, "seed 4 is listed twice", /the first is at line \d+, column \d+/));
+    expectRefused(
+      experiment({ seeds: [4, 7, 4] }),
+      2,
+      "seed 4 is listed twice",
+      /the first is at line \d+, column \d+/,
+    ));
 
   test.each([
     ["an empty list", []],
     ["a count of zero", { count: 0 }],
   ])("that asks for zero runs is refused: %s", (_, seeds) =>
-    refused(experiment({ seeds }), 2, "seeds: found", /zero runs|at least 1/),
+    expectRefused(experiment({ seeds }), 2, "seeds: found", /zero runs|at least 1/),
   );
 
   test("without any key says what is required", () =>
-    refused("{}", 2, ...["name", "metrics", "arms", "tasks", "seeds", "run"].map((key) => `\`${key}\``)));
+    expectRefused("{}", 2, ...["name", "metrics", "arms", "tasks", "seeds", "run"].map((key) => `\`${key}\``)));
 
-  test("that is empty says so", () => refused("", 2, /bad\.yaml:1:1: .*empty/));
+  test("that is empty says so", () => expectRefused("", 2, /bad\.yaml:1:1: .*empty/));
 
   test("names an input that is missing", () =>
-    refused(
+    expectRefused(
       experiment({ inputs: { corpus: { path: "data/corpus.txt" } } }),
       2,
       /input corpus is missing.*data\/corpus\.txt/,
     ));
 
   test("names a lock that is missing", () =>
-    refused(experiment({ environment: { manager: "pip" } }), 2, "requirements.txt is not in commit", "Add the file"));
+    expectRefused(
+      experiment({ environment: { manager: "pip" } }),
+      2,
+      "requirements.txt is not in commit",
+      "Add the file",
+    ));
 
   test("names code that is missing", () =>
-    refused(experiment({ code: ["src/train.py"] }), 2, "src/train.py is not in commit"));
+    expectRefused(experiment({ code: ["src/train.py"] }), 2, "src/train.py is not in commit"));
 
-  test("names compute that rigor.yaml lacks", () => refused(experiment({ compute: ["cluster"] }), 2, "cluster"));
+  test("names compute that rigor.yaml lacks", () => expectRefused(experiment({ compute: ["cluster"] }), 2, "cluster"));
 
   test("has a placeholder that leads nowhere", () =>
-    refused(experiment({ run: "sh run.sh {parameters.rate}" }), 2, /bad\.yaml:\d+:\d+: .*parameters\.rate/));
+    expectRefused(experiment({ run: "sh run.sh {parameters.rate}" }), 2, /bad\.yaml:\d+:\d+: .*parameters\.rate/));
 });
 
 describe("a million runs [file.too-many-runs]", () => {
   const million = { seeds: { count: 500_000 } };
 
   test("are refused with the limit and how to raise it", () =>
-    refused(experiment(million), 2, "asks for 1,000,000 runs", "--max-runs 1000000", "limits.max_runs"));
+    expectRefused(experiment(million), 2, "asks for 1,000,000 runs", "--max-runs 1000000", "limits.max_runs"));
 
   test("are refused within a second, however large the number", async () => {
     lab.write({ "bad.yaml": experiment({ seeds: { count: 4_000_000_000_000 } }) });

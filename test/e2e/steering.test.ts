@@ -264,7 +264,7 @@ describe("stages [stages.order]", () => {
     const seeds = results.tables.flatMap(({ rows }) =>
       rows.flatMap(({ cells }) => cells.flatMap(({ values }) => values.map(({ seed }) => seed))),
     );
-    expect([...new Set(seeds)].toSorted()).toEqual([0, 1, 2]);
+    expect([...new Set(seeds)].toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
   }, 60_000);
 
   test("a pilot with a failing run holds the experiment", async () => {

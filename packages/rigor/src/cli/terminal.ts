@@ -48,7 +48,7 @@ export function describeTerminal(
   const wanted = forced === undefined || forced === "" ? interactive : forced !== "0" && forced !== "false";
   const colour = wanted && !environment["NO_COLOR"];
   return {
-    columns: interactive ? Math.max(20, stream.columns ?? 80) : Number.POSITIVE_INFINITY,
+    columns: interactive ? Math.max(20, columnsOf(stream)) : Number.POSITIVE_INFINITY,
     interactive,
     unicode: isUtf8(environment),
     style: colour ? coloured : plainStyle,
@@ -83,4 +83,9 @@ export class LiveLine {
     if (this.#shown) this.#write("\r\u001b[K");
     this.#shown = false;
   }
+}
+
+/** Some terminals say that they have no columns: their size is not known. */
+function columnsOf({ columns }: { columns?: number | undefined }): number {
+  return columns === undefined || columns === 0 ? 80 : columns;
 }
