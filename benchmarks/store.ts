@@ -12,6 +12,7 @@ import { openPostgresStore, openSqliteStore } from "../packages/rigor/src/store/
 import { compareWithLog, rebuild } from "../packages/rigor/src/store/rebuild.ts";
 import type { Store } from "../packages/rigor/src/store/store.ts";
 import type { MetricPointRow } from "../packages/rigor/src/store/tables.ts";
+import { successfulAttempt } from "./support/attempt-events.ts";
 import { defineBenchmark } from "./support/benchmark.ts";
 
 const runs = 10_000;
@@ -40,48 +41,14 @@ function runCreated(index: number): DomainEvent {
   return { kind: "run.created", entity: runId(index), data };
 }
 
-/** What one run on one host writes to the log, from the queue to its result. */
 function attemptEvents(index: number): DomainEvent[] {
-  const entity = `attempt-${index}`;
-  const run = runId(index);
-  const at = new Date(0).toISOString();
-  return [
-    {
-      kind: "attempt.queued",
-      entity,
-      data: {
-        run_id: run,
-        experiment_id: "e1",
-        number: 1,
-        compute: "local",
-        host: "local",
-        directory: `/data/attempts/${entity}`,
-        lease: { cpus: 1, memory: 1e9, gpus: [] },
-        resources: { cpus: 1, gpus: 0, gpu_memory: null, memory: 1e9, time: 600 },
-      },
-    },
-    { kind: "attempt.submitted", entity, data: {} },
-    { kind: "attempt.started", entity, data: { process: { pid: 4_000, started: "12345" }, started_at: at } },
-    {
-      kind: "attempt.finished",
-      entity,
-      data: {
-        state: "succeeded",
-        exit: { code: 0, signal: null },
-        category: null,
-        evidence: null,
-        started_at: at,
-        finished_at: at,
-        duration: 1.5,
-      },
-    },
-    {
-      kind: "result.recorded",
-      entity,
-      data: { run_id: run, metrics: { loss: 0.25, accuracy: 0.75 }, inputs_hash: null, artifacts: [] },
-    },
-    { kind: "run.completed", entity: run, data: { attempt_id: entity } },
-  ];
+  return successfulAttempt({
+    id: `attempt-${index}`,
+    runId: runId(index),
+    experimentId: "e1",
+    resources: { cpus: 1, gpus: 0, gpu_memory: null, memory: 1e9, time: 600 },
+    metrics: { loss: 0.25, accuracy: 0.75 },
+  });
 }
 
 /** A rate, and what it is a rate of. */

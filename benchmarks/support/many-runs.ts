@@ -8,6 +8,7 @@ import { LocalExecutor } from "../../packages/rigor/src/compute/executors/local.
 import type { DomainEvent } from "../../packages/rigor/src/domain/events/registry.ts";
 import type { ExperimentRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
 import { openSqliteStore } from "../../packages/rigor/src/store/open.ts";
+import { successfulAttempt } from "./attempt-events.ts";
 import type { Laboratory } from "./laboratory.ts";
 
 const runsPerTurn = 1_000;
@@ -44,43 +45,11 @@ export async function completeRuns(lab: Lab, experiment: ExperimentRecord): Prom
 }
 
 function completed(experiment: ExperimentRecord, run: RunRecord, value: number): DomainEvent[] {
-  const entity = `${run.id.slice(0, 16)}-1`;
-  const at = new Date().toISOString();
-  return [
-    {
-      kind: "attempt.queued",
-      entity,
-      data: {
-        run_id: run.id,
-        experiment_id: experiment.id,
-        number: 1,
-        compute: "local",
-        host: "simulated",
-        directory: `/data/attempts/${entity}`,
-        lease: { cpus: 1, memory: 1e6, gpus: [] },
-        resources: experiment.definition.resources,
-      },
-    },
-    { kind: "attempt.submitted", entity, data: {} },
-    { kind: "attempt.started", entity, data: { process: { pid: 4_000, started: "12345" }, started_at: at } },
-    {
-      kind: "attempt.finished",
-      entity,
-      data: {
-        state: "succeeded",
-        exit: { code: 0, signal: null },
-        category: null,
-        evidence: null,
-        started_at: at,
-        finished_at: at,
-        duration: 1.5,
-      },
-    },
-    {
-      kind: "result.recorded",
-      entity,
-      data: { run_id: run.id, metrics: { value: value + 0.5 }, inputs_hash: null, artifacts: [] },
-    },
-    { kind: "run.completed", entity: run.id, data: { attempt_id: entity } },
-  ];
+  return successfulAttempt({
+    id: `${run.id.slice(0, 16)}-1`,
+    runId: run.id,
+    experimentId: experiment.id,
+    resources: experiment.definition.resources,
+    metrics: { value: value + 0.5 },
+  });
 }

@@ -50,7 +50,11 @@ let lab: TestLab;
 beforeAll(() => {
   lab = new TestLab();
 });
-afterAll(() => lab.remove());
+/** `RIGOR_CHAOS_KEEP=1` leaves everything as it is when the test ends, to be looked at. */
+afterAll(async () => {
+  if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(`kept: ${lab.directory}\n`);
+  else await lab.remove();
+});
 
 describe("killing at random", () => {
   test(

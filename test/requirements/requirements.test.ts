@@ -7,10 +7,7 @@ import { fieldFailures } from "./field-failures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const requirements = [...fieldFailures, ...bench];
-const patterns = [
-  "{packages,examples,scripts,test}/**/*.{test,suite}.ts",
-  "{packages,examples,scripts,test}/**/suite.ts",
-];
+const patterns = ["{packages,examples,scripts,test}/**/*.{test,suite}.ts"];
 const files = globSync(patterns, {
   cwd: root,
   exclude: (path) => path === "node_modules" || path.endsWith("/node_modules") || path.startsWith("test/requirements"),

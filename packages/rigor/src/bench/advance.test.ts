@@ -5,7 +5,7 @@ import { advanceExperiment } from "./advance.ts";
 import type { ExperimentDecision } from "./decide.ts";
 import { presentResults } from "../api/present/results.ts";
 import { placedRuns } from "./queries.ts";
-import { rule, TestBench } from "./testing.ts";
+import { rule, TestBench } from "./bench.testing.ts";
 
 const pilot = [
   { name: "pilot", seeds: [1] },

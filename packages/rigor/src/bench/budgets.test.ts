@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { liveAttempts } from "./queries.ts";
 import { Budgets } from "./budgets.ts";
-import { TestBench } from "./testing.ts";
+import { TestBench } from "./bench.testing.ts";
 
 const hour = 3_600;
 

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { HostCapacity } from "../compute/resources.ts";
-import { definition } from "../domain/events/testing.ts";
+import { definition } from "../domain/events/events.testing.ts";
 import type { ExperimentRecord } from "../domain/records.ts";
-import { scratchDirectory } from "../provenance/scratch-repository.ts";
+import { scratchDirectory } from "../provenance/scratch-repository.testing.ts";
 import { chooseRuns, limitedHost, type Holding, type WaitingRuns } from "./choice.ts";
 
 const gigabyte = 1e9;

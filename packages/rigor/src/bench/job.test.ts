@@ -2,9 +2,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { AttemptDirectory } from "../compute/attempt-directory.ts";
-import { definition } from "../domain/events/testing.ts";
+import { definition } from "../domain/events/events.testing.ts";
 import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
-import { scratchDirectory } from "../provenance/scratch-repository.ts";
+import { scratchDirectory } from "../provenance/scratch-repository.testing.ts";
 import { jobOf, type JobFacts } from "./job.ts";
 import { DataDirectory } from "./lab.ts";
 

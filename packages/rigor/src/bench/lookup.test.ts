@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { findExperiment, findRun, tryFindExperiment } from "./lookup.ts";
-import { TestBench } from "./testing.ts";
+import { TestBench } from "./bench.testing.ts";
 
 test("a name is the newest version, NAME@VERSION that one, and the beginning of an id the one that it begins", async () => {
   const bench = await TestBench.open();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import { ReadyQueue } from "./ready-queue.ts";
-import { TestBench } from "./testing.ts";
+import { TestBench } from "./bench.testing.ts";
 
 const stages = [{ name: "pilot", seeds: [3] }, { name: "full" }];
 

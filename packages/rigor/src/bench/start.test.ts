@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { runGit } from "../provenance/scratch-repository.ts";
+import { runGit } from "../provenance/scratch-repository.testing.ts";
 import { compareWithLog } from "../store/rebuild.ts";
 import { advanceExperiment } from "./advance.ts";
 import * as actions from "./actions.ts";
 import { isStale } from "./staleness.ts";
-import { rule, TestBench } from "./testing.ts";
+import { rule, TestBench } from "./bench.testing.ts";
 
 const states = async (bench: TestBench, id: string) => (await bench.runs(id)).map((run) => run.state);
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { experimentExit, hasEnded } from "./exit-status.ts";
-import { experiment, runCounts } from "./testing.ts";
+import { experiment, runCounts } from "./cli.testing.ts";
 
 const held = (code: "person" | "budget" | "preparation" | "stage-failed" | "runs-failed" | "checks-failed") =>
   experiment({ state: "held", hold: { code, reason: "", options: [], since: "2026-01-01T00:00:00Z" } });

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkout, removeCheckout } from "./checkout.ts";
-import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.ts";
+import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
 import { snapshot } from "./snapshot.ts";
 
 const writable = 0o222;

@@ -6,7 +6,7 @@ import type { Environment } from "../domain/experiment.ts";
 import { checkout } from "./checkout.ts";
 import { environmentIdentity } from "./environment-identity.ts";
 import { ensureEnvironment, removeEnvironment, type BuiltEnvironment } from "./environment.ts";
-import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.ts";
+import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
 
 // Real builds, of which pip's takes 17 s on a busy machine of two cores.
 vi.setConfig({ testTimeout: 120_000 });

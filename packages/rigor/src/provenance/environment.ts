@@ -14,7 +14,7 @@ import { withFileLock } from "./file-lock.ts";
 import { isMissing, writeWhole } from "./files.ts";
 import { exportFiles } from "./tree.ts";
 
-export { environmentIdentity, type EnvironmentIdentity } from "./environment-identity.ts";
+export { environmentIdentity } from "./environment-identity.ts";
 
 const environmentRecord = z.object({
   manager: z.enum(["npm", "uv", "pip", "conda", "none"]),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { processStart, withFileLock } from "./file-lock.ts";
-import { scratchDirectory } from "./scratch-repository.ts";
+import { scratchDirectory } from "./scratch-repository.testing.ts";
 
 /** Runs several holders at once and returns the largest number that held the lock together. */
 async function mostAtOnce(path: string, count: number): Promise<number> {

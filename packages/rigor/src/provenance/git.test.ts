@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { findRepository, git } from "./git.ts";
-import { runGit, scratchDirectory, scratchRepository } from "./scratch-repository.ts";
+import { runGit, scratchDirectory, scratchRepository } from "./scratch-repository.testing.ts";
 
 afterEach(() => {
   vi.unstubAllEnvs();

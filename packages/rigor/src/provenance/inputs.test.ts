@@ -16,7 +16,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { canonicalJson } from "../domain/canonical.ts";
 import { hashInputs, stageInputs } from "./inputs.ts";
-import { scratchDirectory, writeFiles } from "./scratch-repository.ts";
+import { scratchDirectory, writeFiles } from "./scratch-repository.testing.ts";
 
 const sha256 = (content: string) => createHash("sha256").update(content).digest("hex");
 

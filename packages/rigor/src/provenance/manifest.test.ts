@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { buildManifest, hashOutputs, type ManifestFacts } from "./manifest.ts";
-import { scratchDirectory, writeFiles } from "./scratch-repository.ts";
+import { scratchDirectory, writeFiles } from "./scratch-repository.testing.ts";
 
 const facts: ManifestFacts = {
   experiment: "superposition",

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.ts";
+import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
 import { maxChangedFiles, snapshot } from "./snapshot.ts";
 
 /** Everything that a snapshot must leave alone: branch, index bytes, status, and each file with its time. */

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { commitAll, runGit, scratchRepository, writeFiles } from "./scratch-repository.ts";
+import { commitAll, runGit, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
 import { readCommitted, repositoryPath, requireNoSubmodules, treeIdentity } from "./tree.ts";
 
 test("each code path is named by its object, the root by the tree [identity.run-key]", async () => {

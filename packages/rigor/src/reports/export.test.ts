@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Comparison } from "../domain/experiment.ts";
 import { decide } from "../statistics/decision.ts";
-import { comparison, experiment, measured, plannedRuns, type Values } from "../statistics/testing.ts";
+import { comparison, experiment, measured, plannedRuns, type Values } from "../statistics/statistics.testing.ts";
 import { resultTable } from "../statistics/table.ts";
 import { exportText, type ExportInput } from "./export.ts";
 import { latexTable, markdownTable } from "./table-text.ts";

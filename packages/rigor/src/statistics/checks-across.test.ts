@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkAcross, type RunResult } from "./checks-across.ts";
-import { experiment, type TestedExperiment } from "./testing.ts";
+import { experiment, type TestedExperiment } from "./statistics.testing.ts";
 
 function result(arm: string, seed: number, changes: Partial<RunResult> = {}): RunResult {
   const metrics = { accuracy: 0.8 + 0.01 * seed, loss: 0.31234567 + 0.1 * seed + (arm === "ours" ? 0.05 : 0) };

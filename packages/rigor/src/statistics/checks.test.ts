@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkRun, type RunToCheck } from "./checks.ts";
-import { experiment, type TestedExperiment } from "./testing.ts";
+import { experiment, type TestedExperiment } from "./statistics.testing.ts";
 
 const good = { accuracy: 0.9, loss: 0.3 };
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { resultTable } from "./table.ts";
-import { experiment, measured, plannedRuns, type Values } from "./testing.ts";
+import { experiment, measured, plannedRuns, type Values } from "./statistics.testing.ts";
 
 const values: Values = {
   base: { sst2: [0.8, 0.81, 0.79, 0.82, 0.8], mnli: [0.6, 0.62, 0.6] },

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
 import { lockForWriting } from "./dialects/postgres.ts";
-import { migrations, type DialectName, type Migration } from "./migrations/migrations.ts";
+import type { DialectName, Migration } from "./migrations/migration.ts";
+import { migrations } from "./migrations/migrations.ts";
 import type { Database } from "./tables.ts";
 
 /**

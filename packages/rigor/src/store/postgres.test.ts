@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { createTestDatabase, testServerUrl } from "../../../../test/support/postgres.ts";
 import { openPostgres } from "./dialects/postgres.ts";
 import { openPostgresStore } from "./open.ts";
-import { append, runCreated } from "./suite-support.ts";
-import { storeSuite } from "./suite.ts";
+import { append, runCreated } from "./suite.testing.ts";
+import { storeSuite } from "./store.suite.ts";
 import type { Database } from "./tables.ts";
 
 describe.skipIf(testServerUrl() === undefined)("PostgreSQL", () => {

@@ -23,8 +23,8 @@ import { openSqliteStore } from "./open.ts";
 import { takeOwnership } from "./ownership.ts";
 import { compareWithLog, rebuild } from "./rebuild.ts";
 import type { Store } from "./store.ts";
-import { append, contentOf, runCreated, startWriter } from "./suite-support.ts";
-import { storeSuite } from "./suite.ts";
+import { append, contentOf, runCreated, startWriter } from "./suite.testing.ts";
+import { storeSuite } from "./store.suite.ts";
 import type { Database } from "./tables.ts";
 import { Turn } from "./turn.ts";
 

@@ -27,7 +27,7 @@ import {
 import { lockForWriting } from "./dialects/postgres.ts";
 import { Draft } from "./draft.ts";
 import { databaseError } from "./errors.ts";
-import type { DialectName } from "./migrations/migrations.ts";
+import type { DialectName } from "./migrations/migration.ts";
 import type { Database, EventRow } from "./tables.ts";
 import type { Turn } from "./turn.ts";
 

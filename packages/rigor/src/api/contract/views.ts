@@ -348,6 +348,5 @@ export type CheckFailureView = z.infer<typeof checkFailure>;
 export type ResultsView = z.infer<typeof resultsView>;
 export type StatusView = z.infer<typeof statusView>;
 export type HostView = z.infer<typeof hostView>;
-export type Health = z.infer<typeof health>;
 export type DoctorCheck = z.infer<typeof doctorCheck>;
 export type LogChunk = z.infer<typeof logChunk>;

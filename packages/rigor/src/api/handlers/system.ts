@@ -36,7 +36,9 @@ export const system = {
       });
     }
     if (!(await exists(dirname(file)))) {
-      throw new RigorError("not-found", `there is no directory ${dirname(file)}`, { next: "Make it first, or choose another place." });
+      throw new RigorError("not-found", `there is no directory ${dirname(file)}`, {
+        next: "Make it first, or choose another place.",
+      });
     }
     await context.lab.store.backup(file);
     return { file, bytes: (await stat(file)).size };

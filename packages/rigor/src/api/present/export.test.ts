@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DataDirectory } from "../../bench/lab.ts";
 import { experimentById } from "../../bench/queries.ts";
 import type { DomainEvent } from "../../domain/events/registry.ts";
-import { candidates, definition } from "../../domain/events/testing.ts";
+import { candidates, definition } from "../../domain/events/events.testing.ts";
 import type { Experiment } from "../../domain/experiment.ts";
 import { openSqliteStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";

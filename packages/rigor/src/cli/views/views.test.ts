@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { interruptLines } from "../commands/run.ts";
 import { plainLines } from "../reporter.ts";
 import { plainStyle } from "../terminal.ts";
-import { cell, comparison, experiment, now, plan, progress, results, run, runCounts } from "../testing.ts";
+import { cell, comparison, experiment, now, plan, progress, results, run, runCounts } from "../cli.testing.ts";
 import { printable, textWidth } from "../text.ts";
 import { planSummary } from "./plan.ts";
 import { liveText, lineText } from "./progress.ts";

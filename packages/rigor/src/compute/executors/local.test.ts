@@ -8,7 +8,7 @@ import { AttemptDirectory } from "../attempt-directory.ts";
 import type { ProcessRecord } from "../job.ts";
 import type { Handle } from "./executor.ts";
 import { LocalExecutor } from "./local.ts";
-import { executorSuite, makeJob, untilExists, untilState } from "./suite.ts";
+import { executorSuite, makeJob, untilExists, untilState } from "./executor.suite.ts";
 
 executorSuite(
   "local, through the starter",

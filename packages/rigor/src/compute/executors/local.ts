@@ -85,7 +85,6 @@ export class LocalExecutor implements Executor {
     return await probeHost(this.dataDirectory);
   }
 
-  // oxlint-disable-next-line require-await -- other executors wait here
   async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
     const bootedAt = bootTime();
     return jobs.map((job) => {
@@ -101,12 +100,10 @@ export class LocalExecutor implements Executor {
     });
   }
 
-  // oxlint-disable-next-line require-await -- other executors wait here
   async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {
     return new Map(handles.map((handle) => [handle.attempt, this.statusOf(handle)]));
   }
 
-  // oxlint-disable-next-line require-await -- other executors wait here
   async withdraw(handle: Handle): Promise<boolean> {
     const directory = this.directory(handle);
     return asStorage(directory.path, () => {
@@ -136,7 +133,6 @@ export class LocalExecutor implements Executor {
     }
   }
 
-  // oxlint-disable-next-line require-await -- other executors wait here
   async collect(
     requests: readonly { handle: Handle; offsets: Offsets }[],
     limit = defaultLimit,
@@ -151,7 +147,6 @@ export class LocalExecutor implements Executor {
     return () => this.listeners.delete(listener);
   }
 
-  // oxlint-disable-next-line require-await -- other executors wait here
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;

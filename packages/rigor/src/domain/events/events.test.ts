@@ -8,7 +8,7 @@ import { eventKind, type Event } from "./event.ts";
 import type { MemoryState } from "./memory-state.ts";
 import { currentEvent, eventKinds, sealEvent, touchedRows, upcastEvent, UnknownEventError } from "./registry.ts";
 import type { DomainEvent } from "./registry.ts";
-import { attemptCandidates, attemptId, candidates, MemoryLog, validHistory, type Pool } from "./testing.ts";
+import { attemptCandidates, attemptId, candidates, MemoryLog, validHistory, type Pool } from "./events.testing.ts";
 
 const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2"], attempts: 2 };
 const all = candidates(pool);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { definition } from "../events/testing.ts";
+import { definition } from "../events/events.testing.ts";
 import type { PassRule, Stage } from "../experiment.ts";
 import type { ExperimentRecord } from "../records.ts";
 import { budgetProblem, emptyTally, nextExperimentStep, type StageFacts, type Tally } from "./experiment-rules.ts";

@@ -3,7 +3,7 @@ import type { DomainEvent } from "../events/registry.ts";
 import { RigorError } from "../errors.ts";
 import { holdCodes, type HoldCode } from "../records.ts";
 import { emptyTally, nextExperimentStep } from "./experiment-rules.ts";
-import { experimentId, failedRuns, found, outcome, PaperBench, release } from "./paper-bench.ts";
+import { experimentId, failedRuns, found, outcome, PaperBench, release } from "./paper-bench.testing.ts";
 import * as person from "./person-rules.ts";
 
 describe("what a hold offers", () => {

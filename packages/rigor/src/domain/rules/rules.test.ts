@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MemoryLog } from "../events/testing.ts";
+import { MemoryLog } from "../events/events.testing.ts";
 import type { DomainEvent } from "../events/registry.ts";
 import { attemptLifecycle, isFinal } from "../lifecycle.ts";
 import { RigorError } from "../errors.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../records.ts";
 import { concludeAttempt, retryPause, type RetryClass } from "./attempt-rules.ts";
 import { reference } from "./experiment-rules.ts";
-import { failedRuns, found, outcome, PaperBench, release, retry, runIds } from "./paper-bench.ts";
+import { failedRuns, found, outcome, PaperBench, release, retry, runIds } from "./paper-bench.testing.ts";
 import * as person from "./person-rules.ts";
 
 const outcomes = fc.oneof(

@@ -1,11 +1,12 @@
 import type { Kysely } from "kysely";
+import type { Migration } from "./migration.ts";
 
 const text = "text";
 const integer = "integer";
 const real = "double precision";
 
 /** `position` counts by itself; each database says that in its own way. */
-export async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<void> {
+async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<void> {
   const { schema } = db;
   await schema
     .createTable("events")
@@ -137,3 +138,5 @@ export async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): P
     .addPrimaryKeyConstraint("metric_points_key", ["attempt_id", "name", "line_offset"])
     .execute();
 }
+
+export const initial: Migration = { up };

@@ -4,7 +4,7 @@ import { onTestFinished } from "vitest";
 import type { Executor } from "../compute/executors/executor.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
-import { scratchDirectory, scratchRepository, writeFiles } from "../provenance/scratch-repository.ts";
+import { scratchDirectory, scratchRepository, writeFiles } from "../provenance/scratch-repository.testing.ts";
 import { openSqliteStore } from "../store/open.ts";
 import { DataDirectory, type Lab } from "./lab.ts";
 import { experimentById, runsOfExperiment } from "./queries.ts";

@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { sql, type Kysely } from "kysely";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { attemptCandidates, candidates, validHistory, type Pool } from "../domain/events/testing.ts";
+import { attemptCandidates, candidates, validHistory, type Pool } from "../domain/events/events.testing.ts";
 import { migrate, readMeta } from "./migrate.ts";
-import { migrations, type Migration } from "./migrations/migrations.ts";
+import type { Migration } from "./migrations/migration.ts";
+import { migrations } from "./migrations/migrations.ts";
 import { ingestMetricPoints, metricPoints } from "./metrics.ts";
 import { compareWithLog, rebuild } from "./rebuild.ts";
 import type { LoggedEvent, Store } from "./store.ts";
-import { append, contentOf, runCreated, startWriter, type TestDatabase } from "./suite-support.ts";
+import { append, contentOf, runCreated, startWriter, type TestDatabase } from "./suite.testing.ts";
 import { decodeRow, tables, type Database } from "./tables.ts";
 
 const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2", "r3"], attempts: 3 };

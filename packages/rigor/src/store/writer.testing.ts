@@ -1,10 +1,10 @@
 /**
  * A process that writes to a store until it is killed or has taken its turns, for tests.
  *
- * `node suite-writer.ts TARGET NAME TURNS` prints one line per commit that was acknowledged: the position of its last
+ * `node writer.testing.ts TARGET NAME TURNS` prints one line per commit that was acknowledged: the position of its last
  * event. TARGET is a file or the URL of a PostgreSQL database; NAME makes its ids its own.
  */
-import { attemptCandidates } from "../domain/events/testing.ts";
+import { attemptCandidates } from "../domain/events/events.testing.ts";
 import { openPostgresStore, openSqliteStore } from "./open.ts";
 
 const [, , target = "", name = "", turns = "0"] = process.argv;

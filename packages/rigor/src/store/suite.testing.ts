@@ -48,7 +48,7 @@ export function startWriter(
   name: string,
   turns: number,
 ): { child: ChildProcess; acknowledged: number[]; ended: Promise<void> } {
-  const script = fileURLToPath(new URL("suite-writer.ts", import.meta.url));
+  const script = fileURLToPath(new URL("writer.testing.ts", import.meta.url));
   const child = spawn(process.execPath, [script, target, name, String(turns)], {
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -1,4 +1,4 @@
-import { definition, MemoryLog } from "../events/testing.ts";
+import { definition, MemoryLog } from "../events/events.testing.ts";
 import type { DomainEvent } from "../events/registry.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../records.ts";
 import { concludeAttempt, type AttemptOutcome } from "./attempt-rules.ts";
