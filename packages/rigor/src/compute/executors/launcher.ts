@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
+import { Socket } from "node:net";
 import { delimiter, join } from "node:path";
 import type { Writable } from "node:stream";
 
@@ -131,5 +132,5 @@ export function hasCommand(name: string, path = process.env["PATH"] ?? ""): bool
 }
 
 function unref(stream: Writable): void {
-  if ("unref" in stream && typeof stream.unref === "function") stream.unref();
+  if (stream instanceof Socket) stream.unref();
 }
