@@ -19,8 +19,8 @@ const maxPreparedStatements = 200;
 /** Longer ones are bulk statements of many lengths: each would be kept for nothing, with all its parameters. */
 const longestKeptStatement = 20_000;
 
-/** Statements that change no schema: these may be kept. Those around a transaction must not empty what is kept. */
-const query = /^\s*(?:select|insert|update|delete|with|begin|commit|rollback)\b/i;
+/** Statements that change no schema: these may be kept. What begins and ends each turn must not empty the others. */
+const query = /^\s*(?:select|insert|update|delete|with|begin|commit)\b/i;
 
 /** `node:sqlite` behind the interface that Kysely's SQLite driver speaks. */
 function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
