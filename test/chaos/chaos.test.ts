@@ -28,7 +28,7 @@ const fails = (run: Pick<RunRecord, "arm" | "seed">): boolean => run.arm === "tw
  */
 const script = `
 journal=$1/journal
-attempt=$(basename "\${RIGOR_OUTPUT%/output}")
+attempt=\${RIGOR_OUTPUT%/output} attempt=\${attempt##*/}
 exec 9>"$1/lock-$RIGOR_RUN_ID"
 flock -n 9 || printf 'overlap %s\\n' "$attempt" >>"$journal"
 printf 'start %s\\n' "$attempt" >>"$journal"
@@ -149,7 +149,7 @@ class Chaos {
   async #kill(kind: Kind): Promise<void> {
     const deadline = performance.now() + 8_000;
     while (performance.now() < deadline) {
-      const victims = lab.processes().flatMap((one) => this.#asVictim(kind, one) ?? []);
+      const victims = withoutForks(lab.processes()).flatMap((one) => this.#asVictim(kind, one) ?? []);
       const victim = victims[Math.floor(this.#random() * victims.length)];
       if (victim !== undefined && killIfThere(victim.pid)) return this.#note(kind, victim.attempt);
       await sleep(5);
@@ -190,6 +190,12 @@ class Chaos {
       }
     }
   }
+}
+
+/** A shell that forked to start a program looks like its parent for a moment; only the parent is what it looks like. */
+function withoutForks(processes: readonly Process[]): Process[] {
+  const commands = new Map(processes.map((one) => [one.pid, one.command.join("\0")]));
+  return processes.filter((one) => commands.get(one.parent) !== one.command.join("\0"));
 }
 
 interface Victim {

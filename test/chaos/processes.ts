@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 /** A process of this machine. */
 export interface Process {
   pid: number;
+  parent: number;
   /** Leader of its session: how the script of a job is told from what it started. */
   leader: boolean;
   directory: string;
@@ -21,10 +22,13 @@ export function processesBelow(directory: string): Process[] {
 function describe(pid: number): Process | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const session = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
+    const [, parent, , session] = stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .map(Number);
     const directory = readlinkSync(`/proc/${pid}/cwd`).replace(/ \(deleted\)$/, "");
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-    return { pid, leader: session === pid, directory, command };
+    return { pid, parent: parent ?? 0, leader: session === pid, directory, command };
   } catch {
     // It ended while it was looked at, or is none of ours.
     return null;
