@@ -99,6 +99,8 @@ export const bench: Requirement[] = [
   },
   { id: "job.disk-full", statement: "A full disk fails runs with its cause and leaves the database intact." },
   { id: "job.secrets", statement: "Variables that are passed through reach the run and stay in no file." },
+  { id: "job.resume", statement: "A retry gets the newest checkpoints of the interrupted attempts before it." },
+  { id: "state.no-orphans", statement: "A newer version leaves no run waiting that nothing will start." },
   { id: "job.clock-jump", statement: "A clock that jumps neither ends nor prolongs a job." },
   // Provenance
   {

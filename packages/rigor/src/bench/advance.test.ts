@@ -103,7 +103,7 @@ test("deciding without failed runs says so, and the rest is still checked [check
   await advanceExperiment(bench.lab, id);
   const decision = await decisionOf(bench, id);
   expect(decision.outcome).toBe("inconclusive");
-  expect(decision.notes.join()).toMatch(/Decided without 5 .*planned runs/);
+  expect(decision.notes.join()).toMatch(/Decided without 10 .*planned runs/);
 });
 
 test("a decision is made in one piece: the log gives the same tables", async () => {

@@ -3,9 +3,10 @@ import type { DomainEvent } from "../domain/events/registry.ts";
 import type { ExperimentRecord } from "../domain/records.ts";
 import { nextExperimentStep, reference, type StageFacts } from "../domain/rules/experiment-rules.ts";
 import type { Transaction } from "../store/store.ts";
+import type { AcrossFailure } from "../statistics/checks-across.ts";
 import { decideExperiment, failedChecks } from "./decide.ts";
 import type { Lab } from "./lab.ts";
-import { experimentById, measurementsOf, placedRuns, tallyOf, type PlacedRun } from "./queries.ts";
+import { experimentById, measurementsOf, placedRuns, sharedElsewhere, tallyOf, type PlacedRun } from "./queries.ts";
 
 /** Takes an experiment as far as it can go now: next stage, hold, or checks and decision. */
 export async function advanceExperiment(lab: Lab, experimentId: string): Promise<void> {
@@ -49,7 +50,7 @@ async function decide(
   const failures = failedChecks(experiment, runs);
   if (failures.length > 0) {
     await transaction.append([
-      ...invalidations(failures, runs),
+      ...(await invalidations(transaction, experiment, failures, runs)),
       { kind: "check.failed", entity, data: { failures: failures as unknown as Json[] } },
       {
         kind: "experiment.held",
@@ -72,14 +73,24 @@ async function decide(
   await transaction.append([{ kind: "experiment.decided", entity, data: { decision: decision as unknown as Json } }]);
 }
 
-function invalidations(failures: ReturnType<typeof failedChecks>, runs: readonly PlacedRun[]): DomainEvent[] {
-  const done = new Set(runs.filter((run) => run.state === "done").map((run) => run.run_id));
+/**
+ * The runs that failed are invalid, and can be run again. A run that another experiment uses too is left as it is: by
+ * that one's rules it may be good, and a decision that rests on it must not lose it behind its back.
+ */
+async function invalidations(
+  transaction: Transaction,
+  experiment: ExperimentRecord,
+  failures: readonly AcrossFailure[],
+  runs: readonly PlacedRun[],
+): Promise<DomainEvent[]> {
+  const done = runs.filter((run) => run.state === "done").map((run) => run.run_id);
+  const shared = await sharedElsewhere(transaction.db, done, experiment.id);
+  const own = new Set(done.filter((id) => !shared.has(id)));
   const events = new Map<string, DomainEvent>();
-  for (const failure of failures) {
-    for (const id of failure.run_ids) {
-      if (!done.has(id) || events.has(id)) continue;
-      const reason = { code: failure.rule, message: failure.message };
-      events.set(id, { kind: "run.invalidated", entity: id, data: { reason } });
+  for (const { rule, message, run_ids } of failures) {
+    for (const id of run_ids) {
+      if (!own.has(id) || events.has(id)) continue;
+      events.set(id, { kind: "run.invalidated", entity: id, data: { reason: { code: rule, message } } });
     }
   }
   return [...events.values()];

@@ -1,8 +1,9 @@
 import type { ExperimentRecord } from "../domain/records.ts";
 import { checkAcross, type AcrossFailure } from "../statistics/checks-across.ts";
+import { checkRun } from "../statistics/checks.ts";
 import { confidenceCap, type ConfidenceCap } from "../statistics/confidence.ts";
 import { decide, type Decision } from "../statistics/decision.ts";
-import type { RunPlace } from "../statistics/places.ts";
+import { groupBy, pairKey, type RunPlace } from "../statistics/places.ts";
 import { measurementsOf, type PlacedRun } from "./queries.ts";
 
 /** A decision with what a reader must know to trust it. Kept in the log. */
@@ -13,22 +14,39 @@ export interface ExperimentDecision extends Omit<Decision, "rule_changed"> {
   confidence: ConfidenceCap;
 }
 
-/** The runs that count: those of the final stage. Where a person chose to decide without failed runs, only valid ones. */
+/**
+ * The runs that count: those of the final stage. Where a person chose to decide without failed runs, a task with a seed
+ * counts only if every arm has a valid result there: comparing arms on different seeds would be no comparison.
+ */
 export function countedRuns(experiment: ExperimentRecord, runs: readonly PlacedRun[]): PlacedRun[] {
-  return runs.filter((run) => run.in_final_stage && (!experiment.without_failed || run.state === "done"));
+  const final = runs.filter((run) => run.in_final_stage);
+  if (!experiment.without_failed) return final;
+  const refused = new Set((experiment.check_failures as unknown as AcrossFailure[]).flatMap((one) => one.run_ids));
+  const valid = (run: PlacedRun): boolean => run.state === "done" && !refused.has(run.run_id);
+  return [...groupBy(final, pairKey).values()].filter((block) => block.every(valid)).flat();
 }
 
 export const placesOf = (runs: readonly PlacedRun[]): RunPlace[] =>
   runs.map(({ arm, task, grid, seed }) => ({ arm, task, grid, seed }));
 
-/** Checks over all runs of the final stage. */
+/**
+ * Checks of each run of the final stage, and of all against each other. A run that was shared was checked by the rules
+ * of another experiment; here it is checked by this one's.
+ */
 export function failedChecks(experiment: ExperimentRecord, runs: readonly PlacedRun[]): AcrossFailure[] {
   const counted = countedRuns(experiment, runs);
-  return checkAcross({
-    experiment: experiment.definition,
+  const { definition } = experiment;
+  const own = counted.flatMap(({ run_id, result }) =>
+    result === null
+      ? []
+      : checkRun({ experiment: definition, ...result }).map((failure) => ({ ...failure, run_ids: [run_id] })),
+  );
+  const across = checkAcross({
+    experiment: definition,
     planned: placesOf(counted),
     results: counted.flatMap(({ result, ...run }) => (result === null ? [] : [{ ...run, ...result }])),
   });
+  return [...own, ...across];
 }
 
 /** The rule of an experiment, evaluated on what is recorded; null without a rule. */
@@ -44,13 +62,15 @@ export function decideExperiment(experiment: ExperimentRecord, runs: readonly Pl
   const notes: string[] = [];
   const left = runs.filter((run) => run.in_final_stage).length - counted.length;
   if (!foreknowledge.preregistered) {
-    const before = foreknowledge.predecessor === null ? "" : `; ${foreknowledge.predecessor} has the rule before it`;
+    const before = foreknowledge.predecessor === null ? "" : `; ${foreknowledge.predecessor} is the plan before it`;
     notes.push(
-      `Not pre-registered: ${foreknowledge.known_results} results were known when this rule was fixed${before}.`,
+      `Not pre-registered: ${foreknowledge.known_results} results were known when this plan was fixed${before}.`,
     );
   }
   if (without_failed && left > 0)
-    notes.push(`Decided without ${left} of the planned runs, which have no valid result.`);
+    notes.push(
+      `Decided without ${left} of the planned runs: they, or their partners in another arm, have no valid result.`,
+    );
   const seeds = Math.min(...decision.comparisons.map((one) => one.n_pairs ?? Math.min(one.n_better, one.n_than)));
   return {
     ...decision,

@@ -53,7 +53,7 @@ export class Dispatcher {
   constructor(lab: Lab) {
     this.#lab = lab;
     this.preparation = new Preparation(lab);
-    this.#attempts = new LiveAttempts(lab, this.preparation);
+    this.#attempts = new LiveAttempts(lab, this.preparation, () => this.wake());
     this.#budgets = new Budgets(lab.store.db);
   }
 
@@ -80,6 +80,7 @@ export class Dispatcher {
     if (this.#timer !== null) clearInterval(this.#timer);
     for (const end of this.#ends) end();
     await this.preparation.stop();
+    await this.#attempts.settle();
     await this.#cycle;
   }
 
@@ -222,9 +223,11 @@ export class Dispatcher {
   async #candidates(capacity: HostCapacity, now: number): Promise<Candidate[]> {
     if (!hasRoom(capacity)) return [];
     const holding = this.#attempts.holding();
+    // A run whose last attempt is still being ended waits until that is over.
+    const ending = new Set(holding.map(({ run }) => run.id));
     const waiting = (await this.#startable(now)).map((experiment) => ({
       experiment,
-      runIds: this.#queues.get(experiment.id)?.peek(mostStarts) ?? [],
+      runIds: (this.#queues.get(experiment.id)?.peek(mostStarts + ending.size) ?? []).filter((id) => !ending.has(id)),
       active: holding.filter((live) => live.experiment.id === experiment.id).length,
     }));
     const held = holding.map(({ attempt, experiment }) => {

@@ -27,3 +27,12 @@ export function refuseImpossible(capacity: HostCapacity, experiment: ResolvedExp
     },
   );
 }
+
+/** @throws RigorError `not-possible` for a variable that runs are to get and the daemon does not have. */
+export function refuseMissingVariables({ definition }: Pick<ResolvedExperiment, "definition">): void {
+  const missing = definition.environment.pass.filter((name) => process.env[name] === undefined);
+  if (missing.length === 0) return;
+  throw new RigorError("not-possible", `environment.pass names ${missing.join(", ")}, which the daemon does not have`, {
+    next: "Set it in this shell, then `rigor down`: the next command starts a daemon that has it. Jobs go on.",
+  });
+}

@@ -29,7 +29,7 @@ function facts(
       environment: environmentOf,
     } as unknown as JobFacts["prepared"],
     data: new DataDirectory(scratchDirectory()),
-    previous: number === 1 ? null : `${id.slice(0, 16)}-${number - 1}`,
+    earlier: Array.from({ length: number - 1 }, (_, i) => `${id.slice(0, 16)}-${number - 1 - i}`),
   };
 }
 
@@ -71,13 +71,17 @@ test("a retry has the command, parameters and environment of the first attempt [
   expect(what(second)).toEqual(what(first));
 });
 
-test("a retry is told of the checkpoints of the attempt before, if it left any", () => {
-  const second = facts({ number: 2 });
-  expect(jobOf(second).environment).not.toHaveProperty("RIGOR_RESUME");
-  const { checkpoints } = AttemptDirectory.in(second.data.root, second.run.id, second.previous ?? "");
-  mkdirSync(checkpoints, { recursive: true });
-  expect(jobOf(second).environment["RIGOR_RESUME"]).toBe(checkpoints);
-  expect(checkpoints.startsWith(join(second.data.root, "attempts"))).toBe(true);
+test("a retry is told of the newest checkpoints that were left, not of an attempt that left none [job.resume]", () => {
+  const third = facts({ number: 3 });
+  expect(jobOf(third).environment).not.toHaveProperty("RIGOR_RESUME");
+  const [second = "", first = ""] = third.earlier.map(
+    (id) => AttemptDirectory.in(third.data.root, third.run.id, id).checkpoints,
+  );
+  mkdirSync(join(first, "step1000"), { recursive: true });
+  mkdirSync(second, { recursive: true });
+  expect(jobOf(third).environment["RIGOR_RESUME"]).toBe(first);
+  mkdirSync(join(second, "step2000"));
+  expect(jobOf(third).environment["RIGOR_RESUME"]).toBe(second);
 });
 
 test("variables that are handed through come from the daemon; others of its environment do not", () => {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { delimiter } from "node:path";
 import { AttemptDirectory } from "../compute/attempt-directory.ts";
 import type { JobSpec } from "../compute/job.ts";
@@ -16,8 +16,8 @@ export interface JobFacts {
   attempt: Pick<AttemptRecord, "id" | "number" | "lease">;
   prepared: Prepared;
   data: DataDirectory;
-  /** Id of the run's attempt before this one. */
-  previous: string | null;
+  /** Attempts whose checkpoints may be resumed from, the newest first. */
+  earlier: readonly string[];
 }
 
 /** The job of an attempt: always the same command and parameters, whichever try it is. */
@@ -88,8 +88,8 @@ function variableName(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
 }
 
-function checkpointsOf({ run, previous, data }: JobFacts): string | null {
-  if (previous === null) return null;
-  const { checkpoints } = AttemptDirectory.in(data.root, run.id, previous);
-  return existsSync(checkpoints) ? checkpoints : null;
+/** The newest checkpoints that an earlier try left: one that was stopped before its first save has none. */
+function checkpointsOf({ run, earlier, data }: JobFacts): string | null {
+  const directories = earlier.map((id) => AttemptDirectory.in(data.root, run.id, id).checkpoints);
+  return directories.find((directory) => existsSync(directory) && readdirSync(directory).length > 0) ?? null;
 }

@@ -9,7 +9,7 @@ import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/recor
 import { jobOf } from "./job.ts";
 import type { Lab } from "./lab.ts";
 import { MetricIngest } from "./metric-ingest.ts";
-import { observeOutcome, type Ending, type ObservedOutcome } from "./outcome.ts";
+import { observeOutcome, unreadableOutcome, type Ending, type ObservedOutcome } from "./outcome.ts";
 import type { Preparation } from "./preparation.ts";
 import { experimentById, liveAttempts, runById } from "./queries.ts";
 
@@ -33,7 +33,22 @@ const removed: Ending = { state: "gone", withdrawn: false, evidence: "The direct
 const wasRemoved = ({ attempt }: Live): boolean =>
   (attempt.state === "submitted" || attempt.state === "running") && !existsSync(attempt.directory);
 
+/** Attempts whose checkpoints may be resumed from, the newest first. */
+function earlierAttempts({ run, attempt }: Live): string[] {
+  const numbers = Array.from(
+    { length: Math.max(0, attempt.number - run.resume_from) },
+    (_, i) => attempt.number - 1 - i,
+  );
+  return numbers.map((number) => attemptId(run, number));
+}
+
 const directoryOf = ({ attempt }: Live): AttemptDirectory => new AttemptDirectory(attempt.directory);
+
+/** Faults of the disk or the database: everything waits until they are mended. */
+const isEverywhere = (error: unknown): boolean =>
+  error instanceof RigorError && (error.code === "storage" || error.code === "database");
+
+const mostFailures = 3;
 
 const handleOf = ({ attempt }: Live): Handle => ({ attempt: attempt.id, run: attempt.run_id, reference: "" });
 
@@ -54,8 +69,14 @@ export class LiveAttempts {
   /** What was seen and is not in the log yet, by attempt. */
   readonly #news = new Map<string, DomainEvent[]>();
   readonly #ended = new Map<string, Ended>();
+  /** Ended, and their outputs are being hashed. */
+  readonly #concluding = new Map<string, Promise<void>>();
+  /** How often the end of an attempt could not be looked at. */
+  readonly #failures = new Map<string, number>();
+  readonly #onConcluded: () => void;
 
-  constructor(lab: Lab, preparation: Preparation) {
+  constructor(lab: Lab, preparation: Preparation, onConcluded: () => void) {
+    this.#onConcluded = onConcluded;
     this.#lab = lab;
     this.#preparation = preparation;
     this.#metrics = new MetricIngest(lab);
@@ -110,7 +131,10 @@ export class LiveAttempts {
   /** Asks the executor about the attempts that changed, or about all of them. */
   async observe(all: boolean): Promise<void> {
     const asked = this.holding().filter(
-      ({ attempt }) => (all || this.#changed.has(attempt.id)) && !this.#unsubmitted.has(attempt.id),
+      ({ attempt }) =>
+        (all || this.#changed.has(attempt.id)) &&
+        !this.#unsubmitted.has(attempt.id) &&
+        !this.#concluding.has(attempt.id),
     );
     this.#changed.clear();
     if (asked.length === 0) return;
@@ -123,10 +147,19 @@ export class LiveAttempts {
     try {
       await this.#see(live, status);
     } catch (error) {
-      const everywhere = error instanceof RigorError && (error.code === "storage" || error.code === "database");
-      if (everywhere) throw error;
+      if (isEverywhere(error)) throw error;
       this.#lab.log.error({ err: error, attempt: live.attempt.id }, "an attempt could not be looked at");
+      if (status?.state === "ended" || status?.state === "gone") this.#giveUpAfterSome(live, status, error);
     }
+  }
+
+  /** An end that cannot be looked at again and again is a failure: its lease must not be held for ever. */
+  #giveUpAfterSome(live: Live, ending: Ending, error: unknown): void {
+    const { id } = live.attempt;
+    const failures = (this.#failures.get(id) ?? 0) + 1;
+    this.#failures.set(id, failures);
+    if (failures >= mostFailures)
+      this.#ended.set(id, { live, outcome: unreadableOutcome(live.attempt, ending, error) });
   }
 
   async #see(live: Live, status: JobStatus | undefined): Promise<void> {
@@ -165,8 +198,34 @@ export class LiveAttempts {
     if (!withdrawn) this.#noteSubmission(live);
     // A job that never started has not removed them.
     if (live.experiment.definition.environment.pass.length > 0) rmSync(directoryOf(live).secrets, { force: true });
+    if (live.experiment.definition.outputs.artifacts.length === 0) await this.#conclude(live, ending);
+    else this.#concludeLater(live, ending);
+  }
+
+  async #conclude(live: Live, ending: Ending): Promise<void> {
     await this.#metrics.ingest([handleOf(live)]);
-    this.#ended.set(live.attempt.id, { live, outcome: await observeOutcome(live.attempt, live.experiment, ending) });
+    const outcome = await observeOutcome(live.attempt, live.experiment, ending);
+    this.#ended.set(live.attempt.id, { live, outcome });
+  }
+
+  /** Hashing large artifacts takes minutes: nothing else waits for it. */
+  #concludeLater(live: Live, ending: Ending): void {
+    const { id } = live.attempt;
+    const work = this.#conclude(live, ending)
+      .catch((error: unknown) => {
+        this.#lab.log.error({ err: error, attempt: id }, "an attempt could not be concluded");
+        if (!isEverywhere(error)) this.#giveUpAfterSome(live, ending, error);
+      })
+      .then(() => {
+        this.#concluding.delete(id);
+        this.#onConcluded();
+      });
+    this.#concluding.set(id, work);
+  }
+
+  /** Waits for what is being concluded. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#concluding.values());
   }
 
   /** The manifest of an adopted attempt tells of its environment, so that is looked up before it is concluded. */
@@ -207,6 +266,7 @@ export class LiveAttempts {
       this.#cancelling.delete(id);
       this.#unsubmitted.delete(id);
       this.#metrics.forget(id);
+      this.#failures.delete(id);
     }
   }
 
@@ -229,9 +289,7 @@ export class LiveAttempts {
   #jobOf(live: Live) {
     const prepared = this.#preparation.get(live.experiment.id);
     if (prepared === undefined) throw new Error(`${live.experiment.id} is not prepared`);
-    const { number } = live.attempt;
-    const previous = number > 1 ? attemptId(live.run, number - 1) : null;
-    return jobOf({ ...live, prepared, data: this.#lab.data, previous });
+    return jobOf({ ...live, prepared, data: this.#lab.data, earlier: earlierAttempts(live) });
   }
 
   async cancel(): Promise<void> {

@@ -58,6 +58,29 @@ function outcomeOf(
   return { ...failed(directory, exit, null), ...times };
 }
 
+/** The end of an attempt whose files cannot be looked at, whatever the reason: it has no result. */
+export function unreadableOutcome(
+  attempt: Pick<AttemptRecord, "started_at">,
+  ending: Ending,
+  error: unknown,
+): ObservedOutcome {
+  const message = error instanceof Error ? error.message : String(error);
+  const times =
+    ending.state === "ended"
+      ? { ...timesOf(ending.exit), exit: statusOf(ending.exit) }
+      : { started_at: attempt.started_at, finished_at: new Date().toISOString(), duration: null, exit: null };
+  return {
+    ...noResult,
+    ...times,
+    check_failures: [],
+    state: "failed",
+    category: "bad-result",
+    evidence: `What it left cannot be read: ${message}`,
+    outputs: [],
+    missing_outputs: [],
+  };
+}
+
 const noResult = {
   category: null,
   evidence: null,

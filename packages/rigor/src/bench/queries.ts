@@ -87,6 +87,59 @@ export async function judgedRuns(db: Db, experiments: readonly Pick<ExperimentRe
   return new Set(rows.map((row) => row.run_id));
 }
 
+/** Experiments that a person would take for the same one: of this name, or from the same file of a repository. */
+export async function relatedExperiments(
+  db: Db,
+  { name, file, repository }: { name: string; file: string; repository: string },
+): Promise<ExperimentRecord[]> {
+  const rows = await db
+    .selectFrom("experiments")
+    .selectAll()
+    .where(({ eb, or }) => or([eb("name", "=", name), eb("file", "=", file)]))
+    .execute();
+  return rows
+    .map((row) => decodeRow("experiments", row))
+    .filter((one) => one.name === name || one.source.repository === repository);
+}
+
+/** Results of invalid runs, by run: what a corrected check may make count again. */
+export async function invalidResults(
+  db: Db,
+  runIds: readonly string[],
+): Promise<Map<string, Pick<ResultRecord, "metrics" | "artifacts"> & { reason: RunRecord["reason"] }>> {
+  const found = new Map<string, Pick<ResultRecord, "metrics" | "artifacts"> & { reason: RunRecord["reason"] }>();
+  for (let start = 0; start < runIds.length; start += keysPerQuery) {
+    const rows = await db
+      .selectFrom("runs")
+      .innerJoin("results", "results.attempt_id", "runs.result_attempt")
+      .select(["runs.id", "runs.reason", "results.metrics", "results.artifacts"])
+      .where("runs.id", "in", runIds.slice(start, start + keysPerQuery))
+      .where("runs.state", "=", "invalid")
+      .execute();
+    for (const { id, reason, ...result } of rows) {
+      found.set(id, { ...decodeRow("results", result), reason: JSON.parse(reason ?? "null") as RunRecord["reason"] });
+    }
+  }
+  return found;
+}
+
+/** Those of the runs that another experiment, which is not archived, asks for too. */
+export async function sharedElsewhere(db: Db, runIds: readonly string[], experimentId: string): Promise<Set<string>> {
+  const shared = new Set<string>();
+  for (let start = 0; start < runIds.length; start += keysPerQuery) {
+    const rows = await db
+      .selectFrom("placements")
+      .innerJoin("experiments", "experiments.id", "placements.experiment_id")
+      .select("placements.run_id")
+      .where("placements.run_id", "in", runIds.slice(start, start + keysPerQuery))
+      .where("placements.experiment_id", "!=", experimentId)
+      .where("experiments.state", "!=", "archived")
+      .execute();
+    for (const row of rows) shared.add(row.run_id);
+  }
+  return shared;
+}
+
 export async function placementsOfRun(db: Db, runId: string): Promise<PlacementRecord[]> {
   const rows = await db.selectFrom("placements").selectAll().where("run_id", "=", runId).execute();
   return rows.map((row) => decodeRow("placements", row));
@@ -150,7 +203,7 @@ export interface PlacedRun extends Pick<
 > {
   state: RunState;
   reason: RunRecord["reason"];
-  result: Pick<ResultRecord, "metrics" | "inputs_hash"> | null;
+  result: Pick<ResultRecord, "metrics" | "inputs_hash" | "artifacts"> | null;
 }
 
 /** All runs of an experiment in its order. A result counts only while its run is done. */
@@ -173,15 +226,17 @@ export async function placedRuns(db: Db, experimentId: string): Promise<PlacedRu
       "runs.reason",
       "results.metrics",
       "results.inputs_hash",
+      "results.artifacts",
     ])
     .where("placements.experiment_id", "=", experimentId)
     .orderBy("placements.position")
     .execute();
-  return rows.map(({ metrics, inputs_hash, reason, state, ...row }) => ({
+  return rows.map(({ metrics, inputs_hash, artifacts, reason, state, ...row }) => ({
     ...decodeRow("placements", row),
     state,
     reason: reason === null ? null : (JSON.parse(reason) as RunRecord["reason"]),
-    result: metrics === null ? null : { metrics: JSON.parse(metrics) as Record<string, number>, inputs_hash },
+    result:
+      metrics === null || artifacts === null ? null : { ...decodeRow("results", { metrics, artifacts }), inputs_hash },
   }));
 }
 

@@ -1,14 +1,26 @@
 import { contentHash } from "../domain/canonical.ts";
+import { plannedRuns } from "../domain/design.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
+import type { Experiment } from "../domain/experiment.ts";
 import type { RunState } from "../domain/lifecycle.ts";
 import type { ExperimentRecord, Foreknowledge } from "../domain/records.ts";
 import { reference } from "../domain/rules/experiment-rules.ts";
-import { rerunRuns, resumeExperiment } from "../domain/rules/person-rules.ts";
+import { cancelRun, rerunRuns, resumeExperiment } from "../domain/rules/person-rules.ts";
 import { keepCommit } from "../provenance/snapshot.ts";
+import { checkRun } from "../statistics/checks.ts";
 import { ruleHash } from "../statistics/decision.ts";
+import { stagePlaces } from "../statistics/places.ts";
 import type { Transaction } from "../store/store.ts";
 import type { Lab } from "./lab.ts";
-import { experimentsNamed, judgedRuns, runsOfExperiment, runStates } from "./queries.ts";
+import {
+  experimentsNamed,
+  invalidResults,
+  judgedRuns,
+  relatedExperiments,
+  runsOfExperiment,
+  runStates,
+  sharedElsewhere,
+} from "./queries.ts";
 import { fingerprint, type ResolvedExperiment } from "./resolve.ts";
 
 export interface Started {
@@ -58,6 +70,11 @@ async function create(
     transaction.db,
     runs.map((run) => run.key),
   );
+  const related = await relatedExperiments(transaction.db, {
+    name: definition.name,
+    file,
+    repository: source.repository,
+  });
   const created: DomainEvent = {
     kind: "experiment.created",
     entity: id,
@@ -74,8 +91,8 @@ async function create(
       total_runs: runs.length,
       foreknowledge: foreknowledge(
         resolved,
-        earlier,
-        knownRuns(resolved, states).union(await judgedRuns(transaction.db, earlier)),
+        related,
+        knownRuns(resolved, states).union(await judgedRuns(transaction.db, related)),
       ),
     },
   };
@@ -90,6 +107,8 @@ async function create(
     })),
     { kind: "experiment.started", entity: id, data: {} },
     ...cancelledRuns(resolved, states),
+    ...(await restoredRuns(transaction, resolved, states)),
+    ...(await orphans(transaction, resolved, superseded)),
   ]);
   return { experiment_id: id, created: true, message: whyNew(resolved, earlier) };
 }
@@ -121,6 +140,50 @@ function cancelledRuns(resolved: ResolvedExperiment, states: Map<string, RunStat
     .map(({ key }): DomainEvent => ({ kind: "run.requeued", entity: key, data: { reason: "asked for again" } }));
 }
 
+/** Runs that a check had refused, and that pass the checks as they are now stated. A person's word is left alone. */
+async function restoredRuns(
+  transaction: Transaction,
+  { definition, runs }: ResolvedExperiment,
+  states: Map<string, RunState>,
+): Promise<DomainEvent[]> {
+  const invalid = runs.filter(({ key }) => states.get(key) === "invalid").map(({ key }) => key);
+  const results = await invalidResults(transaction.db, invalid);
+  return [...results]
+    .filter(([, { reason, ...result }]) => {
+      return reason?.code !== "person" && checkRun({ experiment: definition, ...result }).length === 0;
+    })
+    .map(([id]): DomainEvent => ({
+      kind: "run.restored",
+      entity: id,
+      data: { reason: `passes the checks of ${definition.name} as they are stated now` },
+    }));
+}
+
+/** Runs that only the superseded versions wait for. Those that run already go on: hours of work are not thrown away. */
+async function orphans(
+  transaction: Transaction,
+  resolved: ResolvedExperiment,
+  superseded: readonly ExperimentRecord[],
+): Promise<DomainEvent[]> {
+  const wanted = new Set(resolved.runs.map(({ key }) => key));
+  const events: DomainEvent[] = [];
+  for (const old of superseded) {
+    const waiting = (await runsOfExperiment(transaction.db, old.id, ["pending", "held"])).filter(
+      ({ id }) => !wanted.has(id),
+    );
+    const shared = await sharedElsewhere(
+      transaction.db,
+      waiting.map(({ id }) => id),
+      old.id,
+    );
+    for (const run of waiting) {
+      if (!shared.has(run.id))
+        events.push(...cancelRun(run, `superseded by a newer version of ${resolved.definition.name}`));
+    }
+  }
+  return events;
+}
+
 /** Runs of the final stage that have given a result. One that was revoked was known all the same. */
 function knownRuns({ definition, runs }: ResolvedExperiment, states: Map<string, RunState>): Set<string> {
   const finalStage = definition.stages.length - 1;
@@ -132,8 +195,9 @@ function knownRuns({ definition, runs }: ResolvedExperiment, states: Map<string,
 }
 
 /**
- * What was known when the rule was fixed. A rule that an earlier version had, and that was fixed before its results,
- * stays pre-registered: running more seeds or newer code does not change it. Results of earlier versions count as
+ * What was known when the plan was fixed. A plan with the rule and the runs of an earlier one that was fixed before its
+ * results stays pre-registered: newer code does not change it. More seeds do, because whoever looks at a result before
+ * asking for more can stop when it pleases. Results of earlier versions count as
  * known also where the code has changed since, or any edit of the code would make a new rule look registered.
  */
 function foreknowledge(
@@ -142,19 +206,22 @@ function foreknowledge(
   known: ReadonlySet<string>,
 ): Foreknowledge {
   const latest = earlier.toSorted((a, b) => b.version - a.version)[0];
-  const rule = definition.decision === null ? null : ruleHash(definition);
+  const design = registeredDesign(definition);
   const fixedBefore = earlier.some(
-    (one) =>
-      rule !== null &&
-      one.definition.decision !== null &&
-      one.foreknowledge.preregistered &&
-      ruleHash(one.definition) === rule,
+    (one) => design !== null && one.foreknowledge.preregistered && registeredDesign(one.definition) === design,
   );
   return {
     known_results: known.size,
     preregistered: known.size === 0 || fixedBefore,
     predecessor: latest === undefined ? null : reference(latest),
   };
+}
+
+/** Names what is fixed beforehand: the rule and the runs that it judges. Null without a rule. */
+function registeredDesign(definition: Experiment): string | null {
+  if (definition.decision === null) return null;
+  const places = stagePlaces(plannedRuns(definition), definition.stages.length - 1);
+  return contentHash({ rule: ruleHash(definition), places });
 }
 
 /** Why an experiment is a new version, in words. */

@@ -53,7 +53,7 @@ export const runLifecycle: Lifecycle<RunState> = {
     failed: ["pending", "cancelled"],
     held: ["pending", "cancelled"],
     cancelled: ["pending"],
-    invalid: ["pending", "cancelled"],
+    invalid: ["pending", "done", "cancelled"],
   },
 };
 

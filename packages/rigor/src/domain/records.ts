@@ -109,6 +109,8 @@ export interface RunRecord {
   parameters: Record<string, Json>;
   seed: number;
   attempts: number;
+  /** Attempts from this number on may hand their checkpoints to later ones: those since a person asked for the run. */
+  resume_from: number;
   current_attempt: string | null;
   /** Failures since the last time a person asked for the run, by class of retry. */
   retries: { infrastructure: number; preemption: number; code: number };

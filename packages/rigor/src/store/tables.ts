@@ -87,6 +87,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       parameters: "json",
       seed: "plain",
       attempts: "plain",
+      resume_from: "plain",
       current_attempt: "plain",
       retries: "json",
       not_before: "plain",

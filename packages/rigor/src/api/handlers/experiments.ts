@@ -4,7 +4,7 @@ import { findExperiment } from "../../bench/lookup.ts";
 import { placedRuns, tallyOf } from "../../bench/queries.ts";
 import { resolveExperiment } from "../../bench/resolve.ts";
 import { startExperiment } from "../../bench/start.ts";
-import { refuseImpossible } from "../../bench/fit.ts";
+import { refuseImpossible, refuseMissingVariables } from "../../bench/fit.ts";
 import type { Json } from "../../domain/canonical.ts";
 import { decodeRow } from "../../store/tables.ts";
 import { exportResults } from "../present/export.ts";
@@ -23,6 +23,7 @@ export const experiments = {
   start: api.experiments.start.handler(async ({ context, input }) => {
     const { lab, dispatcher, actor } = context;
     const resolved = await resolveExperiment(input, lab.data);
+    refuseMissingVariables(resolved);
     refuseImpossible(await lab.executor.probe(), resolved);
     const { experiment_id, created, message } = await startExperiment(lab, actor, resolved);
     dispatcher.wake();

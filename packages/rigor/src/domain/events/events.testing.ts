@@ -107,6 +107,7 @@ function runCandidates(entity: string): DomainEvent[] {
     },
     { kind: "run.requeued", entity, data: { reason: "again" } },
     { kind: "run.invalidated", entity, data: { reason } },
+    { kind: "run.restored", entity, data: { reason: "the range was corrected" } },
     { kind: "run.held", entity, data: { reason } },
     { kind: "run.released", entity, data: { note: "go" } },
     { kind: "run.cancelled", entity, data: { reason } },

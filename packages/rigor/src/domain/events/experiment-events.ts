@@ -96,7 +96,7 @@ export const experimentEvents = {
     apply(state, event) {
       const row = existing(state, "experiments", event.entity);
       if (row.state !== "running") throw new ContradictionError(`${row.id} is ${row.state}: no stage can start`);
-      state.put("experiments", row.id, { ...row, stage: event.data.stage });
+      state.put("experiments", row.id, { ...row, stage: event.data.stage, without_failed: false });
     },
   }),
 

@@ -44,6 +44,13 @@ export function moveRun(
   state.put("runs", row.id, { ...row, ...change, state: entered, changed_at: event.time });
 }
 
+const interruptions = new Set(["timeout", "preempted", "disk-full", "quota", "network", "node-failure"]);
+
+/** Checkpoints of a run that was interrupted are good; those of one that went wrong by itself are not resumed from. */
+function wasCutShort({ state, reason }: RunRecord): boolean {
+  return state === "cancelled" || (state === "failed" && reason !== null && interruptions.has(reason.code));
+}
+
 export const runEvents = {
   "run.created": eventKind({
     version: 1,
@@ -64,6 +71,7 @@ export const runEvents = {
         parameters,
         seed: at.seed,
         attempts: 0,
+        resume_from: 1,
         current_attempt: null,
         retries: { infrastructure: 0, preemption: 0, code: 0 },
         not_before: null,
@@ -135,11 +143,13 @@ export const runEvents = {
     schema: z.strictObject({ reason: z.string() }),
     touches,
     apply(state, event) {
+      const row = existing(state, "runs", event.entity);
       const change = {
         reason: null,
         retries: { infrastructure: 0, preemption: 0, code: 0 },
         not_before: null,
         result_attempt: null,
+        resume_from: wasCutShort(row) ? row.resume_from : row.attempts + 1,
       };
       moveRun(state, event, event.entity, "pending", change, ["failed", "cancelled", "invalid"]);
     },
@@ -151,6 +161,14 @@ export const runEvents = {
     schema: z.strictObject({ reason }),
     touches,
     apply: (state, event) => moveRun(state, event, event.entity, "invalid", { reason: event.data.reason }),
+  }),
+
+  /** The check that failed has been corrected: the result counts again. */
+  "run.restored": eventKind({
+    version: 1,
+    schema: z.strictObject({ reason: z.string() }),
+    touches,
+    apply: (state, event) => moveRun(state, event, event.entity, "done", { reason: null }, ["invalid"]),
   }),
 
   "run.held": eventKind({

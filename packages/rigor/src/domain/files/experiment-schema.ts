@@ -230,7 +230,9 @@ export const experimentSchema = z.strictObject({
     .uniqueList(field.relativePath("the repository"))
     .min(1)
     .default(["."])
-    .describe("Paths whose committed content identifies a run; `.` is the whole repository."),
+    .describe(
+      "Paths whose committed content identifies a run; `.` is the whole repository. Name everything that the run uses: a change outside these paths makes no result stale.",
+    ),
   environment,
   inputs: z
     .record(field.variableName, input)

@@ -75,14 +75,14 @@ export function cancelExperiment(
   message: string,
 ): DomainEvent[] {
   if (experiment.state === "cancelled") return [];
+  const open = runs.filter((run) => run.state === "pending" || run.state === "active" || run.state === "held");
+  const cancelled = open.flatMap((run) => cancelRun(run, message));
+  // A version that was superseded may still have runs under way.
+  if (experiment.state === "archived" && cancelled.length > 0) return cancelled;
   if (experiment.state === "decided" || experiment.state === "archived") {
     throw notPossible(`${reference(experiment)} is ${experiment.state}`, "There is nothing left to cancel.");
   }
-  const open = runs.filter((run) => run.state === "pending" || run.state === "active" || run.state === "held");
-  return [
-    ...open.flatMap((run) => cancelRun(run, message)),
-    { kind: "experiment.cancelled", entity: experiment.id, data: { reason: message } },
-  ];
+  return [...cancelled, { kind: "experiment.cancelled", entity: experiment.id, data: { reason: message } }];
 }
 
 export function holdExperiment(experiment: ExperimentRecord, message: string): DomainEvent[] {

@@ -63,6 +63,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("parameters", text, (column) => column.notNull())
     .addColumn("seed", "bigint", (column) => column.notNull())
     .addColumn("attempts", integer, (column) => column.notNull())
+    .addColumn("resume_from", integer, (column) => column.notNull())
     .addColumn("current_attempt", text)
     .addColumn("retries", text, (column) => column.notNull())
     .addColumn("not_before", text)
