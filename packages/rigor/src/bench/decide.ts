@@ -60,17 +60,14 @@ export function decideExperiment(experiment: ExperimentRecord, runs: readonly Pl
     measurements: measurementsOf(counted),
   });
   const notes: string[] = [];
-  const left = runs.filter((run) => run.in_final_stage).length - counted.length;
   if (!foreknowledge.preregistered) {
     const before = foreknowledge.predecessor === null ? "" : `; ${foreknowledge.predecessor} is the plan before it`;
     notes.push(
       `Not pre-registered: ${foreknowledge.known_results} results were known when this plan was fixed${before}.`,
     );
   }
-  if (without_failed && left > 0)
-    notes.push(
-      `Decided without ${left} of the planned runs: they, or their partners in another arm, have no valid result.`,
-    );
+  const left = without_failed ? leftOut(runs, counted) : null;
+  if (left !== null) notes.push(left);
   const seeds = Math.min(...decision.comparisons.map((one) => one.n_pairs ?? Math.min(one.n_better, one.n_than)));
   return {
     ...decision,
@@ -83,6 +80,18 @@ export function decideExperiment(experiment: ExperimentRecord, runs: readonly Pl
       reproduced: false,
     }),
   };
+}
+
+/** What a person chose to decide without, in words; null if every planned run counts after all. */
+function leftOut(runs: readonly PlacedRun[], counted: readonly PlacedRun[]): string | null {
+  const left = runs.filter((run) => run.in_final_stage && !counted.includes(run));
+  if (left.length === 0) return null;
+  const partners = left.filter((run) => run.state === "done").length;
+  const why =
+    partners === 0
+      ? ", which have no valid result"
+      : `: ${left.length - partners} have no valid result, ${partners} have no partner in another arm`;
+  return `Decided without ${left.length} of the planned runs${why}.`;
 }
 
 /** Seeds, not pairs: three tasks with two seeds each are two seeds. */

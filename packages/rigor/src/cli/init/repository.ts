@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { existsSync, realpathSync, statSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { RigorError } from "../../domain/errors.ts";
 
@@ -57,12 +57,22 @@ export async function examine({ root, directory }: Repository, environment: Node
     const place = places.find((one) => existsSync(join(one, file)));
     if (place === undefined || itsLanguage !== language) continue;
     const lock = relative(root, join(place, file));
+    if (refersOutside(join(place, file), root)) {
+      const remark = `${lock} refers to files outside the repository, which no commit holds`;
+      return { language, environment: { manager: "none", lock: null }, remark };
+    }
     if (tools.some((tool) => onPath(tool, environment)))
       return { language, environment: { manager, lock }, remark: null };
     const remark = `${lock} needs ${tools.join(" or ")}, which is not installed; then: { manager: ${manager}, lock: ${lock} }`;
     return { language, environment: { manager: "none", lock: null }, remark };
   }
   return { language, environment: { manager: "none", lock: null }, remark: unlocked(language, has) };
+}
+
+/** An environment is built from committed files, so a lock that names others cannot be used. */
+function refersOutside(lock: string, root: string): boolean {
+  const paths = [...readFileSync(lock, "utf8").matchAll(/"file:([^"]+)"/g)].map(([, path = ""]) => path);
+  return paths.some((path) => relative(root, resolve(dirname(lock), path)).startsWith(".."));
 }
 
 function unlocked(language: Findings["language"], has: (name: string) => boolean): string | null {
