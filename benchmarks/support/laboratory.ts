@@ -18,6 +18,9 @@ const pinnedPath = [dirname(process.execPath), join(root, "node_modules/.bin"), 
   delimiter,
 );
 
+/** Laboratories whose files are still there. */
+const left: Laboratory[] = [];
+
 /**
  * Works in a new laboratory. Nothing of any laboratory is removed before this process ends: ext4 passes over each
  * inode that was freed a moment ago when it makes a file, which would slow down whatever is measured next.
@@ -27,7 +30,8 @@ export async function inLaboratory<Value>(
   work: (laboratory: Laboratory) => Promise<Value>,
 ): Promise<Value> {
   const laboratory = new Laboratory(files);
-  process.once("exit", () => laboratory.remove());
+  if (left.length === 0) process.once("exit", () => left.forEach((one) => one.remove()));
+  left.push(laboratory);
   try {
     return await work(laboratory);
   } finally {

@@ -65,7 +65,8 @@ describe("the packed package [start.packed]", () => {
 function run(program: string, options: string[], cwd = lab): string {
   return execFileSync(program, options, {
     cwd,
-    env: environment,
+    // A lab of its own: what the machine's user has done before must not be found.
+    env: { ...environment, RIGOR_HOME: join(directory, "home") },
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
