@@ -31,7 +31,8 @@ function shape(value: unknown): unknown {
       .map(([name, member]) => [name, freeNames.has(name) ? "record" : shape(member)]),
   );
 }
-const freeNames = new Set(["definition", "gpus", "found", "remedy"]);
+// The last two depend on how fast a run is: one that ends before it is looked at has no process on record.
+const freeNames = new Set(["definition", "gpus", "found", "remedy", "process", "active"]);
 
 test.each<[string, string[]]>([
   ["init", ["init", "."]],
