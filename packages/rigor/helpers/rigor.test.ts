@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hashInputs } from "./rigor.ts";
+import { canonicalJson } from "../src/domain/canonical.ts";
 
 const helpers = import.meta.dirname;
 
@@ -233,7 +234,7 @@ describe("hashes of inputs", () => {
   test("differ for different values and do not depend on the order of keys", () => {
     fc.assert(
       fc.property(values, values, (a, b) => {
-        expect(hashInputs(a) === hashInputs(b)).toBe(canonical(a) === canonical(b));
+        expect(hashInputs(a) === hashInputs(b)).toBe(canonicalJson(a) === canonicalJson(b));
       }),
     );
     fc.assert(
@@ -267,13 +268,6 @@ describe("hashes of inputs", () => {
   });
 
   /** Equal for values that are equal as JSON, whatever the order of keys; -0 is 0. */
-  function canonical(value: unknown): string {
-    return JSON.stringify(value, (_, member: unknown) =>
-      typeof member === "object" && member !== null && !Array.isArray(member)
-        ? Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1))
-        : member,
-    );
-  }
 });
 
 test("the Python helper is written for Python 3.8", () => {
