@@ -65,8 +65,8 @@ describe("an error [cli.no-stack]", () => {
   });
 
   test("about a path says what is wrong with it", () => {
-    const denied = Object.assign(new Error("EACCES"), { code: "EACCES", path: "/root/x" });
-    expect(describeFailure(denied, place).message).toBe("/root/x may not be used: permission denied.");
+    const denied = Object.assign(new Error("EACCES"), { code: "EACCES", path: "/data/x" });
+    expect(describeFailure(denied, place).message).toBe("/data/x may not be used: permission denied.");
   });
 
   test("of the connection is told apart: only a refused request may be sent again", () => {
