@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, type BigIntStats } from "node:fs";
+import { createReadStream, readFileSync, statSync, type BigIntStats } from "node:fs";
 import { open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RigorError } from "../domain/errors.ts";
@@ -11,10 +11,18 @@ export interface FoundFile {
   absolute: string;
 }
 
+/** Bytes that are read in one piece. */
+const pieceSize = 1024 * 1024;
+
+/** Bytes that are read faster than another thread can be asked to. */
+const smallSize = 64 * 1024;
+
 /** SHA-256 of a file's content, read in pieces. */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
-  const stream: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  const { size } = statSync(path);
+  if (size <= smallSize) return hash.update(readFileSync(path)).digest("hex");
+  const stream: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: pieceSize });
   for await (const piece of stream) hash.update(piece);
   return hash.digest("hex");
 }
