@@ -1,7 +1,7 @@
 import { copyFile, lstat, stat, utimes } from "node:fs/promises";
 import { RigorError } from "../domain/errors.ts";
 import { isMissing } from "./files.ts";
-import { findRepository, git, gitBytes, nameBytes, nameText, splitNames, tryGit } from "./git.ts";
+import { git, gitBytes, nameBytes, nameText, splitNames, tryGit } from "./git.ts";
 import { formatBytes } from "./text.ts";
 import { withTemporaryIndex } from "./temporary-index.ts";
 
@@ -37,24 +37,25 @@ export const defaultMaxUntrackedBytes = 50_000_000;
  * Files that are hidden from `git status` by `assume-unchanged` or `skip-worktree` are recorded as they lie on disk.
  * Of files in Git LFS the pointer is recorded, as in any commit.
  *
+ * Each process of git costs this large process more than git's own work, so few are started.
+ *
+ * @param repository its top directory
  * @throws RigorError `repository` when untracked files are too large, or a nested repository cannot be recorded.
  */
-export async function snapshot(path: string, options: SnapshotOptions = {}): Promise<Snapshot> {
-  const repository = await findRepository(path);
-  const [base, branch] = await Promise.all([headCommit(repository), currentBranch(repository)]);
+export async function snapshot(repository: string, options: SnapshotOptions = {}): Promise<Snapshot> {
   return withTemporaryIndex(async (indexFile) => {
     await copyIndex(repository, indexFile);
     await revealHiddenFiles(repository, indexFile);
-    const changes = await listChanges(repository, indexFile);
+    const { base, branch, changes } = await readStatus(repository, indexFile);
     await refuseLargeFiles(repository, changes, options.maxUntrackedBytes ?? defaultMaxUntrackedBytes);
     await refuseEmptyRepositories(repository, changes);
-    const tree = await writeTree(repository, indexFile, changes);
+    const parent = base === null ? null : await describeCommit(repository, base);
+    const unchanged = parent !== null && changes.length === 0;
+    const tree = unchanged ? parent.tree : await writeTree(repository, indexFile, changes);
     const names = changes.map((change) => nameText(change.name)).sort();
     const state = { tree, base, branch, changed_files: names.slice(0, maxChangedFiles), changed_count: names.length };
-    if (base !== null && tree === (await git(repository, ["rev-parse", `${base}^{tree}`])).trim()) {
-      return { ...state, commit: base, dirty: false };
-    }
-    const commit = await commitTree(repository, tree, base);
+    if (tree === parent?.tree) return { ...state, commit: parent.commit, dirty: false };
+    const commit = await commitTree(repository, tree, parent);
     if (options.keep !== false) await keepCommit(repository, commit);
     return { ...state, commit, dirty: true };
   });
@@ -64,7 +65,6 @@ export async function snapshot(path: string, options: SnapshotOptions = {}): Pro
 export async function keepCommit(repository: string, commit: string): Promise<void> {
   const ref = `refs/rigor/snapshots/${commit}`;
   for (let attempt = 1; ; attempt++) {
-    if ((await tryGit(repository, ["rev-parse", "--verify", "--quiet", ref])).status === 0) return;
     const outcome = await tryGit(repository, ["update-ref", ref, commit]);
     if (outcome.status === 0) return;
     // Another process may be writing the same reference at this moment.
@@ -84,14 +84,17 @@ interface Change {
   nested: boolean;
 }
 
-async function headCommit(repository: string): Promise<string | null> {
-  const outcome = await tryGit(repository, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
-  return outcome.status === 0 ? outcome.stdout.toString("utf8").trim() : null;
+interface Status {
+  base: string | null;
+  branch: string | null;
+  changes: Change[];
 }
 
-async function currentBranch(repository: string): Promise<string | null> {
-  const outcome = await tryGit(repository, ["symbolic-ref", "--quiet", "--short", "HEAD"]);
-  return outcome.status === 0 ? outcome.stdout.toString("utf8").trim() : null;
+interface ParentCommit {
+  commit: string;
+  tree: string;
+  /** Seconds since 1970. */
+  committed_at: string;
 }
 
 async function copyIndex(repository: string, indexFile: string): Promise<void> {
@@ -116,9 +119,9 @@ async function revealHiddenFiles(repository: string, indexFile: string): Promise
   const entries = splitNames(await gitBytes(repository, ["ls-files", "-v", "-z"], { env }));
   const assumed = entries.filter((entry) => /^[a-z]/.test(entry)).map((entry) => entry.slice(2));
   await setFlag(repository, indexFile, "--no-assume-unchanged", assumed);
-  // In a sparse checkout git itself looks at those that are present after all.
-  if (await isSparse(repository)) return;
   const skipped = entries.filter((entry) => /^[sS]/.test(entry)).map((entry) => entry.slice(2));
+  // In a sparse checkout git itself looks at those that are present after all.
+  if (skipped.length === 0 || (await isSparse(repository))) return;
   const present = await Promise.all(skipped.map(async (name) => (await fileSize(repository, name)) !== null));
   await setFlag(
     repository,
@@ -141,10 +144,28 @@ async function setFlag(repository: string, indexFile: string, flag: string, name
   });
 }
 
-async function listChanges(repository: string, indexFile: string): Promise<Change[]> {
-  const args = ["status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none"];
-  const output = await gitBytes(repository, args, { env: { GIT_INDEX_FILE: indexFile } });
-  return splitNames(output).map(parseChange);
+async function readStatus(repository: string, indexFile: string): Promise<Status> {
+  const what = ["--untracked-files=all", "--no-renames", "--ignore-submodules=none"];
+  const args = ["status", "--porcelain=v2", "--branch", "-z", ...what];
+  const lines = splitNames(await gitBytes(repository, args, { env: { GIT_INDEX_FILE: indexFile } }));
+  const header = (key: string): string | null => {
+    const start = `# branch.${key} `;
+    const line = lines.find((one) => one.startsWith(start));
+    return line === undefined ? null : nameText(line.slice(start.length));
+  };
+  const [base, branch] = [header("oid"), header("head")];
+  if (base === null || branch === null) throw new RigorError("repository", "git status did not name HEAD");
+  return {
+    base: base === "(initial)" ? null : base,
+    branch: branch === "(detached)" ? null : branch,
+    changes: lines.filter((line) => !line.startsWith("# ")).map(parseChange),
+  };
+}
+
+async function describeCommit(repository: string, commit: string): Promise<ParentCommit> {
+  const format = ["show", "--no-patch", "--no-show-signature", "--format=%T %ct"];
+  const [tree = "", committed_at = ""] = (await git(repository, [...format, commit])).trim().split(" ");
+  return { commit, tree, committed_at };
 }
 
 /**
@@ -226,11 +247,8 @@ async function writeTree(repository: string, indexFile: string, changes: Change[
   return (await git(repository, ["write-tree"], { env })).trim();
 }
 
-async function commitTree(repository: string, tree: string, base: string | null): Promise<string> {
-  const date =
-    base === null
-      ? "0"
-      : (await git(repository, ["show", "--no-patch", "--no-show-signature", "--format=%ct", base])).trim();
+async function commitTree(repository: string, tree: string, parent: ParentCommit | null): Promise<string> {
+  const date = parent?.committed_at ?? "0";
   // Everything in the commit follows from its content, so that equal content gives an equal commit.
   const identity = Object.fromEntries(
     ["AUTHOR", "COMMITTER"].flatMap((role) => [
@@ -239,7 +257,7 @@ async function commitTree(repository: string, tree: string, base: string | null)
       [`GIT_${role}_DATE`, `@${date} +0000`],
     ]),
   );
-  const parents = base === null ? [] : ["-p", base];
+  const parents = parent === null ? [] : ["-p", parent.commit];
   const input = "Rigor snapshot of uncommitted files\n";
   return (await git(repository, ["commit-tree", tree, ...parents], { env: identity, input })).trim();
 }
