@@ -82,6 +82,10 @@ export const bench: Requirement[] = [
   { id: "api.sse-resume", statement: "Server-sent events resume after the last id that the client has seen." },
   // Local executor
   { id: "job.process-group", statement: "Ending a job ends its whole process group." },
+  {
+    id: "job.left-behind",
+    statement: "A process that leaves its job's session is ended after its attempt, and nobody else's process is.",
+  },
   { id: "job.slots", statement: "Leases never exceed the CPUs, memory and GPUs of the host." },
   { id: "job.time-limit", statement: "A job that passes its time limit is stopped and recorded as timed out." },
   { id: "job.cancel", statement: "A queued or running job can be cancelled." },

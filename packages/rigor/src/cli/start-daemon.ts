@@ -37,7 +37,8 @@ export async function startDaemon({ directory, environment, dead }: StartOptions
     child = spawn(process.execPath, [daemonEntry()], {
       cwd: directory,
       detached: true,
-      env: { ...environment, RIGOR_HOME: directory },
+      // Without RIGOR_JOB: a daemon that a run starts is not ended with that run.
+      env: { ...environment, RIGOR_HOME: directory, RIGOR_JOB: undefined },
       stdio: ["ignore", log.file, log.file],
     });
   } finally {

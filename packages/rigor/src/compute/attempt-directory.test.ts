@@ -38,13 +38,16 @@ describe("records", () => {
     '{"attempt":"a","code":0,"signal":null,"reason":"exited","duration":0.1,"started_at":1,"finished_at":1.1}\n';
 
   test("every beginning of a record is no record [F01]", () => {
-    const directory = new AttemptDirectory(folder);
+    const directory = new AttemptDirectory(join(folder, "a"));
+    directory.create();
     for (let length = 0; length < exit.length; length++) {
       writeFileSync(directory.exit, exit.slice(0, length));
       expect(directory.readExit()).toBeNull();
     }
     writeFileSync(directory.exit, exit);
     expect(directory.readExit()).toMatchObject({ code: 0 });
+    writeFileSync(directory.exit, exit.replace('"a"', '"b"'));
+    expect(directory.readExit()).toBeNull();
   });
 
   test("missing and foreign files are no records [F01]", () => {

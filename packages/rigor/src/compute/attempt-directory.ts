@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
 import { RigorError } from "../domain/errors.ts";
 import { exitReasons } from "./job.ts";
@@ -41,6 +41,10 @@ export class AttemptDirectory {
   /** The folder of all attempts. */
   static root(dataDirectory: string): string {
     return join(dataDirectory, "attempts");
+  }
+
+  get attempt(): string {
+    return basename(this.path);
   }
 
   get spec(): string {
@@ -108,9 +112,13 @@ export class AttemptDirectory {
     renameSync(next, path);
   }
 
-  /** How the job ended, or null while no complete record exists. An unreadable record is not an end. */
+  /**
+   * How the job ended, or null while no complete record exists. An unreadable record is not an end, and neither is
+   * another attempt's.
+   */
   readExit(): ExitRecord | null {
-    return readRecord(this.exit, exitSchema);
+    const exit = readRecord(this.exit, exitSchema);
+    return exit?.attempt === this.attempt ? exit : null;
   }
 
   /** Which process executes the job, or null while no complete record exists. */

@@ -16,7 +16,7 @@ let directory: AttemptDirectory;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "rigor-script-"));
-  directory = new AttemptDirectory(join(folder, "attempt's $directory"));
+  directory = new AttemptDirectory(join(folder, "it's a $place", "attempt-1"));
   directory.create();
   writeFileSync(directory.parameters, "{}\n");
 });

@@ -1,6 +1,12 @@
 import { RigorError } from "../domain/errors.ts";
 import type { JobSpec } from "./job.ts";
 
+/**
+ * Every process of an attempt has this variable, with the path of the attempt's directory: it tells whose a process is
+ * that has left the group and session of its job.
+ */
+export const jobVariable = "RIGOR_JOB";
+
 /** Where a job runs and what its surroundings know. */
 export interface JobPlace {
   /** Absolute path of the attempt directory on the host. */
@@ -34,6 +40,7 @@ export function jobScript(spec: JobSpec, place: JobPlace): string {
     RIGOR_RUN_ID: spec.run,
     RIGOR_OUTPUT: output,
     RIGOR_PARAMETERS: `${place.directory}/parameters.json`,
+    [jobVariable]: place.directory,
   };
   const settings = [
     `attempt=${quote(spec.attempt)}`,

@@ -7,7 +7,10 @@ export interface JobSpec {
   command: string | readonly string[];
   /** Absolute path of the checkout that the command starts in. */
   working_directory: string;
-  /** Exported to the command, beside `RIGOR_RUN_ID`, `RIGOR_OUTPUT`, `RIGOR_PARAMETERS`, and `RIGOR_ATTEMPT` if not here. */
+  /**
+   * Exported to the command, beside `RIGOR_RUN_ID`, `RIGOR_OUTPUT`, `RIGOR_PARAMETERS` and `RIGOR_JOB`; and
+   * `RIGOR_ATTEMPT` if it is not here.
+   */
   environment: Readonly<Record<string, string>>;
   /** Exported too, and in no record: they travel in a file of their own, which the job removes when it starts. */
   secrets?: Readonly<Record<string, string>>;

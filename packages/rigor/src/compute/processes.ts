@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { hasCode, isMissing } from "./attempt-directory.ts";
 import type { ProcessRecord } from "./job.ts";
@@ -54,6 +55,42 @@ export function runsWithArgument(argument: string): boolean {
     const line = readProc(`/proc/${pid}/cmdline`);
     return line !== null && line.split("\0").some((one) => one === argument || one.endsWith(`/${argument}`));
   });
+}
+
+/**
+ * Visits the processes of this machine, all but this one, whose environment had a variable when each was started.
+ * Linux only: elsewhere nothing is visited. A visit comes before anything else can happen to the process's number.
+ */
+export async function visitEnvironments(name: string, visit: (pid: number, value: string) => void): Promise<void> {
+  if (!linux) return;
+  for (const pid of numericEntries("/proc")) {
+    if (pid === process.pid) continue;
+    const environment = `\0${(await readEnvironment(pid)) ?? ""}`;
+    const start = environment.indexOf(`\0${name}=`);
+    if (start === -1) continue;
+    const from = start + name.length + 2;
+    const end = environment.indexOf("\0", from);
+    visit(pid, environment.slice(from, end === -1 ? undefined : end));
+  }
+}
+
+/** Does not hold up this process: the system may make the reader wait for one that changes its memory. */
+async function readEnvironment(pid: number): Promise<string | null> {
+  try {
+    return await readFile(`/proc/${pid}/environ`, "utf8");
+  } catch (error) {
+    return nullIfClosed(error);
+  }
+}
+
+/** Whether a path is the same folder for a process as for this one. */
+export function hasSamePlace(pid: number, path: string): boolean {
+  try {
+    const [here, there] = [statSync(path), statSync(`/proc/${pid}/root${path}`)];
+    return here.dev === there.dev && here.ino === there.ino;
+  } catch (error) {
+    return nullIfClosed(error) ?? false;
+  }
 }
 
 /** Sends a signal; false when there is no such process any more. */
@@ -126,9 +163,14 @@ function readProc(path: string): string | null {
   try {
     return readFileSync(path, "latin1");
   } catch (error) {
-    if (isMissing(error) || hasCode(error, "ESRCH") || hasCode(error, "EACCES") || hasCode(error, "EPERM")) return null;
-    throw error;
+    return nullIfClosed(error);
   }
+}
+
+/** Null for an error that says that a process has ended or is somebody else's; throws any other. */
+function nullIfClosed(error: unknown): null {
+  if (isMissing(error) || ["ESRCH", "EACCES", "EPERM"].some((code) => hasCode(error, code))) return null;
+  throw error;
 }
 
 function psLines(options: readonly string[]): string[] {

@@ -40,7 +40,10 @@ export async function startDaemon(
   const ownership = takeOwnership(join(data.root, "daemon.lock"), () => describeOwner(data.root));
   const shared = options.databaseUrl === null ? null : await takePostgresOwnership(options.databaseUrl, onLoss);
   const store = await openStore(options, data);
-  const executor = new LocalExecutor({ dataDirectory: data.root });
+  const executor = new LocalExecutor({
+    dataDirectory: data.root,
+    onLeftBehind: (attempt, pid) => log.warn({ attempt, pid }, "ended a process that had outlived its attempt"),
+  });
   const lab: Lab = { store, data, executor, log, version };
   const dispatcher = new Dispatcher(lab);
   const instance = randomUUID();

@@ -1,5 +1,5 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { RigorError } from "../../domain/errors.ts";
 import { AttemptDirectory, attemptPath, hasCode, isMissing } from "../attempt-directory.ts";
 import { collectAttempt, defaultLimit } from "../collect.ts";
@@ -12,6 +12,7 @@ import type { Collected, Executor, Handle, JobStatus, Offsets } from "./executor
 import { FinishedLog } from "./finished-log.ts";
 import { hasCommand, SpawnLauncher, StarterLauncher } from "./launcher.ts";
 import type { Launcher } from "./launcher.ts";
+import { LeftBehind } from "./left-behind.ts";
 
 export interface LocalOptions {
   dataDirectory: string;
@@ -19,6 +20,8 @@ export interface LocalOptions {
   environment?: Record<string, string>;
   /** `starter` where the machine has `setsid`, else `spawn`. */
   launcher?: "starter" | "spawn";
+  /** Told of a process that outlived its attempt and was ended. */
+  onLeftBehind?: (attempt: string, pid: number) => void;
 }
 
 /** Milliseconds after which a job that still runs is told to watch itself. */
@@ -51,6 +54,7 @@ export class LocalExecutor implements Executor {
   /** Handed to the launcher, end not seen. */
   private readonly handedOver = new Map<string, HandedOver>();
   private readonly processes = new Map<string, ProcessRecord>();
+  private readonly leftBehind: LeftBehind;
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly kicks: boolean;
   private kicking: NodeJS.Timeout | null = null;
@@ -79,6 +83,16 @@ export class LocalExecutor implements Executor {
     };
     this.kicks = kind === "starter";
     this.launcher = this.kicks ? new StarterLauncher(launcherOptions) : new SpawnLauncher(launcherOptions);
+    this.leftBehind = new LeftBehind({
+      root: this.root,
+      isOver: (path) => {
+        const directory = new AttemptDirectory(path);
+        return isOver(this.statusIn(directory), directory);
+      },
+      onEnded: (path, pid) => options.onLeftBehind?.(basename(path), pid),
+    });
+    // Attempts may have ended while nobody was there.
+    this.leftBehind.look();
   }
 
   async probe(): Promise<HostCapacity> {
@@ -101,7 +115,10 @@ export class LocalExecutor implements Executor {
   }
 
   async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {
-    return new Map(handles.map((handle) => [handle.attempt, this.statusOf(handle)]));
+    const directories = handles.map((handle) => this.directory(handle));
+    const statuses = new Map(directories.map((one) => [one.attempt, this.statusIn(one)]));
+    if (directories.some((one) => isOver(statuses.get(one.attempt), one))) this.leftBehind.look();
+    return statuses;
   }
 
   async withdraw(handle: Handle): Promise<boolean> {
@@ -129,7 +146,7 @@ export class LocalExecutor implements Executor {
       });
       // A job that has just claimed itself looks for the mark; any later one has a process record to signal.
       if (await this.withdraw(handle)) this.notify(handle.attempt);
-      else this.terminate(handle.attempt, directory);
+      else this.terminate(directory);
     }
   }
 
@@ -152,6 +169,7 @@ export class LocalExecutor implements Executor {
     this.closed = true;
     this.launcher.close();
     this.finished.close();
+    this.leftBehind.close();
     for (const timer of this.timers) clearTimeout(timer);
     this.listeners.clear();
   }
@@ -175,34 +193,33 @@ export class LocalExecutor implements Executor {
     directory.replace(directory.script, script);
   }
 
-  private statusOf(handle: Handle): JobStatus {
-    const directory = this.directory(handle);
-    const exit = this.exitOf(directory, handle);
+  private statusIn(directory: AttemptDirectory): JobStatus {
+    const { attempt } = directory;
+    const exit = directory.readExit();
     if (exit !== null) return this.endedBy(exit);
-    if (!existsSync(directory.claim)) return this.unclaimed(handle.attempt);
-    const record = this.processOf(handle.attempt, directory);
+    if (!existsSync(directory.claim)) return this.unclaimed(directory);
+    const record = this.processOf(directory);
     const running: JobStatus = { state: "running", beat_at: directory.lastBeatMs() };
     if (record === null) {
       if (existsSync(withdrawnMark(directory))) return gone("It was withdrawn before it started.", true);
       // Claimed, and no readable record: the process itself is then the only witness.
-      if (runsWithArgument(`${attemptPath(handle.run, handle.attempt)}/job.sh`)) return running;
+      if (runsWithArgument(relative(this.root, directory.script))) return running;
     } else if (witness(record) !== "dead") {
       // A job that another process of Rigor started may still wait for its kick.
-      if (!this.handedOver.has(handle.attempt) && !existsSync(directory.heartbeat))
-        this.kick(handle.attempt, directory);
+      if (!this.handedOver.has(attempt) && !existsSync(directory.heartbeat)) this.kick(directory);
       return running;
     }
     // The record may have been written between the first look and the process's death.
-    const late = this.exitOf(directory, handle);
+    const late = directory.readExit();
     if (late !== null) return this.endedBy(late);
-    if (record === null && this.processOf(handle.attempt, directory) !== null) return running;
+    if (record === null && this.processOf(directory) !== null) return running;
     if (record !== null) killRemains(record);
-    this.forget(handle.attempt);
+    this.forget(attempt);
     return gone(this.deathEvidence(record));
   }
 
   /** A job that has not claimed itself for long is handed over again: its script may have met a full disk. */
-  private unclaimed(attempt: string): JobStatus {
+  private unclaimed({ attempt }: AttemptDirectory): JobStatus {
     const waiting = this.handedOver.get(attempt);
     if (waiting === undefined) return { state: "unclaimed" };
     if (performance.now() - waiting.at < claimPatience) return { state: "waiting" };
@@ -210,21 +227,16 @@ export class LocalExecutor implements Executor {
     return { state: "unclaimed" };
   }
 
-  private exitOf(directory: AttemptDirectory, handle: Handle): ExitRecord | null {
-    const exit = directory.readExit();
-    return exit?.attempt === handle.attempt ? exit : null;
-  }
-
   private endedBy(exit: ExitRecord): JobStatus {
     this.forget(exit.attempt);
     return { state: "ended", exit };
   }
 
-  private processOf(attempt: string, directory: AttemptDirectory): ProcessRecord | null {
-    const known = this.processes.get(attempt);
+  private processOf(directory: AttemptDirectory): ProcessRecord | null {
+    const known = this.processes.get(directory.attempt);
     if (known !== undefined) return known;
     const record = directory.readProcess();
-    if (record !== null) this.processes.set(attempt, record);
+    if (record !== null) this.processes.set(directory.attempt, record);
     return record;
   }
 
@@ -241,14 +253,14 @@ export class LocalExecutor implements Executor {
   }
 
   /** Tells the job's script to end its run; if it is not gone long after its grace, its group is killed. */
-  private terminate(attempt: string, directory: AttemptDirectory): void {
+  private terminate(directory: AttemptDirectory): void {
     if (directory.readExit() !== null) return;
-    const record = this.processOf(attempt, directory);
+    const record = this.processOf(directory);
     if (record === null || witness(record) !== "alive") return;
     sendSignal(record.pid, "SIGTERM");
     this.later((readGrace(directory) + cancelPatience) * 1000, () => {
       if (witness(record) === "alive") sendSignal(-record.pid, "SIGKILL");
-      this.notify(attempt);
+      this.notify(directory.attempt);
     });
   }
 
@@ -280,17 +292,15 @@ export class LocalExecutor implements Executor {
     this.kicking = this.later(kickAfter, () => {
       this.kicking = null;
       const before = performance.now() - kickAfter;
-      const due = [...this.handedOver].filter(([, one]) => !one.kicked);
-      for (const [attempt, one] of due.filter(([, each]) => each.at <= before)) {
-        one.kicked = this.kick(attempt, one.directory);
-      }
+      const due = [...this.handedOver.values()].filter((one) => !one.kicked);
+      for (const one of due.filter((each) => each.at <= before)) one.kicked = this.kick(one.directory);
       if (due.length > 0) this.kickLater();
     });
   }
 
   /** False when the job has not started yet. */
-  private kick(attempt: string, directory: AttemptDirectory): boolean {
-    const record = this.processOf(attempt, directory);
+  private kick(directory: AttemptDirectory): boolean {
+    const record = this.processOf(directory);
     if (record !== null && witness(record) === "alive") sendSignal(record.pid, "SIGCONT");
     return record !== null;
   }
@@ -303,6 +313,12 @@ export class LocalExecutor implements Executor {
     this.timers.add(timer);
     return timer;
   }
+}
+
+/** Ended, dead, or without a directory that it could still write to. */
+function isOver(status: JobStatus | undefined, directory: AttemptDirectory): boolean {
+  if (status?.state === "unclaimed") return statSync(directory.path, { throwIfNoEntry: false }) === undefined;
+  return status?.state === "ended" || status?.state === "gone";
 }
 
 function gone(evidence: string, withdrawn = false): JobStatus {
