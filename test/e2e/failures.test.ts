@@ -131,19 +131,79 @@ test("every attempt has a manifest, also one that failed [provenance.manifest] [
 }, 60_000);
 
 describe("a command that does not exist [job.missing-command]", () => {
-  test.each<[string, unknown, RegExp]>([
-    ["as a program", ["no-such-program", "{seed}"], /no-such-program: not found/],
-    ["in a shell command", "no-such-program {seed}", /no-such-program: not found/],
-    ["as a script", "sh no-such-script.sh", /cannot open no-such-script\.sh: No such file/],
-  ])("%s fails the run with its name", async (how, run, message) => {
-    const name = how.replaceAll(" ", "-");
-    lab.write({ "absent.yaml": experiment({ name, run, seeds: [1], code: ["ways.sh"] }) });
-    const answer = await lab.rigor("run", "absent.yaml");
-    expect(answer.status).toBe(1);
-    expect(answer.stderr).toMatch(message);
-    const [first] = await lab.runs(name, "--failed");
-    expect(first?.reason).toMatchObject({ code: "missing-file", message: expect.stringMatching(message) });
+  const write = (name: string, run: unknown, changes: Record<string, unknown> = {}) =>
+    lab.write({ "absent.yaml": experiment({ name, run, code: ["ways.sh"], ...changes }) });
+
+  test.each<[string, unknown, (string | RegExp)[]]>([
+    [
+      "a program",
+      ["pythn3", "{seed}"],
+      [/^error: absent\.yaml:\d+:5: run: .*no program `pythn3`/, "did you mean `python3`?"],
+    ],
+    [
+      "a program in a shell command",
+      "set -e; A=1 no-such-program {seed}",
+      [/absent\.yaml:\d+:10: run: .*`no-such-program` on PATH/],
+    ],
+    ["a script", "sh wasy.sh {seed}", [/absent\.yaml:\d+:10: run: wasy\.sh is not in commit/, "Did you mean ways.sh?"]],
+    ["a script of one arm", ["sh", "{arm}.sh"], [/absent\.yaml:\d+:5: run: one\.sh is not in commit/]],
+    [
+      "a script that git ignores",
+      "cd ignored && python3 train.py",
+      [/ignored\/train\.py is not in commit .*git ignores it/],
+    ],
+    ["a file that is not executable", "./ways.sh", [/ways\.sh is not executable/, "sh ways.sh"]],
+  ])("is refused before anything starts: %s", async (_, run, words) => {
+    lab.write({ ".gitignore": "ignored\n", "ignored/train.py": "" });
+    write("refused", run);
+    const before = lab.state();
+    for (const command of ["plan", "run"]) expectRefusal(await lab.rigor(command, "absent.yaml"), 2, ...words);
+    expect(lab.state()).toEqual(before);
   });
+
+  test(
+    "holds the experiment, before any run, where only the environment tells [environment.venv]",
+    { timeout: 60_000 },
+    async () => {
+      lab.write({ "requirements.txt": "" });
+      write("built", "no-such-tool train", { environment: { manager: "pip" } });
+      const answer = await lab.rigor("run", "absent.yaml");
+      expect(answer.status, answer.text).toBe(3);
+      expect(answer.stdout).toMatch(/Held now: The command cannot start: there is no program `no-such-tool` on PATH/);
+      expect((await lab.runs("built", "--pending")).length).toBe(6);
+    },
+  );
+
+  test("that only a shell finds out holds the experiment after the first runs; release goes on, rerun repeats [cli.exit-codes]", async () => {
+    const program = join(lab.directory, "later");
+    write("shell", `true; . ./ways.sh; "$(echo ${program})" {seed}`, { arms: { status2: {} }, seeds: { count: 40 } });
+    const answer = await lab.rigor("run", "absent.yaml");
+    expect(answer.status, answer.text).toBe(1);
+    expect(answer.stdout).toMatch(
+      /Held now: The first 3 runs could not start their command \(exit status 127\): .*later: not found/,
+    );
+    expect(answer.stdout).toContain("  rigor rerun shell@1 --failed");
+    await until("nothing to run", async () => (await lab.runs("shell", "--active")).length === 0);
+    const failed = await lab.runs("shell", "--failed");
+    expect(failed[0]?.reason).toMatchObject({
+      code: "missing-file",
+      message: expect.stringMatching(/later: not found/),
+    });
+    expect(failed.length).toBeLessThan(20);
+    expect((await lab.runs("shell", "--pending")).length).toBe(40 - failed.length);
+
+    // Without the cause removed it is held once more, and loses no more than the first time.
+    await lab.rigor("release", "shell");
+    expect((await lab.rigor("run", "absent.yaml")).stdout).toContain("The first 3 runs could not start their command");
+    lab.write({ "../later": `#!/bin/sh\nprintf '{"metrics": {"loss": 1.%s}}' "$1" > "$RIGOR_OUTPUT/result.json"\n` });
+    await lab.program("chmod", ["+x", program]);
+    await lab.rigor("rerun", "shell", "--failed");
+    const ended = await lab.rigor("run", "absent.yaml");
+    expect(
+      (await lab.runs("shell")).every(({ state }) => state === "done"),
+      ended.text,
+    ).toBe(true);
+  }, 60_000);
 });
 
 test("a run that passes its time limit is stopped with its children, and says so [job.time-limit] [job.process-group]", async () => {

@@ -96,7 +96,11 @@ export const bench: Requirement[] = [
     id: "job.retry",
     statement: "Infrastructure failures are retried with back-off up to the limit; code failures are not.",
   },
-  { id: "job.missing-command", statement: "A command that does not exist fails the run with a message that names it." },
+  {
+    id: "job.missing-command",
+    statement:
+      "A command that does not exist gets one message that names it: before anything starts where that can be known, else after the first runs.",
+  },
   {
     id: "job.bad-result",
     statement: "A result file that is missing, empty, huge, or not JSON fails the run and says which.",

@@ -10,6 +10,7 @@ import { decodeRow } from "../store/tables.ts";
 import { advanceExperiment } from "./advance.ts";
 import { Budgets } from "./budgets.ts";
 import { chooseRuns, type Candidate } from "./choice.ts";
+import { holdWithoutCommand } from "./command-hold.ts";
 import type { Lab } from "./lab.ts";
 import { attemptId, LiveAttempts, type Ended, type Live } from "./live-attempts.ts";
 import { writeManifest } from "./manifest.ts";
@@ -186,6 +187,10 @@ export class Dispatcher {
         const conclusions = news.ended.flatMap((ended) => conclude(ended, runs, now));
         const next = candidates.flatMap((candidate) => intend(candidate, runs, capacity.host, this.#lab.data.root));
         await transaction.append([...news.events, ...conclusions, ...next.map(({ attempt }) => queuedEvent(attempt))]);
+        await holdWithoutCommand(
+          transaction,
+          news.ended.map(({ live, outcome }) => ({ experiment_id: live.experiment.id, exit: outcome.exit })),
+        );
         return next;
       });
     } catch (error) {

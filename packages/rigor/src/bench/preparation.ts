@@ -1,9 +1,10 @@
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { RigorError } from "../domain/errors.ts";
 import type { ExperimentRecord } from "../domain/records.ts";
 import { checkout } from "../provenance/checkout.ts";
 import { ensureEnvironment, type BuiltEnvironment } from "../provenance/environment.ts";
 import { hashInputs, stageInputs } from "../provenance/inputs.ts";
+import { requireCommand } from "./command-check.ts";
 import type { Lab } from "./lab.ts";
 
 /** Everything that the runs of an experiment need on this machine. */
@@ -116,6 +117,8 @@ export class Preparation {
       directory: join(data.checkouts, name),
       links: environment.links,
     });
+    const path = [...environment.path_prefix, experiment.search_path].join(delimiter);
+    await requireCommand(experiment.definition, directory, path);
     this.#say(experiment, "copying the inputs", null);
     return { directory, inputs: await this.#stageInputs(experiment), environment };
   }

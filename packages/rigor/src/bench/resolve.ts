@@ -13,6 +13,7 @@ import { hashInputs } from "../provenance/inputs.ts";
 import { snapshot } from "../provenance/snapshot.ts";
 import { requireNoSubmodules, treeIdentity } from "../provenance/tree.ts";
 import type { DataDirectory } from "./lab.ts";
+import { refuseMissingCommand } from "./command-check.ts";
 import { findCompute, readSettings } from "./settings.ts";
 
 export interface ResolveRequest {
@@ -51,7 +52,8 @@ export async function resolveExperiment(request: ResolveRequest, data: DataDirec
   const path = await existingFile(request.file);
   const repository = await findRepository(dirname(path));
   const settings = readSettings(repository);
-  const definition = parseExperiment(await readFile(path, "utf8"), {
+  const text = await readFile(path, "utf8");
+  const definition = parseExperiment(text, {
     file: relative(repository, path),
     maxRuns: request.max_runs ?? settings.limits.max_runs,
     compute: Object.keys(settings.compute),
@@ -77,6 +79,7 @@ export async function resolveExperiment(request: ResolveRequest, data: DataDirec
     inputs,
     search_path: request.search_path,
   };
+  await refuseMissingCommand(resolved, text);
   return { ...resolved, runs: runsOf(resolved) };
 }
 

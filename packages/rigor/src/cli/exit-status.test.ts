@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { experimentExit, hasEnded } from "./exit-status.ts";
+import type { HoldCode } from "../domain/records.ts";
 import { experiment, runCounts } from "./cli.testing.ts";
 
-const held = (code: "person" | "budget" | "preparation" | "stage-failed" | "runs-failed" | "checks-failed") =>
+const held = (code: HoldCode) =>
   experiment({ state: "held", hold: { code, reason: "", options: [], since: "2026-01-01T00:00:00Z" } });
 
 describe("the exit status of an experiment [cli.exit-codes]", () => {
@@ -19,6 +20,7 @@ describe("the exit status of an experiment [cli.exit-codes]", () => {
   test("is 1 when runs went wrong, also if a person decided without them", () => {
     expect(experimentExit(held("runs-failed"))).toBe(1);
     expect(experimentExit(held("checks-failed"))).toBe(1);
+    expect(experimentExit(held("command-missing"))).toBe(1);
     const without = experiment({ state: "decided", outcome: "supported", counts: runCounts({ done: 9, failed: 1 }) });
     expect(experimentExit(without)).toBe(1);
     expect(experimentExit(experiment({ state: "cancelled" }))).toBe(1);

@@ -5,6 +5,13 @@ type Ended = Pick<ExperimentSummary, "state" | "outcome" | "counts" | "hold">;
 /** Exit status after Ctrl-C, which only stops watching. */
 export const detached = 130;
 
+/** Holds that tell of runs that went wrong; with all others the experiment waits for somebody. */
+const failures: ReadonlySet<NonNullable<Ended["hold"]>["code"]> = new Set([
+  "runs-failed",
+  "checks-failed",
+  "command-missing",
+]);
+
 /** True when nothing more happens to an experiment by itself. */
 export function hasEnded({ state }: Pick<ExperimentSummary, "state">): boolean {
   return state === "decided" || state === "held" || state === "cancelled" || state === "archived";
@@ -15,7 +22,7 @@ export function hasEnded({ state }: Pick<ExperimentSummary, "state">): boolean {
  * supported, or no rule was declared; 1 when the answer is another one, or runs went wrong; 3 when it waits.
  */
 export function experimentExit({ state, outcome, counts, hold }: Ended): 0 | 1 | 3 {
-  if (state === "held") return hold?.code === "runs-failed" || hold?.code === "checks-failed" ? 1 : 3;
+  if (state === "held") return hold !== null && failures.has(hold.code) ? 1 : 3;
   if (state !== "decided") return 1;
   if (counts.failed + counts.invalid + counts.cancelled > 0) return 1;
   return outcome === null || outcome === "supported" ? 0 : 1;

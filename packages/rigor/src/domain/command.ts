@@ -1,7 +1,7 @@
 import { canonicalJson, type Json } from "./canonical.ts";
 import { RigorError } from "./errors.ts";
 import { suggestion } from "./files/suggest.ts";
-import { scanArgument, type Quoting, type Scan } from "./placeholders.ts";
+import { scanArgument, type Part, type Quoting, type Scan } from "./placeholders.ts";
 import { scanShell } from "./shell-scan.ts";
 
 /** What the placeholders of a command stand for. */
@@ -79,8 +79,13 @@ function unknownPlaceholder(name: string, allowed: string[]): string {
   return `\`{${name}}\` names no ${kind === "inputs" ? "input" : "parameter"} of every run${meant} (${list}; \`{{${name}}}\` is plain text)`;
 }
 
-function fill(scan: Scan, values: CommandValues, quote: (text: string, quoting: Quoting) => string): string {
-  return scan.parts
+/** A word of a command with its placeholders filled in, as the program gets it. */
+export function fillWord(parts: readonly Part[], values: CommandValues): string {
+  return fill({ parts: [...parts], problems: [] }, values, (text) => text);
+}
+
+function fill({ parts }: Scan, values: CommandValues, quote: (text: string, quoting: Quoting) => string): string {
+  return parts
     .map((part) =>
       "text" in part ? refuseNul(part.text, "the command") : quote(valueOf(part.placeholder, values), part.quoting),
     )

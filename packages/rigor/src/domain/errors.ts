@@ -27,6 +27,8 @@ export const errorCodes = {
   storage: { exit: 2, http: 507 },
   /** The daemon does not answer, or answered something else than expected. */
   daemon: { exit: 2, http: 502 },
+  /** Another machine gave no whole answer: nothing is known about what it did. */
+  unreachable: { exit: 2, http: 504 },
   /** No valid token, or a foreign Host or Origin. */
   unauthorized: { exit: 2, http: 401 },
   /** A fault of Rigor itself. */

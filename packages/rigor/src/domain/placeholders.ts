@@ -60,6 +60,12 @@ export function readBrace(
   return { length: 1, text: "{" };
 }
 
+/** The text of a word without placeholders, else null. */
+export function plainText(word: readonly Part[]): string | null {
+  const texts = word.map((part) => ("text" in part ? part.text : null));
+  return texts.includes(null) ? null : texts.join("");
+}
+
 /** Splits one argument, which no shell reads, into text and placeholders. */
 export function scanArgument(argument: string): Scan {
   const list = new PartList();

@@ -43,6 +43,8 @@ export const holdCodes = [
   "stage-failed",
   "runs-failed",
   "checks-failed",
+  /** The first runs could not even start their command. */
+  "command-missing",
   /** Rigor itself failed to take the experiment further. */
   "fault",
 ] as const;

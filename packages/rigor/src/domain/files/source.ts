@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type YAMLError } from "yaml";
 import type { Node, Pair } from "yaml";
-import type { Position, Problems } from "./problems.ts";
+import { Problems, type Position } from "./problems.ts";
 
 /** A key of a mapping or an index of a list, from the root of the file. */
 export type Path = readonly PropertyKey[];
@@ -68,6 +68,11 @@ export function readYaml(input: string, problems: Problems): Source | null {
     }
     throw error;
   }
+}
+
+/** Where the value at a path of a file that was read before stands. */
+export function positionOf(text: string, path: Path): Position {
+  return readYaml(text, new Problems(""))?.valueAt(path) ?? { line: 1, column: 1 };
 }
 
 /** Things that are wrong with the text whatever YAML makes of them. */

@@ -3,7 +3,14 @@ import { describe, expect, test } from "vitest";
 import { definition } from "../events/events.testing.ts";
 import type { PassRule, Stage } from "../experiment.ts";
 import type { ExperimentRecord } from "../records.ts";
-import { budgetProblem, emptyTally, nextExperimentStep, type StageFacts, type Tally } from "./experiment-rules.ts";
+import {
+  budgetProblem,
+  emptyTally,
+  holdForMissingCommand,
+  nextExperimentStep,
+  type StageFacts,
+  type Tally,
+} from "./experiment-rules.ts";
 
 const stage = (name: string, pass: Partial<PassRule> = {}): Stage => ({
   name,
@@ -142,5 +149,22 @@ describe("budgets", () => {
   test("of zero GPU hours forbid no run that needs none", () => {
     expect(budgetProblem({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 5 }, 0)).toBeNull();
     expect(budgetProblem({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 5 }, 1)).toContain("0 GPU hours");
+  });
+});
+
+describe("a command that cannot be started [job.missing-command]", () => {
+  const ends = (...codes: (number | null)[]) =>
+    codes.map((code) => ({ exit: code === null ? null : { code, signal: null }, evidence: "sh: pyton: not found" }));
+  const held = (state: ExperimentRecord["state"], codes: (number | null)[], pending = 5) =>
+    holdForMissingCommand(running({ state }), ends(...codes), pending).length > 0;
+
+  test("holds the experiment when its first three attempts show it, and there is something to save", () => {
+    expect(held("running", [127, 127, 127])).toBe(true);
+    expect(held("running", [126, 127, 126])).toBe(true);
+    expect(held("running", [127, 127])).toBe(false);
+    expect(held("running", [127, 127, 1])).toBe(false);
+    expect(held("running", [127, null, 127])).toBe(false);
+    expect(held("running", [127, 127, 127], 0)).toBe(false);
+    expect(held("held", [127, 127, 127])).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 import type { DomainEvent } from "../events/registry.ts";
 import type { Measurement, PassRule } from "../experiment.ts";
 import type { RunState } from "../lifecycle.ts";
-import type { ExperimentRecord, HoldCode } from "../records.ts";
+import type { AttemptRecord, ExperimentRecord, HoldCode } from "../records.ts";
 
 /** How many runs of a stage are in each state. */
 export type Tally = Record<RunState, number>;
@@ -89,10 +89,46 @@ function holdForFailures(experiment: ExperimentRecord, tally: Tally, missing: nu
 }
 
 function hold(experiment: ExperimentRecord, code: HoldCode, reason: string, options: string[]): ExperimentStep {
-  return {
-    do: "append",
-    events: [{ kind: "experiment.held", entity: experiment.id, data: { code, reason, options } }],
-  };
+  return { do: "append", events: held(experiment, code, reason, options) };
+}
+
+function held(experiment: ExperimentRecord, code: HoldCode, reason: string, options: string[]): DomainEvent[] {
+  return [{ kind: "experiment.held", entity: experiment.id, data: { code, reason, options } }];
+}
+
+/** So many attempts at the beginning that cannot start their command are no accident: the others would fail alike. */
+export const firstAttempts = 3;
+
+/** Statuses with which shells say that a command was not found, or cannot be executed. */
+export const isCommandMissing = (exit: AttemptRecord["exit"]): boolean => exit?.code === 127 || exit?.code === 126;
+
+/**
+ * Holds an experiment whose first attempts, since it began to run or was released, all failed to start their command,
+ * so that the rest is not lost to the same mistake.
+ *
+ * @param first the first attempts that were started, of those that have ended
+ * @param pending runs that would start next; without any there is nothing to save
+ */
+export function holdForMissingCommand(
+  experiment: ExperimentRecord,
+  first: readonly Pick<AttemptRecord, "exit" | "evidence">[],
+  pending: number,
+): DomainEvent[] {
+  if (experiment.state !== "running" || pending === 0) return [];
+  if (first.length < firstAttempts || !first.every(({ exit }) => isCommandMissing(exit))) return [];
+  const name = reference(experiment);
+  const [shown] = first;
+  return held(
+    experiment,
+    "command-missing",
+    `The first ${first.length} runs could not start their command (exit status ${shown?.exit?.code}): ${shown?.evidence}`,
+    [
+      "correct the command and run the file again: that is a new version",
+      `rigor rerun ${name} --failed`,
+      `rigor release ${name}`,
+      `rigor cancel ${name}`,
+    ],
+  );
 }
 
 /** The parts of a stage's rule that do not hold, in words. */
