@@ -1,4 +1,6 @@
 /** What is shared, what is stale, and what a changed rule means. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { experiment, rule, script, UserLab } from "./lab.ts";
@@ -104,6 +106,20 @@ test("a change of other files leaves results as they are", async () => {
   lab.write({ "notes.md": "Nothing that a run reads.\n" });
   expect((await lab.rigor("list", "--stale")).stdout).toBe("No run fits.\n");
   expect((await lab.rigor("rerun", "--stale")).stdout).toBe("No run is stale.\n");
+});
+
+test("runs that rest on other files outside `code` are told of in plan, run, results and export [identity.unlisted]", async () => {
+  lab.write({ "lib/noise.sh": "noise=1\n" });
+  const note = /8 of 8 runs rest on commit \w{10}, which differs from the present files outside `code`: lib\/noise\.sh/;
+  expect((await lab.rigor("plan", "first.yaml")).stdout).toMatch(note);
+  const { stdout } = await run("first");
+  expect(stdout.match(new RegExp(note, "g")), stdout).toHaveLength(1);
+  expect((await lab.rigor("results", "first")).stdout.replaceAll("\n  ", " ")).toMatch(note);
+  const markdown = (await lab.rigor("export", "first", "--format", "markdown")).stdout;
+  expect(markdown.replaceAll("\\", "")).toMatch(note);
+  const { commits } = await lab.json<{ commits: { runs: number; commit: string }[] }>("results", "first");
+  expect(markdown).toContain(`**Commit:** ${commits[0]?.commit}`);
+  rmSync(join(lab.repository, "lib"), { recursive: true });
 });
 
 test("when code changes, results are stale, and rerun --stale runs them anew as a new version [identity.stale] [F06]", async () => {

@@ -55,6 +55,11 @@ export const bench: Requirement[] = [
     id: "identity.stale",
     statement: "When code changes, old results are listed as stale, stay visible, and `rerun --stale` runs them anew.",
   },
+  {
+    id: "identity.unlisted",
+    statement:
+      "Runs that rest on a commit whose files differ outside `code` are named with those files: before a run, in the results, and in the decision.",
+  },
   // States and events
   { id: "state.defined", statement: "No sequence of events reaches an undefined state." },
   { id: "state.finished-fixed", statement: "A finished attempt never changes." },

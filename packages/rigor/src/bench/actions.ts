@@ -109,7 +109,7 @@ export async function rerunStale(
   if (!(await isStale(experiment))) {
     return {
       changed: 0,
-      message: `${reference(experiment)} is not stale: its code is the repository's`,
+      message: `${reference(experiment)} is not stale: what \`code\` lists is as it was`,
       experiment: reference(experiment),
     };
   }

@@ -63,7 +63,7 @@ test("a failed check over several runs makes them invalid, names rule and values
   const runs = await bench.runs(id);
   expect(runs.every((run) => run.state === "invalid")).toBe(true);
   expect(new Set(runs.map((run) => run.reason?.code))).toEqual(new Set(["above-chance", "same-inputs"]));
-  const shown = presentResults(held, await placedRuns(bench.db, id), bench.lab.data);
+  const shown = await presentResults(bench.lab, held, await placedRuns(bench.db, id));
   expect(shown.check_failures.map((failure) => failure.rule).toSorted()).toEqual(["above-chance", "same-inputs"]);
   expect(JSON.stringify(shown.check_failures)).toContain('"chance":0.5');
 });
@@ -78,7 +78,8 @@ test("after a rerun that mends them, no failed check is told of any more [checks
   await advanceExperiment(bench.lab, id);
   const decided = await bench.experiment(id);
   expect(decided.state).toBe("decided");
-  expect(presentResults(decided, await placedRuns(bench.db, id), bench.lab.data).check_failures).toEqual([]);
+  const shown = await presentResults(bench.lab, decided, await placedRuns(bench.db, id));
+  expect(shown.check_failures).toEqual([]);
 });
 
 test("deciding without failed runs says so, and the rest is still checked [checks.invalid] [F51] [F52]", async () => {

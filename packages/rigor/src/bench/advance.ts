@@ -6,20 +6,35 @@ import type { Transaction } from "../store/store.ts";
 import type { AcrossFailure } from "../statistics/checks-across.ts";
 import { decideExperiment, failedChecks } from "./decide.ts";
 import type { Lab } from "./lab.ts";
-import { experimentById, measurementsOf, placedRuns, sharedElsewhere, tallyOf, type PlacedRun } from "./queries.ts";
+import {
+  experimentById,
+  makersOf,
+  measurementsOf,
+  placedRuns,
+  sharedElsewhere,
+  tallyOf,
+  type PlacedRun,
+} from "./queries.ts";
+import { compareOwnCode, type ComparedCode } from "./unlisted-changes.ts";
 
 /** Takes an experiment as far as it can go now: next stage, hold, or checks and decision. */
 export async function advanceExperiment(lab: Lab, experimentId: string): Promise<void> {
   // A look before the transaction: most of the time there is nothing to do, and no writer has to wait for that.
   const tally = await tallyOf(lab.store.db, experimentId);
   if (tally.pending + tally.active > 0 && !(await stageIsComplete(lab, experimentId))) return;
-  await lab.store.transact("daemon", async (transaction) => {
+  // Git is asked before the transaction too.
+  const code = await compareOwnCode(lab.store.db, await experimentById(lab.store.db, experimentId));
+  const isDone = await lab.store.transact("daemon", async (transaction) => {
     const experiment = await experimentById(transaction.db, experimentId);
     const runs = await placedRuns(transaction.db, experimentId);
+    if (![...makersOf(runs).keys()].every((id) => code.has(id))) return false;
     const step = nextExperimentStep(experiment, factsOf(experiment, runs));
     if (step.do === "append") await transaction.append(step.events);
-    if (step.do === "decide") await decide(transaction, experiment, runs);
+    if (step.do === "decide") await decide(transaction, experiment, runs, code);
+    return true;
   });
+  // A run was made for yet another experiment in between.
+  if (!isDone) await advanceExperiment(lab, experimentId);
 }
 
 async function stageIsComplete(lab: Lab, experimentId: string): Promise<boolean> {
@@ -44,6 +59,7 @@ async function decide(
   transaction: Transaction,
   experiment: ExperimentRecord,
   runs: readonly PlacedRun[],
+  code: ComparedCode,
 ): Promise<void> {
   const entity = experiment.id;
   await transaction.append([{ kind: "experiment.deciding", entity, data: {} }]);
@@ -69,7 +85,7 @@ async function decide(
     ]);
     return;
   }
-  const decision = decideExperiment(experiment, runs);
+  const decision = decideExperiment(experiment, runs, code);
   await transaction.append([{ kind: "experiment.decided", entity, data: { decision: decision as unknown as Json } }]);
 }
 

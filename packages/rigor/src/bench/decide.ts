@@ -1,10 +1,13 @@
 import type { ExperimentRecord } from "../domain/records.ts";
+import { reference } from "../domain/rules/experiment-rules.ts";
+import { shortId } from "../domain/rules/person-rules.ts";
 import { checkAcross, type AcrossFailure } from "../statistics/checks-across.ts";
 import { checkRun } from "../statistics/checks.ts";
 import { confidenceCap, type ConfidenceCap } from "../statistics/confidence.ts";
 import { decide, type Decision } from "../statistics/decision.ts";
 import { groupBy, pairKey, type RunPlace } from "../statistics/places.ts";
-import { measurementsOf, type PlacedRun } from "./queries.ts";
+import { makersOf, measurementsOf, type PlacedRun } from "./queries.ts";
+import { commitUses, unlistedNote, type ComparedCode } from "./unlisted-changes.ts";
 
 /** A decision with what a reader must know to trust it. Kept in the log. */
 export interface ExperimentDecision extends Omit<Decision, "rule_changed"> {
@@ -49,8 +52,26 @@ export function failedChecks(experiment: ExperimentRecord, runs: readonly Placed
   return [...own, ...across];
 }
 
-/** The rule of an experiment, evaluated on what is recorded; null without a rule. */
-export function decideExperiment(experiment: ExperimentRecord, runs: readonly PlacedRun[]): ExperimentDecision | null {
+/** What differs outside `code` between the commits of the results that count and the experiment's own, in words. */
+export function codeNote(
+  experiment: ExperimentRecord,
+  counted: readonly PlacedRun[],
+  code: ComparedCode,
+): string | null {
+  const own = `commit ${shortId(experiment.source.commit)} of ${reference(experiment)}`;
+  return unlistedNote(experiment, commitUses(makersOf(counted), code), counted.length, own);
+}
+
+/**
+ * The rule of an experiment, evaluated on what is recorded; null without a rule.
+ *
+ * @param code of the experiments that results were made for, compared with the experiment's own
+ */
+export function decideExperiment(
+  experiment: ExperimentRecord,
+  runs: readonly PlacedRun[],
+  code: ComparedCode,
+): ExperimentDecision | null {
   const { definition, foreknowledge, without_failed } = experiment;
   if (definition.decision === null) return null;
   const counted = countedRuns(experiment, runs);
@@ -68,6 +89,8 @@ export function decideExperiment(experiment: ExperimentRecord, runs: readonly Pl
   }
   const left = without_failed ? leftOut(runs, counted) : null;
   if (left !== null) notes.push(left);
+  const mixed = codeNote(experiment, counted, code);
+  if (mixed !== null) notes.push(mixed);
   const seeds = Math.min(...decision.comparisons.map((one) => one.n_pairs ?? Math.min(one.n_better, one.n_than)));
   return {
     ...decision,

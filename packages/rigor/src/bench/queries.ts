@@ -196,6 +196,40 @@ export async function tallies(db: Db, experimentIds: readonly string[]): Promise
   return found;
 }
 
+/** Experiments for which runs of this one were tried: itself, and those that it shares runs with. */
+export async function makerIds(db: Db, experimentId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("placements")
+    .innerJoin("attempts", "attempts.run_id", "placements.run_id")
+    .select("attempts.experiment_id")
+    .distinct()
+    .where("placements.experiment_id", "=", experimentId)
+    .execute();
+  return rows.map((row) => row.experiment_id);
+}
+
+/** Those of the given runs that are done or under way: how many are made for which experiment, by its id. */
+export async function makersOfRuns(db: Db, runIds: readonly string[]): Promise<Map<string, number>> {
+  const makers = new Map<string, number>();
+  for (let start = 0; start < runIds.length; start += keysPerQuery) {
+    const rows = await db
+      .selectFrom("runs")
+      .innerJoin("attempts", "attempts.id", "runs.current_attempt")
+      .select(({ fn }) => ["attempts.experiment_id", fn.countAll<number | string>().as("count")])
+      .where("runs.id", "in", runIds.slice(start, start + keysPerQuery))
+      .where("runs.state", "in", ["done", "active"])
+      .groupBy("attempts.experiment_id")
+      .execute();
+    for (const row of rows) makers.set(row.experiment_id, (makers.get(row.experiment_id) ?? 0) + Number(row.count));
+  }
+  return makers;
+}
+
+/** A result, and the experiment whose commit it was made from. */
+interface PlacedResult extends Pick<ResultRecord, "metrics" | "inputs_hash" | "artifacts"> {
+  made_for: string;
+}
+
 /** A run at its place in an experiment, with the result that counts. */
 export interface PlacedRun extends Pick<
   PlacementRecord,
@@ -203,7 +237,7 @@ export interface PlacedRun extends Pick<
 > {
   state: RunState;
   reason: RunRecord["reason"];
-  result: Pick<ResultRecord, "metrics" | "inputs_hash" | "artifacts"> | null;
+  result: PlacedResult | null;
 }
 
 /** All runs of an experiment in its order. A result counts only while its run is done. */
@@ -214,6 +248,7 @@ export async function placedRuns(db: Db, experimentId: string): Promise<PlacedRu
     .leftJoin("results", (join) =>
       join.onRef("results.attempt_id", "=", "runs.result_attempt").on("runs.state", "=", "done"),
     )
+    .leftJoin("attempts", "attempts.id", "results.attempt_id")
     .select([
       "placements.run_id",
       "placements.arm",
@@ -227,16 +262,19 @@ export async function placedRuns(db: Db, experimentId: string): Promise<PlacedRu
       "results.metrics",
       "results.inputs_hash",
       "results.artifacts",
+      "attempts.experiment_id as made_for",
     ])
     .where("placements.experiment_id", "=", experimentId)
     .orderBy("placements.position")
     .execute();
-  return rows.map(({ metrics, inputs_hash, artifacts, reason, state, ...row }) => ({
+  return rows.map(({ metrics, inputs_hash, artifacts, made_for, reason, state, ...row }) => ({
     ...decodeRow("placements", row),
     state,
     reason: reason === null ? null : (JSON.parse(reason) as RunRecord["reason"]),
     result:
-      metrics === null || artifacts === null ? null : { ...decodeRow("results", { metrics, artifacts }), inputs_hash },
+      metrics === null || artifacts === null || made_for === null
+        ? null
+        : { ...decodeRow("results", { metrics, artifacts }), inputs_hash, made_for },
   }));
 }
 
@@ -245,4 +283,13 @@ export function measurementsOf(runs: readonly PlacedRun[]): Measurement[] {
   return runs.flatMap(({ run_id, arm, task, grid, seed, result }) =>
     Object.entries(result?.metrics ?? {}).map(([metric, value]) => ({ run_id, arm, task, grid, seed, metric, value })),
   );
+}
+
+/** Runs whose result counts: how many were made for which experiment, by its id. */
+export function makersOf(runs: readonly PlacedRun[]): Map<string, number> {
+  const makers = new Map<string, number>();
+  for (const { result } of runs) {
+    if (result !== null) makers.set(result.made_for, (makers.get(result.made_for) ?? 0) + 1);
+  }
+  return makers;
 }

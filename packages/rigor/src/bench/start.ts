@@ -38,10 +38,18 @@ export async function startExperiment(lab: Lab, actor: string, resolved: Resolve
   await keepCommit(resolved.source.repository, resolved.source.commit);
   return lab.store.transact(actor, async (transaction) => {
     const earlier = await experimentsNamed(transaction.db, resolved.definition.name);
-    const same = earlier.find((one) => one.state !== "archived" && fingerprint(one) === fingerprint(resolved));
+    const same = sameExperiment(earlier, resolved);
     if (same !== undefined) return goOn(transaction, same);
     return create(transaction, resolved, earlier);
   });
+}
+
+/** The experiment that starting a resolved one would find again; undefined where it would be a new version. */
+export function sameExperiment(
+  earlier: readonly ExperimentRecord[],
+  resolved: ResolvedExperiment,
+): ExperimentRecord | undefined {
+  return earlier.find((one) => one.state !== "archived" && fingerprint(one) === fingerprint(resolved));
 }
 
 /** What a second call finds. Runs that a person cancelled are asked for again; everything else is left alone. */

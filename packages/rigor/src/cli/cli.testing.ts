@@ -92,6 +92,8 @@ export function plan(change: Partial<PlanView> = {}): PlanView {
     budget: { gpu_hours: null, wall: 3600 },
     compute: [{ name: "local", kind: "local", host: "box", fits: "fits" }],
     existing: null,
+    unlisted_changes: [],
+    notes: [],
     ...change,
   };
 }
@@ -179,6 +181,10 @@ export function results(change: Partial<ResultsView> = {}): ResultsView {
       confidence: { cap: "moderate", reasons: ["no run was reproduced"] },
     },
     provisional: false,
+    commits: [],
+    stale: false,
+    unlisted_changes: [],
+    notes: [],
     check_failures: [],
     missing_runs: 0,
     where: {

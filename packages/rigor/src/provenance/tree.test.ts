@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { commitAll, runGit, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
-import { readCommitted, repositoryPath, requireNoSubmodules, treeIdentity } from "./tree.ts";
+import { changedPaths, readCommitted, repositoryPath, requireNoSubmodules, treeIdentity } from "./tree.ts";
 
 test("each code path is named by its object, the root by the tree [identity.run-key]", async () => {
   const repository = scratchRepository({ "a b.txt": "1", "code/sub/x": "1", "code/y": "1", "*": "star" });
@@ -73,4 +73,17 @@ test("a committed file is read from the commit, not from disk", async () => {
   writeFiles(repository, { lock: "2" });
   expect((await readCommitted(repository, "HEAD", "lock"))?.toString()).toBe("1");
   expect(await readCommitted(repository, "HEAD", "none")).toBeNull();
+});
+
+test("paths that differ between two commits are named, whether added, removed, changed or made executable [F06]", async () => {
+  const repository = scratchRepository({ "a b/ö.txt": "1", same: "1", gone: "1", mode: "1" });
+  const before = runGit(repository, "rev-parse", "HEAD");
+  writeFiles(repository, { "a b/ö.txt": "2", added: "1" });
+  runGit(repository, "rm", "--quiet", "gone");
+  runGit(repository, "update-index", "--chmod=+x", "mode");
+  chmodSync(join(repository, "mode"), 0o755);
+  const after = commitAll(repository);
+  expect(await changedPaths(repository, before, after)).toEqual(["a b/ö.txt", "added", "gone", "mode"]);
+  expect(await changedPaths(repository, after, after)).toEqual([]);
+  expect(await changedPaths(repository, "0".repeat(40), after)).toBeNull();
 });

@@ -79,6 +79,16 @@ export async function readCommitted(repository: string, commit: string, path: st
 }
 
 /**
+ * Paths whose content, mode or presence differs between two commits, by name; null where git cannot tell, because the
+ * repository has not both.
+ */
+export async function changedPaths(repository: string, from: string, to: string): Promise<string[] | null> {
+  const args = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none", from, to];
+  const outcome = await tryGit(repository, args);
+  return outcome.status === 0 ? splitNames(outcome.stdout).map(nameText).sort() : null;
+}
+
+/**
  * Writes files of a commit into an existing empty directory, with attributes and executable bits as committed and
  * independent of the present working files. `export-ignore` leaves nothing out.
  */

@@ -37,7 +37,12 @@ function input(changes: Partial<Comparison> = {}): ExportInput {
     measurements: measured(values),
   });
   return {
-    experiment: { reference: "lr@2", question: "Is 50% & more\n| enough?", hypothesis: null, commit: "c0ffee" },
+    experiment: {
+      reference: "lr@2",
+      question: "Is 50% & more\n| enough?",
+      hypothesis: null,
+      commits: [{ commit: "c0ffee", runs: 11 }],
+    },
     tables: [table()],
     decision: {
       ...decision,

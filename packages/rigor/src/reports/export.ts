@@ -12,7 +12,8 @@ export interface ExportInput {
     reference: string;
     question: string | null;
     hypothesis: string | null;
-    commit: string;
+    /** That results were made from, with how many of each. */
+    commits: readonly { commit: string; runs: number }[];
   };
   /** The primary metric first. */
   tables: readonly PlannedTable[];
@@ -86,11 +87,13 @@ const corrections: Readonly<Record<string, string>> = {
   none: "p values not adjusted",
 };
 
-function facts({ question, hypothesis, commit }: ExportInput["experiment"]): [string, string][] {
+function facts({ question, hypothesis, commits }: ExportInput["experiment"]): [string, string][] {
   const all: [string, string | null][] = [
     ["Question", question],
     ["Hypothesis", hypothesis],
-    ["Commit", commit],
+    commits.length === 1
+      ? ["Commit", commits[0]?.commit ?? null]
+      : ["Commits", commits.map(({ commit, runs }) => `${commit} (${runs} ${runs === 1 ? "run" : "runs"})`).join(", ")],
   ];
   return all.flatMap(([name, text]) => (text === null ? [] : [[name, text]]));
 }

@@ -134,6 +134,14 @@ export const progress = z.object({
   ),
 });
 
+export const unlistedChanges = z
+  .object({
+    commit: z.string(),
+    runs: z.int().describe("Runs that rest on it"),
+    paths: z.array(z.string()).nullable().describe("The first 200; null where the repository does not have the commit"),
+  })
+  .describe("A commit that runs rest on and that differs from the present files outside `code`");
+
 export const planView = z.object({
   name: z.string(),
   file: z.string(),
@@ -162,6 +170,8 @@ export const planView = z.object({
   budget: z.object({ gpu_hours: z.number().nullable(), wall: z.number().nullable() }),
   compute: z.array(z.object({ name: z.string(), kind: z.string(), host: z.string(), fits: z.string() })),
   existing: z.object({ reference: z.string(), state: experimentState, same: z.boolean(), why: z.string() }).nullable(),
+  unlisted_changes: z.array(unlistedChanges),
+  notes: z.array(z.string()).describe("What a reader must know: runs that rest on other code"),
 });
 
 const interval = z.object({ low: z.number(), high: z.number(), level: z.number(), method: z.enum(["t", "bootstrap"]) });
@@ -254,6 +264,15 @@ export const resultsView = z.object({
   tables: z.array(resultTable),
   decision: decisionView.nullable(),
   provisional: z.boolean().describe("True until the experiment is decided"),
+  commits: z
+    .array(z.object({ commit: z.string(), runs: z.int() }))
+    .describe("Commits that the results which count were made from, the one with most runs first"),
+  stale: z
+    .boolean()
+    .nullable()
+    .describe("True when its code is no longer the repository's; null where that is not known"),
+  unlisted_changes: z.array(unlistedChanges),
+  notes: z.array(z.string()).describe("What else a reader must know: stale results, runs that rest on other code"),
   check_failures: z.array(checkFailure),
   missing_runs: z.int(),
   where: z.object({
@@ -340,6 +359,7 @@ export type RunSummary = z.infer<typeof runSummary>;
 export type RunDetail = z.infer<typeof runDetail>;
 export type AttemptView = z.infer<typeof attemptView>;
 export type Progress = z.infer<typeof progress>;
+export type UnlistedChangesView = z.infer<typeof unlistedChanges>;
 export type PlanView = z.infer<typeof planView>;
 export type ResultTableView = z.infer<typeof resultTable>;
 export type ComparisonView = z.infer<typeof comparisonView>;

@@ -59,7 +59,7 @@ export const experiments = {
   results: api.experiments.results.handler(async ({ context, input }) => {
     const { db } = context.lab.store;
     const experiment = await findExperiment(db, input.reference);
-    return presentResults(experiment, await placedRuns(db, experiment.id), context.lab.data);
+    return presentResults(context.lab, experiment, await placedRuns(db, experiment.id));
   }),
 
   export: api.experiments.export.handler(async ({ context, input }) => {

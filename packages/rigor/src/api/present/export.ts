@@ -14,21 +14,19 @@ import { presentResults } from "./results.ts";
  * only a pilot asked for are in no export.
  */
 export async function exportResults(
-  { store: { db }, data }: Pick<Lab, "store" | "data">,
+  lab: Pick<Lab, "store" | "data">,
   experiment: ExperimentRecord,
   format: ExportFormat,
 ): Promise<string> {
-  const { hypothesis, tables, decision, provisional, ...rest } = presentResults(
-    experiment,
-    await placedRuns(db, experiment.id),
-    data,
-  );
+  const { db } = lab.store;
+  const runs = await placedRuns(db, experiment.id);
+  const { hypothesis, tables, decision, provisional, commits, ...rest } = await presentResults(lab, experiment, runs);
   return exportText(format, {
     experiment: {
       reference: reference(experiment),
       question: experiment.definition.question,
       hypothesis,
-      commit: experiment.source.commit,
+      commits: commits.length === 0 ? [{ commit: experiment.source.commit, runs: 0 }] : commits,
     },
     tables,
     decision: decision === null ? null : { ...decision, provisional },
@@ -40,10 +38,12 @@ export async function exportResults(
 function notesOf({
   missing_runs: missing,
   check_failures: failures,
-}: Pick<ResultsView, "missing_runs" | "check_failures">) {
+  notes,
+}: Pick<ResultsView, "missing_runs" | "check_failures" | "notes">) {
   return [
     ...(missing === 0 ? [] : [`${missing} planned ${missing === 1 ? "run has" : "runs have"} no valid result.`]),
     ...failures.map(({ rule, message }) => `Failed check ${rule}: ${message}`),
+    ...notes,
   ];
 }
 

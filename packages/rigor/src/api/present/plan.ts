@@ -2,13 +2,16 @@ import { whyImpossible } from "../../bench/fit.ts";
 import type { Lab } from "../../bench/lab.ts";
 import { limitedHost } from "../../bench/choice.ts";
 import { experimentsNamed, runStates } from "../../bench/queries.ts";
-import { fingerprint, type ResolvedExperiment } from "../../bench/resolve.ts";
-import { whyNew } from "../../bench/start.ts";
+import type { ResolvedExperiment } from "../../bench/resolve.ts";
+import { sameExperiment, whyNew } from "../../bench/start.ts";
+import { plannedUses, unlistedNote } from "../../bench/unlisted-changes.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
+import type { ExperimentRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { isBuilt } from "../../provenance/environment.ts";
 import { median } from "../../statistics/summaries.ts";
 import type { PlanView } from "../contract/views.ts";
+import { presentUnlisted } from "./results.ts";
 import { commandText } from "./runs.ts";
 
 const hour = 3_600;
@@ -32,6 +35,8 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
   );
   const seconds = await medianSeconds(lab, definition.name);
   const toDo = runs.length - done;
+  const earlier = await experimentsNamed(lab.store.db, definition.name);
+  const uses = await plannedUses(lab.store.db, resolved, sameExperiment(earlier, resolved));
   return {
     name: definition.name,
     file: resolved.file,
@@ -78,7 +83,9 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
       host: capacity.host,
       fits: impossible ?? "fits",
     })),
-    existing: await existing(lab, resolved),
+    existing: existing(earlier, resolved),
+    unlisted_changes: presentUnlisted(uses),
+    notes: [unlistedNote(resolved, uses, runs.length, "the present files")].filter((note) => note !== null),
   };
 }
 
@@ -112,9 +119,8 @@ async function medianSeconds(lab: Lab, name: string): Promise<number | null> {
   return durations.length === 0 ? null : median(durations);
 }
 
-async function existing(lab: Lab, resolved: ResolvedExperiment): Promise<PlanView["existing"]> {
-  const earlier = await experimentsNamed(lab.store.db, resolved.definition.name);
-  const same = earlier.find((one) => one.state !== "archived" && fingerprint(one) === fingerprint(resolved));
+function existing(earlier: readonly ExperimentRecord[], resolved: ResolvedExperiment): PlanView["existing"] {
+  const same = sameExperiment(earlier, resolved);
   const shown = same ?? earlier[0];
   if (shown === undefined) return null;
   const why = same === undefined ? whyNew(resolved, earlier) : "same plan, code, environment and inputs";

@@ -1,21 +1,29 @@
-import { countedRuns, decideExperiment, placesOf, type ExperimentDecision } from "../../bench/decide.ts";
-import type { DataDirectory } from "../../bench/lab.ts";
-import { measurementsOf, type PlacedRun } from "../../bench/queries.ts";
+import { codeNote, countedRuns, decideExperiment, placesOf, type ExperimentDecision } from "../../bench/decide.ts";
+import type { Lab } from "../../bench/lab.ts";
+import { makersOf, measurementsOf, type PlacedRun } from "../../bench/queries.ts";
+import { codeSince } from "../../bench/staleness.ts";
+import { commitUses, compareCode, unlistedChanges, type CommitUse } from "../../bench/unlisted-changes.ts";
 import { canonicalJson } from "../../domain/canonical.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { emptyTally } from "../../domain/rules/experiment-rules.ts";
 import type { AcrossFailure } from "../../statistics/checks-across.ts";
 import { groupBy } from "../../statistics/places.ts";
 import { resultTable } from "../../statistics/table.ts";
-import type { CheckFailureView, DecisionView, ResultTableView, ResultsView } from "../contract/views.ts";
+import type {
+  CheckFailureView,
+  DecisionView,
+  ResultTableView,
+  ResultsView,
+  UnlistedChangesView,
+} from "../contract/views.ts";
 import { summarize } from "./experiments.ts";
 
-/** Tables, decision and checks of an experiment as far as it is. */
-export function presentResults(
+/** Tables, decision and checks of an experiment as far as it is, and what its results rest on. */
+export async function presentResults(
+  { store: { db }, data }: Pick<Lab, "store" | "data">,
   experiment: ExperimentRecord,
   runs: readonly PlacedRun[],
-  data: DataDirectory,
-): ResultsView {
+): Promise<ResultsView> {
   const { definition, source } = experiment;
   const counts = emptyTally();
   for (const run of runs) counts[run.state] += 1;
@@ -24,15 +32,25 @@ export function presentResults(
     definition.primary_metric,
     ...Object.keys(definition.metrics).filter((one) => one !== definition.primary_metric),
   ];
+  const makers = makersOf(counted);
+  const code = await compareCode(db, experiment, [...makers.keys()], source);
+  const since = await codeSince(db, experiment, makers, counted.length);
   const decided = experiment.state === "decided" || experiment.decision !== null;
+  const decision = decided
+    ? (experiment.decision as ExperimentDecision | null)
+    : decideExperiment(experiment, runs, code);
+  const told = new Set(decision?.notes);
+  const mixed = codeNote(experiment, counted, code);
   return {
     experiment: summarize(experiment, counts),
     hypothesis: definition.hypothesis,
     tables: metrics.map((metric) => table(experiment, metric, counted)),
-    decision: (decided
-      ? (experiment.decision as ExperimentDecision | null)
-      : decideExperiment(experiment, runs)) as DecisionView | null,
+    decision: decision as DecisionView | null,
     provisional: !decided,
+    commits: commitUses(makers, code).map(({ commit, runs: count }) => ({ commit, runs: count })),
+    stale: since.stale,
+    unlisted_changes: presentUnlisted(since.uses),
+    notes: [mixed, since.note].filter((note) => note !== null).filter((note) => !told.has(note)),
     check_failures: checkFailures(experiment, runs),
     missing_runs: runs.filter((run) => run.in_final_stage && run.state !== "done").length,
     where: {
@@ -43,6 +61,15 @@ export function presentResults(
       file: experiment.file,
     },
   };
+}
+
+const mostPaths = 200;
+
+export function presentUnlisted(uses: readonly CommitUse[]): UnlistedChangesView[] {
+  return unlistedChanges(uses).map(({ unlisted, ...use }) => ({
+    ...use,
+    paths: unlisted?.slice(0, mostPaths) ?? null,
+  }));
 }
 
 function table(experiment: ExperimentRecord, metric: string, counted: readonly PlacedRun[]): ResultTableView {

@@ -28,6 +28,7 @@ export function resultsLines(results: ResultsView, look: Look): string[] {
       ? []
       : [comparisonsLines(results.decision, look), decisionLines(results, results.decision, look)]),
     ...(results.decision === null ? [undecidedLines(results)] : []),
+    noteLines(results, look),
     ...(results.check_failures.length === 0 ? [] : [checkLines(results, look)]),
     ...(results.experiment.hold === null ? [] : [holdLines(results.experiment.hold, look)]),
     whereLines(results, look),
@@ -168,6 +169,12 @@ function undecidedLines({ experiment, missing_runs: missing }: ResultsView): str
   return experiment.state === "decided" ? ["No decision rule was declared: this experiment only measures."] : [];
 }
 
+function noteLines({ notes }: ResultsView, { style, columns }: Look): string[] {
+  if (notes.length === 0) return [];
+  const width = Math.min(columns, 110) - 2;
+  return [style.bold("Notes"), ...notes.flatMap((note) => wrap(note, width).map((line) => `  ${line}`))];
+}
+
 const remedies: Readonly<Record<string, string>> = {
   "all-present": "Run what is missing: `rigor rerun EXPERIMENT --failed`.",
   "seeds-differ": "See that the run uses its seed, or list the metric under checks.constant_allowed.",
@@ -199,14 +206,21 @@ function checkFailureLines(
   return [`${rule}: ${message}`, ...(ids.length === 0 ? [] : [`  runs ${shown}${more}`]), `  ${remedy}`];
 }
 
-function whereLines({ where, experiment }: ResultsView, { style }: Look): string[] {
+/** Which commits results were made from, and how many of each where there are several. */
+function commitsText({ commits, where }: ResultsView): string {
+  if (commits.length < 2) return `commit ${shortId(commits[0]?.commit ?? where.commit)}`;
+  return commits.map(({ commit, runs }) => `commit ${shortId(commit)} (${plural(runs, "run")})`).join(", ");
+}
+
+function whereLines(results: ResultsView, { style }: Look): string[] {
+  const { where, experiment } = results;
   const name = experimentReference(experiment);
   return [
     style.bold("Where everything lies"),
     ...facts(
       [
         ["file", where.file],
-        ["code", `commit ${shortId(where.commit)} in ${where.repository}`],
+        ["code", `${commitsText(results)} in ${where.repository}`],
         ["attempts", where.attempts],
         ["data", where.data_directory],
         ["this again", `rigor results ${name}`],
