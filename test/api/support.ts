@@ -1,7 +1,8 @@
 import { request } from "node:http";
 import { contract } from "../../packages/rigor/src/api/contract/contract.ts";
+import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
 import { connect } from "../../packages/rigor/src/cli/client.ts";
-import { eventually, TestLab, type DaemonFile } from "../chaos/lab.ts";
+import { eventually, TestLab } from "../chaos/lab.ts";
 
 export interface Route {
   /** `experiments.start` */

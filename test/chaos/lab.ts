@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
 import { compareWithLog, type Difference } from "../../packages/rigor/src/store/rebuild.ts";
 import { openSqliteStore } from "../../packages/rigor/src/store/open.ts";
 import type { Store } from "../../packages/rigor/src/store/store.ts";
@@ -19,13 +20,6 @@ export interface Answer {
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
-}
-
-export interface DaemonFile {
-  pid: number;
-  instance: string;
-  address: string;
-  token: string;
 }
 
 export interface LabOptions {

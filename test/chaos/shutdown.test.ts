@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type DaemonFile, eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
+import { eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
 
 let lab: TestLab;
 let go: string;

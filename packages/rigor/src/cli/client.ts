@@ -1,7 +1,8 @@
 import { createORPCClient } from "@orpc/client";
 import { RPCLink } from "@orpc/client/fetch";
 import type { Client } from "../api/contract/contract.ts";
-import { dataDirectory, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
+import type { DaemonFile } from "../api/contract/daemon-file.ts";
+import { dataDirectory, readDaemonFile } from "./daemon-file.ts";
 import { isConnectionFailure, isRefusal } from "./failure.ts";
 
 /** The daemon that runs now, without starting one; null if the data directory has none. */

@@ -1,7 +1,8 @@
 import type { Client } from "../api/contract/contract.ts";
+import type { DaemonFile } from "../api/contract/daemon-file.ts";
 import { RigorError } from "../domain/errors.ts";
 import { cameFromAnother, connect } from "./client.ts";
-import { dataDirectory, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
+import { dataDirectory, readDaemonFile } from "./daemon-file.ts";
 import { isRefusedConnection } from "./failure.ts";
 import { packageVersion } from "./version.ts";
 

@@ -1,21 +1,8 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { daemonFileName, type DaemonFile } from "../api/contract/daemon-file.ts";
 import { RigorError } from "../domain/errors.ts";
-
-/** What a daemon writes into its data directory, so that clients find it. */
-export interface DaemonFile {
-  pid: number;
-  process_started: string;
-  /** Changes with every start. */
-  instance: string;
-  /** `http://127.0.0.1:PORT` */
-  address: string;
-  token: string;
-  version: string;
-  data_directory: string;
-  started_at: string;
-}
 
 /** `RIGOR_HOME`, or `.rigor` in the home directory. */
 export function dataDirectory(environment: NodeJS.ProcessEnv): string {
@@ -23,7 +10,7 @@ export function dataDirectory(environment: NodeJS.ProcessEnv): string {
 }
 
 export function daemonFilePath(directory: string): string {
-  return join(directory, "daemon.json");
+  return join(directory, daemonFileName);
 }
 
 export function daemonLogPath(directory: string): string {
@@ -78,7 +65,7 @@ function openIfPresent(path: string): number | null {
   }
 }
 
-const textMembers = ["process_started", "instance", "address", "token", "version", "data_directory", "started_at"];
+const textMembers = ["instance", "address", "token", "version", "data_directory", "started_at"];
 
 function parse(text: string): DaemonFile | null {
   try {

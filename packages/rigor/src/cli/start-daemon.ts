@@ -2,9 +2,10 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { DaemonFile } from "../api/contract/daemon-file.ts";
 import { RigorError } from "../domain/errors.ts";
 import { answers } from "./client.ts";
-import { daemonLogPath, readDaemonFile, type DaemonFile } from "./daemon-file.ts";
+import { daemonLogPath, readDaemonFile } from "./daemon-file.ts";
 import { readFailure, type Failure } from "./failure.ts";
 
 export interface StartOptions {

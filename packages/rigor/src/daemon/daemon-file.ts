@@ -1,19 +1,8 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { daemonFileName, type DaemonFile } from "../api/contract/daemon-file.ts";
 
-/** What the daemon writes about itself, for clients to find it. */
-export interface DaemonFile {
-  pid: number;
-  process_started: string;
-  instance: string;
-  address: string;
-  token: string;
-  version: string;
-  data_directory: string;
-  started_at: string;
-}
-
-const fileOf = (directory: string): string => join(directory, "daemon.json");
+const fileOf = (directory: string): string => join(directory, daemonFileName);
 
 /** Writes the file for the owner only, complete or not at all. */
 export function writeDaemonFile(directory: string, file: DaemonFile): void {

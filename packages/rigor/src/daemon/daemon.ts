@@ -68,7 +68,6 @@ export async function startDaemon(
   await dispatcher.start();
   writeDaemonFile(data.root, {
     pid: process.pid,
-    process_started: startedAt,
     instance,
     address: server.address,
     token,

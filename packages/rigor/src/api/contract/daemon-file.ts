@@ -1,0 +1,15 @@
+/** What a daemon writes into its data directory, so that clients find it and know it from others. */
+export interface DaemonFile {
+  pid: number;
+  /** Changes with every start. */
+  instance: string;
+  /** `http://127.0.0.1:PORT` */
+  address: string;
+  token: string;
+  version: string;
+  data_directory: string;
+  started_at: string;
+}
+
+/** Name of the file in the data directory. */
+export const daemonFileName = "daemon.json";
