@@ -3,12 +3,13 @@ const source = "^packages/rigor/src";
 const test = "[.](test|suite|testing)[.]ts$";
 
 /** Folders from top to bottom: each lists the folders that it may import besides itself. */
-const base = ["domain", "statistics"];
+const base = ["domain", "statistics", "hosts"];
 const middle = ["store", "compute", "provenance", "agents"];
 const upper = ["bench", "conductor", "reports"];
 const mayImport = {
   statistics: ["domain"],
   domain: ["statistics"],
+  hosts: ["domain"],
   ...Object.fromEntries(middle.map((folder) => [folder, base])),
   ...Object.fromEntries(upper.map((folder) => [folder, [...middle, ...base]])),
   api: [...upper, ...middle, ...base],

@@ -29,6 +29,8 @@ export const errorCodes = {
   daemon: { exit: 2, http: 502 },
   /** Another machine gave no whole answer: nothing is known about what it did. */
   unreachable: { exit: 2, http: 504 },
+  /** A batch system refuses, or its answer cannot be read. */
+  scheduler: { exit: 2, http: 502 },
   /** No valid token, or a foreign Host or Origin. */
   unauthorized: { exit: 2, http: 401 },
   /** A fault of Rigor itself. */
