@@ -95,7 +95,7 @@ describe("Markdown", () => {
     const text = exportText("markdown", input());
     expect(text).toContain("**Question:** Is 50% \\& more \\| enough?");
     expect(text).toMatch(
-      /\| ours against base \| accuracy \| sst2 \| paired t \| 0\.10\d+ \| 0\.\d+ to 0\.\d+ \(95 % t\) \| 5 pairs \| \S.* \| supported \|/,
+      /\| ours against base \| accuracy \| sst2 \| paired t test \| 0\.10\d+ \| 0\.\d+ to 0\.\d+ \(95 % t\) \| 5 pairs \| \S.* \| supported \|/,
     );
     expect(text).toContain("**Provisional, not decided yet: supported.**");
     for (const part of ["explores and does not confirm", "at most moderate", "Decided without 1", "3 planned runs"]) {
@@ -111,7 +111,21 @@ describe("Markdown", () => {
 
   test("a comparison that cannot be tested has no numbers", () => {
     const text = exportText("markdown", input({ better: "late" }));
-    expect(text).toContain("| late against base | accuracy | sst2 | paired t | – | – | 0 pairs | – | inconclusive |");
+    expect(text).toContain(
+      "| late against base | accuracy | sst2 | paired t test | – | – | 0 pairs | – | inconclusive |",
+    );
+  });
+
+  test("an exact test in place of the t test is named in both formats, beside its p value [export.formats]", () => {
+    const [one] = input().decision?.comparisons ?? [];
+    const decision = input().decision;
+    if (one === undefined || decision === null) throw new Error("no comparison");
+    const comparisons = [{ ...one, method: "permutation" as const }];
+    for (const format of ["markdown", "latex"] as const) {
+      expect(exportText(format, { ...input(), decision: { ...decision, comparisons } })).toContain(
+        "exact sign-flip test in place of the paired t test: the differences do not vary",
+      );
+    }
   });
 
   test("every row has the columns of the header, whatever the names", () => {

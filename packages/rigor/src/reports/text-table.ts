@@ -1,5 +1,6 @@
 import type { Json } from "../domain/canonical.ts";
 import { canonicalJson } from "../domain/canonical.ts";
+import { testName } from "../domain/format/words.ts";
 import type { ComparisonResult } from "../statistics/decision.ts";
 import type { ResultCell, ResultTable } from "../statistics/table.ts";
 import { pText, roundedBy } from "./numbers.ts";
@@ -43,6 +44,7 @@ export type ReportedComparison = Pick<
   | "n_than"
   | "n_pairs"
   | "adjusted_p"
+  | "method"
 > & { test: string; verdict: string; reason: string };
 
 const missing = "–";
@@ -107,13 +109,6 @@ function seedsText(cells: readonly PlannedCell[]): string {
   return ` over ${most} ${most === 1 ? "seed" : "seeds"}`;
 }
 
-const testNames: Readonly<Record<string, string>> = {
-  "paired-t": "paired t",
-  wilcoxon: "Wilcoxon signed-rank",
-  welch: "Welch's t",
-  "mann-whitney": "Mann-Whitney U",
-};
-
 /** A row for each comparison of the decision rule. */
 export function comparisonTextTable(comparisons: readonly ReportedComparison[], correction: string): TextTable {
   const left = ["comparison", "metric", "task", "test"].map((title) => ({ title, align: "left" as const }));
@@ -128,7 +123,7 @@ export function comparisonTextTable(comparisons: readonly ReportedComparison[], 
       [`${one.better} against ${one.than}`],
       [one.metric],
       [one.task ?? "all tasks"],
-      [testNames[one.test] ?? one.test],
+      [testName(one.test, one.method)],
       ...effectCells(one),
       [one.n_pairs === null ? `${one.n_better} and ${one.n_than} values` : `${one.n_pairs} pairs`],
       [one.adjusted_p === null ? missing : pText(one.adjusted_p)],

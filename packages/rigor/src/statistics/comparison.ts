@@ -3,7 +3,7 @@ import type { Comparison, Measurement, Metric } from "../domain/experiment.ts";
 import { byKey, countedMeasurements, groupBy, pairKey, placeText, runKey, type RunPlace } from "./places.ts";
 import { mannWhitney, wilcoxonSignedRank } from "./rank-tests.ts";
 import { bootstrapMean, bootstrapMeanDifference, mean, meanInterval, type Interval } from "./summaries.ts";
-import { cohenD, cohenDz, pairedT, smallestPairedP, smallestUnpairedP, welchError, welchT } from "./t-tests.ts";
+import { cohenD, cohenDz, pairedT, smallestP, welchError, welchT } from "./t-tests.ts";
 import { notTestable, pairedDifferences, type TestResult } from "./test-result.ts";
 
 /** A planned run of one arm whose partner in the other arm, or whose own value, is missing. */
@@ -15,7 +15,7 @@ export interface MissingValue extends RunPlace {
 export interface EffectInterval extends Interval {
   /** 1 - alpha; for this comparison alone, not corrected for the others. */
   level: number;
-  method: "t" | "bootstrap";
+  method: "t" | "bootstrap" | "permutation";
 }
 
 /** What was measured in one comparison, before any correction. Positive effects favour the arm named `better`. */
@@ -142,9 +142,9 @@ function effectInterval(
   const level = 1 - alpha;
   const effect = mean(better) - mean(than);
   if (result.method === "permutation") {
-    const smallestP =
-      test === "paired-t" ? smallestPairedP(better.length) : smallestUnpairedP(better.length, than.length);
-    return smallestP < alpha ? { low: effect, high: effect, level, method: "t" } : null;
+    return smallestP(isPaired(test), better.length, than.length) < alpha
+      ? { low: effect, high: effect, level, method: "permutation" }
+      : null;
   }
   if (test === "wilcoxon" || test === "mann-whitney") {
     const options = { seed: bootstrapSeed, level };

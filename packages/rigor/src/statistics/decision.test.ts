@@ -65,6 +65,26 @@ describe("the rule gives supported, refuted or inconclusive [decision.rule]", ()
     expect(decideOn({ ours: { sst2: base }, base: { sst2: clearlyBetter } }).outcome).toBe("refuted");
   });
 
+  test("where differences do not vary, the reason names the exact test that took the place of the t test [decision.rule]", () => {
+    const shifted = (values: readonly number[], by: number): number[] => values.map((value) => value + by);
+    const five = only(decideOn(sst2(shifted(base, 0.1))));
+    expect(five).toMatchObject({ verdict: "inconclusive", method: "permutation", p: 0.0625, interval: null });
+    expect(five.reason).toBe(
+      "ours against base on accuracy: effect 0.1, adjusted p = 0.0625 by the exact sign-flip test, 5 pairs; not below alpha = 0.05, which takes at least 6 pairs where nothing varies.",
+    );
+    const longer = [...base, 0.8];
+    const six = only(decideOn(sst2(shifted(longer, 0.1), longer)));
+    expect(six).toMatchObject({ verdict: "supported", p: 0.03125, interval: { method: "permutation" } });
+    expect(six.interval?.low).toBe(six.interval?.high);
+    expect(six.reason).toMatch(/adjusted p = 0\.0313 by the exact sign-flip test, 6 pairs\.$/);
+    const three = [0.8, 0.8, 0.8];
+    const unpaired = only(decideOn(sst2(shifted(three, 0.1), three), { test: "welch" }));
+    expect(unpaired).toMatchObject({ verdict: "inconclusive", method: "permutation", p: 0.1 });
+    expect(unpaired.reason).toMatch(
+      /by the exact permutation test, 3 and 3 values; .* at least 4 values of each arm where nothing varies\.$/,
+    );
+  });
+
   test("noise is inconclusive", () => {
     expect(decideOn(sst2([0.79, 0.83, 0.78, 0.83, 0.8])).outcome).toBe("inconclusive");
   });

@@ -28,7 +28,7 @@ export function pairedT(a: readonly number[], b: readonly number[]): TestResult 
   const n = differences.length;
   const within = resolution(a, b);
   const centre = mean(differences);
-  if (isConstant(differences, within)) return withoutSpread(centre, within, smallestPairedP(n));
+  if (isConstant(differences, within)) return withoutSpread(centre, within, smallestP(true, n, n));
   const t = centre / (standardDeviation(differences) / Math.sqrt(n));
   return tResult(t, n - 1);
 }
@@ -45,20 +45,18 @@ export function welchT(a: readonly number[], b: readonly number[]): TestResult {
   const within = resolution(a, b);
   const difference = mean(a) - mean(b);
   if (isConstant(a, within) && isConstant(b, within)) {
-    return withoutSpread(difference, within, smallestUnpairedP(a.length, b.length));
+    return withoutSpread(difference, within, smallestP(false, a.length, b.length));
   }
   const { error, df } = welchError(a, b);
   return tResult(difference / error, df);
 }
 
-/** The smallest two-sided p that flipping the signs of n differences can give. */
-export function smallestPairedP(n: number): number {
-  return 2 ** (1 - n);
-}
-
-/** The smallest two-sided p that dealing n + m values to two samples can give. */
-export function smallestUnpairedP(n: number, m: number): number {
-  return 2 / binomial(n + m, n);
+/**
+ * The smallest two-sided p that values without spread can give: by flipping the signs of n differences, or by dealing
+ * n + m values to two samples.
+ */
+export function smallestP(paired: boolean, n: number, m: number): number {
+  return paired ? 2 ** (1 - n) : 2 / binomial(n + m, n);
 }
 
 /** Standard error of mean(a) - mean(b) and its Welch-Satterthwaite degrees of freedom. */

@@ -1,6 +1,8 @@
 import type { Comparison, Metric } from "../domain/experiment.ts";
-import type { ComparedArms } from "./comparison.ts";
+import { replacementOf } from "../domain/format/words.ts";
+import { isPaired, type ComparedArms } from "./comparison.ts";
 import { placeText } from "./places.ts";
+import { smallestP } from "./t-tests.ts";
 
 export type Verdict = "supported" | "refuted" | "inconclusive";
 
@@ -47,8 +49,8 @@ export function judge(
 }
 
 function judgeEffect(
-  { than, alpha, min_effect }: Comparison,
-  { min_effect_result: minEffectResult, interval }: ComparedArms,
+  comparison: Comparison,
+  arms: ComparedArms,
   {
     found,
     effect,
@@ -61,6 +63,8 @@ function judgeEffect(
     minEffectAdjustedP: number;
   },
 ): Judgement {
+  const { than, alpha, min_effect } = comparison;
+  const { min_effect_result: minEffectResult, interval } = arms;
   const smallest = `the smallest effect that counts, ${short(min_effect)}`;
   const significant = adjustedP < alpha;
   if (significant && effect < 0) return { verdict: "refuted", reason: `${found}; ${than} is better.` };
@@ -71,25 +75,41 @@ function judgeEffect(
   if (below && minEffectAdjustedP < alpha && interval !== null && interval.high < min_effect) {
     return { verdict: "refuted", reason: `${found}; below ${smallest} (adjusted ${pText(minEffectAdjustedP)}).` };
   }
-  if (!significant) return inconclusive(`${found}; not below alpha = ${short(alpha)}.`);
+  if (!significant) return inconclusive(`${found}; not below alpha = ${short(alpha)}${outOfReach(comparison, arms)}.`);
   return inconclusive(`${found}; smaller than ${smallest}, but not clearly so.`);
 }
 
 /** What was measured, as the beginning of a sentence. */
 function foundText(
-  { better, than, metric: name }: Comparison,
+  comparison: Comparison,
   { unit }: Metric,
   arms: ComparedArms,
   effect: number,
   adjustedP: number,
 ): string {
+  const { better, than, metric: name } = comparison;
   const { interval } = arms;
   const size = `effect ${short(effect)}${unit === null ? "" : ` ${unit}`}`;
   const bounds =
     interval === null
       ? ""
       : ` (${short(100 * interval.level)}% interval ${short(interval.low)} to ${short(interval.high)})`;
-  return `${better} against ${than} on ${name}: ${size}${bounds}, adjusted ${pText(adjustedP)}, ${sizeText(arms)}`;
+  return `${better} against ${than} on ${name}: ${size}${bounds}, adjusted ${pText(adjustedP)}${insteadText(comparison, arms)}, ${sizeText(arms)}`;
+}
+
+/** Names the test where it is not the one that the rule names. */
+function insteadText({ test }: Comparison, { test_result: result }: ComparedArms): string {
+  const replacement = result.p !== null && result.method === "permutation" ? replacementOf(test) : null;
+  return replacement === null ? "" : ` by the ${replacement.name}`;
+}
+
+/** Whether so few values that do not vary could give a p value below alpha at all, and how many could. */
+function outOfReach({ alpha, test }: Comparison, { test_result: result, n_better, n_than }: ComparedArms): string {
+  const paired = isPaired(test);
+  if (result.p === null || result.method !== "permutation" || smallestP(paired, n_better, n_than) < alpha) return "";
+  let enough = Math.max(n_better, n_than);
+  while (smallestP(paired, enough, enough) >= alpha) enough += 1;
+  return `, which takes at least ${enough} ${paired ? "pairs" : "values of each arm"} where nothing varies`;
 }
 
 function inconclusive(reason: string): Judgement {

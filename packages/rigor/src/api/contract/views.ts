@@ -174,7 +174,12 @@ export const planView = z.object({
   notes: z.array(z.string()).describe("What a reader must know: runs that rest on other code"),
 });
 
-const interval = z.object({ low: z.number(), high: z.number(), level: z.number(), method: z.enum(["t", "bootstrap"]) });
+const interval = z.object({
+  low: z.number(),
+  high: z.number(),
+  level: z.number(),
+  method: z.enum(["t", "bootstrap", "permutation"]).describe("`permutation`: values without spread, so a single value"),
+});
 const nullableNumber = z.number().nullable();
 
 export const tableCell = z.object({
@@ -226,7 +231,10 @@ export const comparisonView = z.object({
   cohen_d: nullableNumber,
   cohen_dz: nullableNumber,
   testable: z.boolean(),
-  method: z.string().nullable(),
+  method: z
+    .enum(["t", "exact", "normal", "permutation"])
+    .nullable()
+    .describe("How p was found; `permutation`: by an exact test in place of a t test, where nothing varies"),
   statistic: nullableNumber,
   df: nullableNumber,
   p: nullableNumber,

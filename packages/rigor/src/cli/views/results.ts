@@ -5,6 +5,7 @@ import type {
   ResultsView,
   ResultTableView,
 } from "../../api/contract/views.ts";
+import { testName } from "../../domain/format/words.ts";
 import { gridText, number, plural, shortId, withUncertainty } from "../format.ts";
 import { facts, table } from "../table.ts";
 import type { Style } from "../terminal.ts";
@@ -119,13 +120,6 @@ function comparisonsLines({ comparisons }: DecisionView, look: Look): string[] {
   ];
 }
 
-const testNames: Readonly<Record<string, string>> = {
-  "paired-t": "paired t test",
-  wilcoxon: "Wilcoxon signed-rank test",
-  welch: "Welch's t test",
-  "mann-whitney": "Mann-Whitney U test",
-};
-
 /** What was compared and how it ended; then effect, interval, p value and what follows from them. */
 export function comparisonLines(one: ComparisonView, { style }: Pick<Look, "style">): string[] {
   const where = one.task ?? "all tasks";
@@ -133,7 +127,7 @@ export function comparisonLines(one: ComparisonView, { style }: Pick<Look, "styl
   const known = `${one.better} against ${one.than} on ${one.metric}: `;
   const reason = one.reason.startsWith(known) ? one.reason.slice(known.length) : one.reason;
   return [
-    `${paintState(style, one.verdict)(one.verdict)}: ${one.better} better than ${one.than} on ${one.metric}, ${where} (${testNames[one.test] ?? one.test})`,
+    `${paintState(style, one.verdict)(one.verdict)}: ${one.better} better than ${one.than} on ${one.metric}, ${where} (${testName(one.test, one.method)})`,
     `  ${reason}`,
   ];
 }

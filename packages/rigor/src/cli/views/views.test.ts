@@ -165,6 +165,15 @@ describe("results [cli.progress]", () => {
     ]);
   });
 
+  test("a test that took the place of a t test is named", () => {
+    expect(comparisonLines(comparison({ method: "permutation" }), look)[0]).toBe(
+      "supported: ours better than base on perplexity, all tasks (exact sign-flip test in place of the paired t test: the differences do not vary)",
+    );
+    expect(comparisonLines(comparison({ test: "wilcoxon", method: "exact" }), look)[0]).toContain(
+      "(exact Wilcoxon signed-rank test)",
+    );
+  });
+
   test("a comparison is two lines, whatever its reason", () => {
     const one = comparison({
       verdict: "inconclusive",
@@ -187,7 +196,7 @@ test("a list of runs has an escaped reason, and no column that says nothing", ()
 });
 
 test("Ctrl-C says that runs go on, how to come back and how to stop them [cli.detach]", () => {
-  expect(interruptLines(experiment(), "my experiment.yaml")).toEqual([
+  expect(interruptLines(experiment(), "my experiment.yaml", "interrupted")).toEqual([
     "No longer watching smoothing; its runs go on.",
     "  rigor run 'my experiment.yaml'   come back to it",
     "  rigor status                     see how far it is",
