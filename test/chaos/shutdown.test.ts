@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createPlainServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -116,6 +116,10 @@ describe("a daemon that is killed while it starts", () => {
 });
 
 describe("what a dead daemon wrote about itself", () => {
+  /** A server that answers everything alike. */
+  const web = (status: number, type: string, body: string) =>
+    createServer((_request, response) => response.writeHead(status, { "content-type": type }).end(body));
+
   test("is replaced when its pid belongs to another process now [daemon.autostart] [F19]", async () => {
     const file = await beginRuns();
     killIfThere(file.pid);
@@ -139,25 +143,44 @@ describe("what a dead daemon wrote about itself", () => {
   });
 
   test.each([
-    ["a server that knows nothing of it", 404, "text/plain"],
-    ["a server that refuses its token", 401, "application/json"],
-  ])("is not used when its port belongs to %s [F19] [daemon.autostart]", async (_name, status, type) => {
+    ["a server that knows nothing of it", () => web(404, "text/plain", "nothing here")],
+    ["a server that refuses its token", () => web(401, "application/json", "{}")],
+    ["a server that has a page for everything", () => web(200, "text/html", "<p>here</p>")],
+    ["a server whose answers look like a daemon's", () => web(200, "application/json", '{"json":{"experiments":[]}}')],
+    ["a server that fails", () => web(500, "text/plain", "oh")],
+    ["a program that speaks no HTTP", () => createPlainServer((socket) => socket.end("SSH-2.0-OpenSSH_9.2\r\n"))],
+  ])("is not used when its port belongs to %s [F19] [daemon.autostart]", async (_name, makeServer) => {
     const file = await beginRuns();
     killIfThere(file.pid);
     await eventually("an end of the daemon", () => !isAlive(file.pid));
-    const server = createServer((_request, response) => {
-      response.writeHead(status, { "content-type": type }).end("<p>here</p>");
-    });
-    server.listen(0, "127.0.0.1");
+    const server = makeServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    writeFileSync(join(lab.home, "daemon.json"), JSON.stringify({ ...file, address: `http://127.0.0.1:${port}` }), {
-      mode: 0o600,
-    });
+    // The pid is in use again, too: only the answers show that the daemon is gone.
+    const stale = JSON.stringify({ ...file, pid: process.pid, address: `http://127.0.0.1:${port}` });
+    writeFileSync(join(lab.home, "daemon.json"), stale, { mode: 0o600 });
     try {
+      expect(await lab.cli("down")).toMatchObject({ status: 0, stdout: "No daemon is running.\n" });
       const answer = await lab.cli("status");
       expect(answer).toMatchObject({ status: 0 });
       expect(answer.stdout).toMatch(/small/);
+      await expectWholeEnd();
+    } finally {
+      server.close();
+    }
+  });
+
+  test("is not waited for when its port belongs to a server that never answers [F19] [daemon.autostart]", async () => {
+    const file = await beginRuns();
+    killIfThere(file.pid);
+    await eventually("an end of the daemon", () => !isAlive(file.pid));
+    const server = createPlainServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const stale = JSON.stringify({ ...file, address: `http://127.0.0.1:${port}` });
+    writeFileSync(join(lab.home, "daemon.json"), stale, { mode: 0o600 });
+    try {
+      expect(await lab.cli("status")).toMatchObject({ status: 0 });
       await expectWholeEnd();
     } finally {
       server.close();

@@ -1,6 +1,6 @@
 /** Watching, leaving, holding, cancelling and running again, as a person does it. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { experiment, expectRefusal, rule, script, until, UserLab } from "./lab.ts";
+import { experiment, expectRefusal, isAlive, rule, script, until, UserLab } from "./lab.ts";
 
 let lab: UserLab;
 
@@ -66,6 +66,33 @@ describe("Ctrl-C [cli.detach] [cli.exit-codes]", () => {
     const provisional = await lab.rigor("results", "alone");
     expect(provisional.stdout).toMatch(/provisional/i);
     expect((await lab.rigor("cancel", "alone")).stdout).toBe("cancelled alone@1 with 6 open runs\n");
+  });
+});
+
+describe("`rigor down` while somebody watches [cli.detach] [daemon.graceful]", () => {
+  test("stays down: the watcher says so, how to come back, and ends with 130; what runs goes on", async () => {
+    const watching = lab.start(["run", gated("downed")]);
+    await active("downed");
+    await until("progress", () => watching.said.stderr.includes("active"));
+    const pid = lab.daemonPid() ?? 0;
+    expect((await lab.rigor("down")).stdout).toMatch(/^The daemon has ended\. 1 job goes on/);
+    const answer = await watching.answer;
+    expect(answer.status, answer.text).toBe(130);
+    expect(answer.stderr).toContain(
+      [
+        "The daemon was stopped. Runs of downed that are under way go on, and no other starts.",
+        "  rigor run downed.yaml   start the daemon again, and come back to it",
+        "  rigor status            start the daemon again, and see how far it is",
+        "  rigor cancel downed     stop its runs",
+      ].join("\n"),
+    );
+    expect(answer.stderr).not.toContain("starting it again");
+    expect(isAlive(pid)).toBe(false);
+    expect(lab.daemonPid()).toBeNull();
+    await open("downed");
+    const back = await lab.rigor("run", "downed.yaml");
+    expect(back.status, back.text).toBe(0);
+    expect((await lab.runs("downed", "--done")).map(({ attempts }) => attempts)).toEqual([1, 1, 1, 1, 1, 1]);
   });
 });
 

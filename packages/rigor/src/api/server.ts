@@ -11,6 +11,7 @@ import { bodyLimit } from "hono/body-limit";
 import type { Logger } from "pino";
 import { RigorError } from "../domain/errors.ts";
 import type { ApiContext } from "./context.ts";
+import { instanceHeader } from "./contract/daemon-file.ts";
 import { clientError, decodingError, errorBody } from "./errors.ts";
 import { guard } from "./guard.ts";
 import { router } from "./router.ts";
@@ -18,6 +19,8 @@ import { router } from "./router.ts";
 export interface ServerOptions {
   token: string;
   version: string;
+  /** Named in every answer, so that a client knows whose it is. */
+  instance: string;
   log: Logger;
   /** Loopback unless the user asked for another one. */
   hostname: string;
@@ -48,6 +51,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const app = new Hono();
   app.use(async (context, next) => {
     await next();
+    context.header(instanceHeader, options.instance);
     context.header("cache-control", "no-store");
     context.header("x-content-type-options", "nosniff");
   });

@@ -1,14 +1,18 @@
 import type { Client } from "../api/contract/contract.ts";
 import type { DaemonFile } from "../api/contract/daemon-file.ts";
 import { RigorError } from "../domain/errors.ts";
-import { cameFromAnother, connect } from "./client.ts";
+import { connect } from "./client.ts";
 import { dataDirectory, readDaemonFile } from "./daemon-file.ts";
-import { isRefusedConnection } from "./failure.ts";
+import { isUnheard } from "./failure.ts";
+import { isAlive } from "./processes.ts";
 import { packageVersion } from "./version.ts";
 
 export { connect };
 
-/** A connection to the daemon that outlives the daemon: when nothing answers any more, another one is started. */
+/**
+ * A connection to the daemon that outlives a daemon that dies: another one is then started. One that somebody stopped
+ * while it was in use is left alone.
+ */
 export interface Lab {
   readonly client: Client;
   readonly directory: string;
@@ -26,7 +30,9 @@ export interface Lab {
 export async function openLab(environment: NodeJS.ProcessEnv, note: (line: string) => void): Promise<Lab> {
   const directory = dataDirectory(environment);
   const found = readDaemonFile(directory);
-  const lab = { daemon: found ?? (await revive(null)), started: found === null, directory };
+  // The dead are not asked: their port may belong to a program that never answers.
+  const present = found !== null && isAlive(found.pid) ? found : null;
+  const lab = { daemon: present ?? (await revive(found)), started: present === null, directory };
   checkVersion(lab.daemon);
 
   async function revive(dead: DaemonFile | null): Promise<DaemonFile> {
@@ -34,12 +40,14 @@ export async function openLab(environment: NodeJS.ProcessEnv, note: (line: strin
     return startDaemon({ directory, environment, dead });
   }
 
-  /** A request that was refused never arrived, so that it can be sent again, whatever it asks for. */
+  /** A request that no daemon heard changed nothing, so that it can be sent again, whatever it asks for. */
   async function sendAgain<T>(send: () => Promise<T>): Promise<T> {
     try {
       return await send();
     } catch (error) {
-      if (!isRefusedConnection(error) && !(await cameFromAnother(error, lab.daemon))) throw error;
+      if (!isUnheard(error)) throw error;
+      // Whoever stops a daemon means it, and only an orderly end removes the file.
+      if (wasAsked && readDaemonFile(directory) === null) throw new DaemonStoppedError();
       if (lab.started || wasAsked) note("The daemon has ended; starting it again.");
       lab.daemon = await revive(lab.daemon);
       lab.started = true;
@@ -58,6 +66,15 @@ export async function openLab(environment: NodeJS.ProcessEnv, note: (line: strin
     },
   );
   return Object.assign(lab, { client });
+}
+
+/** Somebody stopped the daemon that was in use: it is not for us to start it again. */
+export class DaemonStoppedError extends RigorError {
+  constructor() {
+    super("daemon", "The daemon was stopped.", {
+      next: "Runs under way go on, and no other starts. Any command, such as `rigor status`, starts the daemon again.",
+    });
+  }
 }
 
 function checkVersion(daemon: DaemonFile): void {

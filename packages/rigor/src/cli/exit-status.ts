@@ -2,7 +2,7 @@ import type { ExperimentSummary } from "../api/contract/views.ts";
 
 type Ended = Pick<ExperimentSummary, "state" | "outcome" | "counts" | "hold">;
 
-/** Exit status after Ctrl-C, which only stops watching. */
+/** Exit status when only the watching ended: after Ctrl-C, or because the daemon was stopped. */
 export const detached = 130;
 
 /** Holds that tell of runs that went wrong; with all others the experiment waits for somebody. */

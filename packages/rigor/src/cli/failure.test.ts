@@ -2,12 +2,13 @@ import { ORPCError } from "@orpc/client";
 import { describe, expect, test } from "vitest";
 import { errorCodes, RigorError } from "../domain/errors.ts";
 import {
+  AnotherServerError,
   describeFailure,
   exitStatus,
   failureJson,
   failureText,
   isConnectionFailure,
-  isRefusedConnection,
+  isUnheard,
 } from "./failure.ts";
 import { startFailure } from "./start-daemon.ts";
 import { plainStyle } from "./terminal.ts";
@@ -71,7 +72,10 @@ describe("an error [cli.no-stack]", () => {
 
   test("of the connection is told apart: only a refused request may be sent again", () => {
     expect([refused, reset, new Error("other")].map(isConnectionFailure)).toEqual([true, true, false]);
-    expect([refused, reset].map(isRefusedConnection)).toEqual([true, false]);
+    const noHttp = new TypeError("fetch failed", {
+      cause: Object.assign(new Error(), { code: "HPE_INVALID_CONSTANT" }),
+    });
+    expect([refused, noHttp, new AnotherServerError(), reset].map(isUnheard)).toEqual([true, true, true, false]);
     expect(describeFailure(reset, place).code).toBe("daemon");
   });
 });

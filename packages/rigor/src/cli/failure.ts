@@ -23,7 +23,7 @@ export function describeFailure(error: unknown, place: FaultPlace): Failure {
   if (reported !== null && reported.code !== "internal") return reported;
   const refused = refusedRequest(error);
   if (refused !== null) return refused;
-  if (isConnectionFailure(error)) {
+  if (isConnectionFailure(error) || isUnheard(error)) {
     const next = `Try again: that starts it anew, and runs go on meanwhile. Its log is ${place.logFile}.`;
     return { code: "daemon", message: "The daemon ended before it answered.", next };
   }
@@ -63,23 +63,28 @@ export function isConnectionFailure(error: unknown): boolean {
   return connectionCode(error) !== null;
 }
 
-/** True when the request cannot have reached a daemon, so that it may be sent again. */
-export function isRefusedConnection(error: unknown): boolean {
-  return connectionCode(error) === "ECONNREFUSED";
+/** The port of a daemon that died belongs to another program now: the request reached no daemon. */
+export class AnotherServerError extends Error {
+  constructor() {
+    super("another program answers at the daemon's address");
+    this.name = "AnotherServerError";
+  }
 }
 
-/** True for an answer that a daemon gives to those it does not know, and for one that no daemon gives. */
-export function isRefusal(error: unknown): boolean {
-  const reported = reportedFailure(error);
+/** True when the request cannot have reached the daemon, so that it may be sent again. */
+export function isUnheard(error: unknown): boolean {
   return (
-    error instanceof Error && !(error instanceof RigorError) && (reported === null || reported.code === "unauthorized")
+    error instanceof AnotherServerError ||
+    connectionCode(error) === "ECONNREFUSED" ||
+    // What answered does not even speak HTTP.
+    causes(error).some((cause) => cause.name === "HTTPParserError")
   );
 }
 
 const connectionCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "UND_ERR_CLOSED"]);
 
 function connectionCode(error: unknown): string | null {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+  for (const cause of causes(error)) {
     const code = member(cause, "code");
     if (typeof code === "string" && connectionCodes.has(code) && !("syscall" in cause && cause.syscall === "write")) {
       return code;
@@ -87,6 +92,13 @@ function connectionCode(error: unknown): string | null {
     if (cause instanceof TypeError && cause.message === "terminated") return "ECONNRESET";
   }
   return null;
+}
+
+/** An error and what caused it, the outermost first. */
+function causes(error: unknown): Error[] {
+  const found: Error[] = [];
+  for (let cause = error; cause instanceof Error && found.length < 5; cause = cause.cause) found.push(cause);
+  return found;
 }
 
 /** The daemon's own errors carry `{code, message, next}`. */

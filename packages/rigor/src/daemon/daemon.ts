@@ -54,6 +54,7 @@ export async function startDaemon(
   const server = await startServer({
     token,
     version,
+    instance,
     log,
     hostname: options.hostname,
     port: options.port,

@@ -11,5 +11,8 @@ export interface DaemonFile {
   started_at: string;
 }
 
+/** Header of every answer: the `instance` of the daemon that gives it. */
+export const instanceHeader = "rigor-instance";
+
 /** Name of the file in the data directory. */
 export const daemonFileName = "daemon.json";

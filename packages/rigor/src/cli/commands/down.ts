@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { cameFromAnother, findDaemon } from "../client.ts";
+import { findDaemon } from "../client.ts";
 import type { Context } from "../context.ts";
 import { daemonLogPath, dataDirectory } from "../daemon-file.ts";
-import { isRefusedConnection } from "../failure.ts";
+import { isUnheard } from "../failure.ts";
 import { plural } from "../format.ts";
+import { isAlive } from "../processes.ts";
 import { RigorError } from "../../domain/errors.ts";
 
 const patienceMs = 20_000;
@@ -31,13 +32,13 @@ interface Stopped {
 async function stop({ environment }: Context): Promise<Stopped> {
   const none: Stopped = { was_running: false, pid: null, running_jobs: 0 };
   const found = findDaemon(environment);
-  if (found === null) return none;
+  if (found === null || !isAlive(found.daemon.pid)) return none;
   try {
     const answer = await found.client.system.stop();
     await waitForEnd(answer.pid, daemonLogPath(dataDirectory(environment)));
     return { was_running: true, ...answer };
   } catch (error) {
-    if (isRefusedConnection(error) || (await cameFromAnother(error, found.daemon))) return none;
+    if (isUnheard(error)) return none;
     throw error;
   }
 }
@@ -51,14 +52,5 @@ async function waitForEnd(pid: number, log: string): Promise<void> {
       });
     }
     await sleep(pollMs);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -1,6 +1,6 @@
 import type { Client } from "../../api/contract/contract.ts";
 import type { ExperimentSummary } from "../../api/contract/views.ts";
-import type { Lab } from "../connection.ts";
+import { DaemonStoppedError, type Lab } from "../connection.ts";
 import type { Context } from "../context.ts";
 import { detached, experimentExit, hasEnded } from "../exit-status.ts";
 import type { Invocation } from "../invocation.ts";
@@ -30,6 +30,9 @@ export async function execute(context: Context, invocation: Invocation): Promise
     if (!context.json) context.note(startedLine(printable(started)));
     if (invocation.flag("detach")) return await leave(context, started);
     return await follow(context, lab, started);
+  } catch (error) {
+    if (!(error instanceof DaemonStoppedError)) throw error;
+    return interruption.daemonStopped();
   } finally {
     interruption.stop();
   }
@@ -61,36 +64,60 @@ async function follow(context: Context, lab: Lab, started: Started): Promise<num
   return experimentExit(results.experiment);
 }
 
-/** Ctrl-C leaves the runs going, and says how to come back. */
-function onInterrupt(context: Context, file: string): { started(experiment: ExperimentSummary): void; stop(): void } {
+interface Interruption {
+  started(experiment: ExperimentSummary): void;
+  /** Says that nothing is watched any more; the exit status. */
+  daemonStopped(): number;
+  stop(): void;
+}
+
+/** Ctrl-C, or the end of the daemon, leaves the runs going, and says how to come back. */
+function onInterrupt(context: Context, file: string): Interruption {
   let experiment: ExperimentSummary | null = null;
-  const interrupt = (): void => {
+  const say = (why: Why): number => {
     if (context.errorTerminal.interactive) process.stderr.write("\r\u001b[K");
-    for (const line of interruptLines(experiment, file)) context.note(line);
-    process.exit(detached);
+    for (const line of interruptLines(experiment, file, why)) context.note(line);
+    return detached;
   };
+  const interrupt = (): never => process.exit(say("interrupted"));
   process.on("SIGINT", interrupt);
   return {
     started: (found) => (experiment = found),
+    daemonStopped: () => say("daemon-stopped"),
     stop: () => process.off("SIGINT", interrupt),
   };
 }
 
-/** What Ctrl-C says. */
+/** What is said when watching ends before the experiment, by its cause. */
+const leaving = {
+  interrupted: {
+    cause: "Interrupted",
+    left: (name: string) => `No longer watching ${name}; its runs go on.`,
+    run: "come back to it",
+    status: "see how far it is",
+  },
+  "daemon-stopped": {
+    cause: "The daemon was stopped",
+    left: (name: string) => `The daemon was stopped. Runs of ${name} that are under way go on, and no other starts.`,
+    run: "start the daemon again, and come back to it",
+    status: "start the daemon again, and see how far it is",
+  },
+};
+type Why = keyof typeof leaving;
+
 export function interruptLines(
   experiment: Pick<ExperimentSummary, "name" | "reference" | "state"> | null,
   file: string,
+  why: Why,
 ): string[] {
-  if (experiment === null) return ["Interrupted while it was being started; `rigor status` shows whether it was."];
+  const { cause, left, run, status } = leaving[why];
+  if (experiment === null) return [`${cause} while it was being started; \`rigor status\` shows whether it was.`];
   const name = escapeControls(experimentReference(experiment));
   const ways = [
-    [`rigor run ${quoted(file)}`, "come back to it"],
-    ["rigor status", "see how far it is"],
+    [`rigor run ${quoted(file)}`, run],
+    ["rigor status", status],
     [`rigor cancel ${name}`, "stop its runs"],
   ] as const;
   const width = Math.max(...ways.map(([command]) => textWidth(command)));
-  return [
-    `No longer watching ${name}; its runs go on.`,
-    ...ways.map(([command, explanation]) => `  ${pad(command, width)}   ${explanation}`),
-  ];
+  return [left(name), ...ways.map(([command, explanation]) => `  ${pad(command, width)}   ${explanation}`)];
 }

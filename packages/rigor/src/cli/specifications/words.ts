@@ -57,5 +57,5 @@ export const runExits = [
   [1, "refuted or inconclusive; or runs failed, a check failed, or it was cancelled"],
   [2, "the command line, the file or the repository is wrong; nothing was started"],
   [3, "held: it waits for a person, for budget, or for a stage or environment to be mended"],
-  [130, "Ctrl-C: no longer watched; the runs go on"],
+  [130, "no longer watched, after Ctrl-C or because the daemon was stopped; the runs go on"],
 ] as const;
