@@ -28,7 +28,12 @@ export interface Ended {
 export const attemptId = (run: Pick<RunRecord, "id">, number: number): string => `${run.id.slice(0, 16)}-${number}`;
 
 /** What is known of a job that removed its own record of having started: starting it again could go on for ever. */
-const removed: Ending = { state: "gone", withdrawn: false, evidence: "The directory of the attempt was removed." };
+const removed: Ending = {
+  state: "gone",
+  withdrawn: false,
+  category: "removed",
+  evidence: "The directory of the attempt was removed.",
+};
 
 const wasRemoved = ({ attempt }: Live): boolean =>
   (attempt.state === "submitted" || attempt.state === "running") && !existsSync(attempt.directory);

@@ -103,13 +103,7 @@ function withoutRecord(
 ): AttemptOutcome {
   const times = { started_at: attempt.started_at, finished_at: new Date().toISOString(), duration: null, exit: null };
   if (ending.withdrawn) return { ...noResult, check_failures: [], ...times, state: "cancelled" };
-  const { category, evidence } = classifyFailure({
-    exit: null,
-    goneEvidence: ending.evidence,
-    stderrTail: "",
-    stdoutTail: "",
-    result: null,
-  });
+  const { category, evidence } = ending;
   return {
     ...noResult,
     check_failures: [],
@@ -117,7 +111,7 @@ function withoutRecord(
     state: "lost",
     category,
     evidence,
-    retry_class: "infrastructure",
+    retry_class: retryClass(category),
   };
 }
 

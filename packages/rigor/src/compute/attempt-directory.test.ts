@@ -35,7 +35,7 @@ test("nothing that a run is told to write is a record of Rigor", () => {
 
 describe("records", () => {
   const exit =
-    '{"attempt":"a","code":0,"signal":null,"reason":"exited","duration":0.1,"started_at":1,"finished_at":1.1}\n';
+    '{"attempt":"a","code":0,"signal":null,"reason":"exited","oom_kills":null,"duration":0.1,"started_at":1,"finished_at":1.1}\n';
 
   test("every beginning of a record is no record [F01]", () => {
     const directory = new AttemptDirectory(join(folder, "a"));

@@ -137,6 +137,7 @@ const exitSchema = z.object({
   code: z.int().nullable(),
   signal: z.string().nullable(),
   reason: z.enum(exitReasons),
+  oom_kills: z.int().nullable(),
   duration: z.number().nonnegative(),
   started_at: z.number(),
   finished_at: z.number(),

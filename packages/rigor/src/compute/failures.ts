@@ -1,3 +1,6 @@
+import { ruleFor } from "./failure-rules.ts";
+import { cluesIn } from "./failure-text.ts";
+import type { Clue } from "./failure-text.ts";
 import type { ExitRecord } from "./job.ts";
 
 export const failureCategories = [
@@ -12,7 +15,10 @@ export const failureCategories = [
   "network",
   "timeout",
   "preempted",
+  "killed",
+  "crash",
   "node-failure",
+  "removed",
   "assertion",
   "bad-result",
   "unknown",
@@ -25,12 +31,9 @@ export interface Failure {
   evidence: string;
 }
 
-/** What is known of an attempt that has ended. */
+/** What is known of an attempt that has ended with a record. */
 export interface FailureWitnesses {
-  /** Null when the job is gone without a record. */
-  exit: Pick<ExitRecord, "code" | "signal" | "reason"> | null;
-  /** What the executor knows of a job that is gone. */
-  goneEvidence?: string;
+  exit: Pick<ExitRecord, "code" | "signal" | "reason" | "oom_kills">;
   /** The last lines of each stream. */
   stderrTail: string;
   stdoutTail: string;
@@ -38,94 +41,23 @@ export interface FailureWitnesses {
   result: { problem: string; message: string } | null;
 }
 
-interface Rule {
-  category: FailureCategory;
-  /** Whole expressions, tried on one line. */
-  pattern: RegExp;
-}
-
-/**
- * What programs write when they fail, most specific first. A line has the category of the first rule that fits it.
- * Each expression is what a program writes as a whole: a part of a word is never enough.
- */
-const rules: readonly Rule[] = [
-  { category: "quota", pattern: /\bDisk quota exceeded\b|\bEDQUOT\b|\bErrno 122\b/i },
-  { category: "disk-full", pattern: /\bNo space left on device\b|\bENOSPC\b|\b(?:disk|file system) is full\b/i },
-  {
-    category: "out-of-memory-gpu",
-    pattern:
-      /\bCUDA(?: error)?: out of memory\b|\bCUDA out of memory\b|\b(?:torch\.)?(?:cuda\.)?OutOfMemoryError: (?:CUDA|HIP|XPU)\b|\bHIP out of memory\b|\bMPS backend out of memory\b|\bCUDA_ERROR_OUT_OF_MEMORY\b|\bcudaErrorMemoryAllocation\b|\bCUBLAS_STATUS_ALLOC_FAILED\b|\bRESOURCE_EXHAUSTED: (?:Out of memory|OOM)\b|\bOOM when allocating tensor\b/i,
-  },
-  {
-    category: "out-of-memory-host",
-    pattern:
-      /^(?:\w+\.)*MemoryError\b|\bJavaScript heap out of memory\b|\bFatal process out of memory\b|\bstd::bad_alloc\b|\bCannot allocate memory\b|\bENOMEM\b|\bOut of memory: Killed process\b|\bDefaultCPUAllocator: (?:can't allocate memory|not enough memory)|\bjava\.lang\.OutOfMemoryError\b|\boom[-_]kill(?:er|ed)?\b|\bfatal error: runtime: out of memory\b|\bmemory allocation of \d+ bytes failed\b|^(?:\S+: (?:line )?\d+: )?(?:\d+ )?Killed\b/i,
-  },
-  {
-    category: "missing-module",
-    pattern:
-      /^(?:E\s+)?(?:ModuleNotFoundError|ImportError): .+|\bCannot find (?:module|package) '[^']+'|\bERR_MODULE_NOT_FOUND\b|\berror while loading shared libraries: \S+|\bthere is no package called\b|\bPackage \S+ not found in current path\b|: No module named '?[\w.]+'?$/,
-  },
-  {
-    category: "network",
-    pattern:
-      /\bConnection (?:reset by peer|refused|timed out|aborted)\b|\bConnect(?:ion)?(?:Reset|Refused|Aborted|Timeout)?Error\b|\bECONN(?:RESET|REFUSED|ABORTED)\b|\bETIMEDOUT\b|\bENETUNREACH\b|\bEHOSTUNREACH\b|\bEAI_AGAIN\b|\bENOTFOUND\b|\bTemporary failure in name resolution\b|\bName or service not known\b|\bCould not resolve host\b|\bgetaddrinfo (?:failed|ENOTFOUND|EAI_AGAIN)\b|\bNetwork is unreachable\b|\bNo route to host\b|\b(?:Read|Connect)(?:ion)? ?timed out\b|\bReadTimeout(?:Error)?\b|\bMax retries exceeded with url\b|\b(?:429|502|503|504) (?:Client|Server) Error\b|\bTLS handshake timeout\b/,
-  },
-  {
-    category: "node-failure",
-    pattern:
-      /\bNCCL (?:error|WARN .*(?:error|failure|timeout|timed out))|\bncclSystemError\b|\bncclUnhandledCudaError\b|\bncclRemoteError\b|\bncclInternalError\b|\bWatchdog caught collective operation timeout\b|\bUncorrectable ECC error\b|\bCUDA error: (?:an )?(?:uncorrectable ECC error|unspecified launch failure|device-side hardware error|unknown error)|\bXid \(PCI|\bGPU has fallen off the bus\b|\bNo CUDA-capable device is detected\b|\bCUDA driver initialization failed\b|\bStale file handle\b|\bESTALE\b|\bInput\/output error\b|\bEIO: i\/o error\b|\bTransport endpoint is not connected\b/i,
-  },
-  {
-    category: "permission",
-    pattern:
-      /\bPermission denied\b|\bEACCES\b|\bEPERM\b|\bOperation not permitted\b|\bPermissionError\b|\bRead-only file system\b|\bEROFS\b/i,
-  },
-  {
-    category: "missing-file",
-    pattern:
-      /\bNo such file or directory\b|\bENOENT\b|\bFileNotFoundError\b|\b(?:command )?not found$|\bcan't cd to\b|\bcannot open (?:file\b|\S+: No such file$)|\bNoSuchFileException\b|\bThe system cannot find the (?:file|path)\b/i,
-  },
-  {
-    category: "non-finite",
-    pattern:
-      /\b(?:loss|gradient|grad|norm|value|metric|logits?|weights?|output|score|perplexity|reward)s?\b[^.]{0,60}?(?<![\w./-])(?:is|are|was|were|became|becomes|contains?|has|=|:|==|to)\s*(?:an? |all )?(?:non-finite\b|(?:nan|[-+]?inf(?:inity)?)(?:s|\(?[a-z]+\))?(?![\w/-]|\.\w))|(?<![\w./-])(?:NaN|[-+]?Inf(?:inity)?|non-finite)(?: or (?:NaN|Inf(?:inity)?))? (?:loss|gradients?|values?|metrics?|weights?|logits?|outputs?)\b|\bcontains? (?:NaN|infinity|Inf)(?![\w/-]|\.\w)|\bOut of range float values are not JSON compliant\b|\b(?:NaN|Infinity|Inf) (?:detected|encountered|found)\b|\bFloatingPointError\b|\breturned nan values\b/i,
-  },
-  {
-    category: "assertion",
-    pattern:
-      /^(?:E\s+)?(?:Uncaught )?Assertion(?:Error| failed| failure)\b|\bAssertionError\b(?: \[ERR_ASSERTION\])?(?::|$)|\bAssertion .{1,300} failed\b|\bdevice-side assert triggered\b|\bassertion failed:|\bERR_ASSERTION\b/i,
-  },
-];
-
-/** A line in which a program tells of a trouble that it has dealt with. NCCL calls its errors warnings. */
-const survived =
-  /(?<!\bNCCL )\b(?:\w*warn(?:ing)?|info|debug|notice|retry(?:ing)?|ignor(?:ed|ing)|skipp(?:ed|ing)|fall(?:ing)? back|optional|continuing|proceeding|using default|disabled)\b/i;
-
-/** The exception that ended a program, when no rule knows it: then no earlier line is the cause. */
-const lastException = /^(?:Uncaught )?(?:[\w.]+\.)?\w*(?:Error|Exception)\b(?:: | \[|$)/;
-
-/** Exceptions that only say that another program failed. */
-const failureElsewhere = /\b(?:CalledProcessError|ChildFailedError|ProcessExitedException|ProcessRaisedException)\b/;
-
-/** How many of the last lines are searched. */
-const searchedLines = 200;
-
 /**
  * Says why an attempt failed. The exit record decides first: what was stopped by its time limit did not fail by a line
- * of its log. Then the last line that names a cause counts, in the error stream before the output, because a program
- * writes many things on its way and the fatal one last. Warnings never count.
+ * of its log. Then what the program wrote last counts, in the error stream before the output. A category is given only
+ * with evidence for it; without, it is `unknown`, and the evidence is the last line.
  */
 export function classifyFailure(witnesses: FailureWitnesses): Failure {
   const { exit, result } = witnesses;
-  if (exit?.reason === "time-limit") return { category: "timeout", evidence: "It was stopped at its time limit." };
-  if (exit?.reason === "signal" && exit.signal === "TERM") {
-    return { category: "preempted", evidence: "It was terminated from outside (SIGTERM)." };
+  if (exit.reason === "time-limit") return { category: "timeout", evidence: "It was stopped at its time limit." };
+  if (exit.reason === "terminated") {
+    return { category: "preempted", evidence: "Its job was told from outside to end (SIGTERM)." };
   }
-  if (exit?.code === 0) return byResult(result);
-  if (exit === null) return byDeath(witnesses.goneEvidence ?? "The job is gone and left no record of its end.");
-  const found = byLines(witnesses.stderrTail) ?? byLines(witnesses.stdoutTail);
-  return found ?? bySignal(exit.signal) ?? byCode(exit.code, lastLine(witnesses));
+  if (exit.code === 0) return byResult(result);
+  // What somebody killed did not fail by itself: then only what was written about it counts.
+  const wasKilled = exit.signal !== null && requests.has(exit.signal);
+  const found = byText(witnesses.stderrTail, wasKilled) ?? byText(witnesses.stdoutTail, wasKilled);
+  if (found?.category === "killed") return byKiller(found.evidence, exit);
+  return found ?? bySignal(exit) ?? byCode(exit.code, lastLine(witnesses));
 }
 
 function byResult(result: FailureWitnesses["result"]): Failure {
@@ -133,42 +65,67 @@ function byResult(result: FailureWitnesses["result"]): Failure {
   return { category: result.problem === "non-finite" ? "non-finite" : "bad-result", evidence: result.message };
 }
 
-/** A job that died with its script was killed together with it, or its disk is full: its own log proves neither. */
-function byDeath(evidence: string): Failure {
-  const full = evidence.includes("No space left on device");
-  return { category: full ? "disk-full" : "node-failure", evidence };
-}
+/** A line in which a program tells of a trouble that it has dealt with. NCCL calls its errors warnings. */
+const survived =
+  /(?<!\bNCCL )\b(?:\w*warn(?:ing)?|info|debug|notice|retry(?:ing)?|ignor(?:ed|ing)|skipp(?:ed|ing)|fall(?:ing)? back|optional|continuing|proceeding|using default|disabled)\b/i;
 
-function byLines(text: string): Failure | null {
-  for (const line of text
-    .split(/\r\n|\n|\r/)
-    .slice(-searchedLines)
-    .toReversed()) {
-    const plain = line.replaceAll(ansiColours, "").trim().slice(0, 2000);
-    if (survived.test(plain)) continue;
-    const evidence = plain.slice(0, 500);
-    const rule = rules.find(({ pattern }) => pattern.test(plain));
-    if (rule !== undefined) return { category: rule.category, evidence };
-    if (lastException.test(plain) && !failureElsewhere.test(plain)) return { category: "unknown", evidence };
+/** Exceptions that only say that another program failed. */
+const failureElsewhere = /\b(?:CalledProcessError|ChildFailedError|ProcessExitedException|ProcessRaisedException)\b/;
+
+/** How many of the last lines may be the cause, beside any exception. */
+const searchedLines = 10;
+
+function byText(text: string, onlyAfterwords: boolean): Failure | null {
+  const clues = cluesIn(text).filter((clue) => clue.afterword || !onlyAfterwords);
+  let echo: Failure | null = null;
+  let linesBelow = 0;
+  for (const clue of clues.toReversed()) {
+    if (!clue.exception && linesBelow >= searchedLines) continue;
+    const ignored = !clue.exception && survived.test(clue.text);
+    const rule = ignored ? undefined : ruleFor(clue, linesBelow === 0);
+    const proved = rule === undefined ? null : { category: rule.category, evidence: clue.text.slice(0, 500) };
+    if (rule?.echo === true) echo ??= proved;
+    else if (proved !== null) return proved;
+    else if (failureElsewhere.test(clue.text)) linesBelow = 0;
+    else if (clue.exception) return byCause(clue, clues);
+    else if (!clue.afterword) linesBelow += 1;
   }
-  return null;
+  return echo;
 }
 
-// oxlint-disable-next-line no-control-regex -- terminals are told about colours by a control character
-const ansiColours = /\u001B\[[0-9;]*m/g;
+/** An exception that no rule knows: no earlier line is its cause, unless the program says so. */
+function byCause(clue: Clue, clues: readonly Clue[]): Failure {
+  const cause = clue.cause === null ? undefined : clues[clue.cause];
+  const rule = cause === undefined ? undefined : ruleFor(cause, false);
+  const evidence = (rule === undefined ? clue : (cause ?? clue)).text.slice(0, 500);
+  return { category: rule?.category ?? "unknown", evidence };
+}
 
-function bySignal(signal: string | null): Failure | null {
+/** A signal never tells who sent it. Where the kernel has ended something for lack of memory meanwhile, it was this. */
+function byKiller(written: string | null, exit: FailureWitnesses["exit"]): Failure {
+  const isSignal = exit.signal !== null && requests.has(exit.signal);
+  const ended = isSignal || written === null ? `It was ended by SIG${exit.signal}` : written;
+  const kills = exit.oom_kills ?? 0;
+  if (kills === 0) {
+    return { category: "killed", evidence: isSignal ? `${ended}; nothing says who sent it.` : ended };
+  }
+  const whom = kills === 1 ? "a process" : `${kills} processes`;
+  return {
+    category: "out-of-memory-host",
+    evidence: `${ended}; the kernel ended ${whom} for lack of memory meanwhile.`,
+  };
+}
+
+const crashes = new Set(["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"]);
+const requests = new Set(["KILL", "TERM", "INT", "HUP", "QUIT"]);
+
+function bySignal(exit: FailureWitnesses["exit"]): Failure | null {
+  const { signal } = exit;
   if (signal === null) return null;
-  if (signal === "KILL") {
-    return {
-      category: "out-of-memory-host",
-      evidence: "It was killed (SIGKILL), as the system does when memory is short.",
-    };
-  }
-  if (signal === "XFSZ") return { category: "quota", evidence: "It passed the limit of file size (SIGXFSZ)." };
   if (signal === "XCPU") return { category: "timeout", evidence: "It passed the limit of CPU time (SIGXCPU)." };
-  if (signal === "ABRT") return { category: "assertion", evidence: "It aborted itself (SIGABRT)." };
-  if (signal === "BUS") return { category: "node-failure", evidence: "A memory access failed (SIGBUS)." };
+  if (signal === "XFSZ") return { category: "unknown", evidence: "It passed the limit of file size (SIGXFSZ)." };
+  if (crashes.has(signal)) return { category: "crash", evidence: `It crashed (SIG${signal}).` };
+  if (requests.has(signal)) return byKiller(null, exit);
   return { category: "unknown", evidence: `It was ended by SIG${signal}.` };
 }
 
@@ -178,16 +135,26 @@ function byCode(code: number | null, last: string): Failure {
   return { category: "unknown", evidence: last || `It ended with status ${code} and wrote nothing.` };
 }
 
-function lastLine(witnesses: FailureWitnesses): string {
-  const lines = `${witnesses.stdoutTail}\n${witnesses.stderrTail}`.split("\n");
-  return (lines.findLast((line) => line.trim() !== "") ?? "").replaceAll(ansiColours, "").trim().slice(0, 500);
+function lastLine({ stdoutTail, stderrTail }: FailureWitnesses): string {
+  const last = cluesIn(stderrTail).at(-1) ?? cluesIn(stdoutTail).at(-1);
+  return last?.text.slice(0, 500) ?? "";
 }
 
 export type RetryClass = "infrastructure" | "preemption" | "code";
 
-const infrastructure: ReadonlySet<FailureCategory> = new Set(["disk-full", "quota", "network", "node-failure"]);
+/**
+ * What another hour or another machine may cure. A process that somebody killed is among it: had its own need of memory
+ * been the reason, the kernel would have counted it (`out-of-memory-host`).
+ */
+const infrastructure: ReadonlySet<FailureCategory> = new Set([
+  "disk-full",
+  "quota",
+  "network",
+  "node-failure",
+  "killed",
+]);
 
-/** Which limit of `retry` a failure counts against. An attempt that was lost counts as `node-failure`. */
+/** Which limit of `retry` a failure counts against. */
 export function retryClass(category: FailureCategory): RetryClass {
   if (category === "preempted") return "preemption";
   return infrastructure.has(category) ? "infrastructure" : "code";

@@ -98,7 +98,7 @@ describe.each(shells)("in %s %s", (shell, ...options) => {
     await untilExists(join(directory.output, "up"));
     process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
     await new Promise((resolve) => child.once("exit", resolve));
-    expect(directory.readExit()).toMatchObject({ code: 0, reason: "signal", signal: "TERM" });
+    expect(directory.readExit()).toMatchObject({ code: 0, reason: "terminated", signal: "TERM" });
   });
 
   test("a script that leads no session starts its own, and so ends nobody else", () => {
@@ -158,6 +158,41 @@ test("a job starts four programs and no more [size.throughput]", () => {
   expect(directory.readExit()).toMatchObject({ code: 0 });
   expect(programs).toHaveLength(4); // setsid, sh, true, mv
   expect(forks).toHaveLength(2); // true, mv
+});
+
+describe("processes that the kernel ended for lack of memory are counted", () => {
+  /** Runs the script where the files that count are ours; `$1` is what lies at `/sys/fs/cgroup`. */
+  function runWith(count: string, prepare: string): void {
+    write(`sleep 0.5; ${count}; kill -9 $$`);
+    const inside = `mount -t tmpfs none /sys/fs/cgroup && ${prepare} && exec setsid -w /bin/sh "$0"`;
+    spawnSync("unshare", ["-rm", "sh", "-ec", inside, directory.script], { stdio: "inherit" });
+  }
+
+  test("in the cgroup of the job [F25]", () => {
+    const cgroups = "0::/one\\n4:memory:/one\\n";
+    runWith(
+      "echo 'oom_kill 7' >/sys/fs/cgroup/one/memory.events",
+      `mkdir -p /sys/fs/cgroup/one && printf 'oom 9\\noom_kill 5\\n' >/sys/fs/cgroup/one/memory.events
+      printf '${cgroups}' >'${folder}/cgroups'
+      for pid in $$; do mount --bind '${folder}/cgroups' /proc/$pid/cgroup; done`,
+    );
+    expect(directory.readExit()).toMatchObject({ signal: "KILL", reason: "signal", oom_kills: 2 });
+  });
+
+  test("on the host where no cgroup counts [F25]", () => {
+    const counts = join(folder, "vmstat");
+    runWith(
+      `echo 'oom_kill 6' >'${counts}'`,
+      `printf 'nr_free_pages 1\\noom_kill 5\\n' >'${counts}' && mount --bind '${counts}' /proc/vmstat`,
+    );
+    expect(directory.readExit()).toMatchObject({ signal: "KILL", reason: "signal", oom_kills: 1 });
+  });
+
+  test("and a run that was killed by somebody else has none [F25]", () => {
+    write("sleep 0.5; kill -9 $$");
+    spawnSync("setsid", ["-w", "/bin/sh", directory.script]);
+    expect(directory.readExit()).toMatchObject({ signal: "KILL", reason: "signal", oom_kills: 0 });
+  });
 });
 
 test("every text is one word of a shell, unchanged [file.arguments-exact]", () => {

@@ -192,7 +192,7 @@ warned() {
 terminated() {
   signalled=1
   if [ -z "$reason" ]; then
-    reason=signal
+    reason=terminated
     if [ -e cancel ]; then reason=cancelled; fi
   fi
   stop
@@ -250,6 +250,8 @@ begin_watch() {
   if [ -z "$watcher" ]; then
     trap '' CONT USR1
     clock
+    count_ooms
+    ooms_before=$ooms
     watch &
     watcher=$!
     if [ -z "$stopped" ]; then trap warned USR1; fi
@@ -260,6 +262,30 @@ begin_watch() {
 kicked() {
   signalled=1
   if [ -n "$child" ]; then begin_watch; else kicked=''; fi
+}
+
+# Sets ooms: how many processes the kernel has ended for lack of memory, of this cgroup or else of this host. Empty:
+# unknown.
+count_ooms() {
+  ooms=''
+  if [ -z "$oom_file" ]; then
+    oom_file=/proc/vmstat
+    if [ -r /proc/self/cgroup ]; then
+      while IFS=: read -r _ controllers cgroup; do
+        case $controllers in
+          '') file=/sys/fs/cgroup$cgroup/memory.events ;;
+          *memory*) file=/sys/fs/cgroup/memory$cgroup/memory.oom_control ;;
+          *) continue ;;
+        esac
+        if [ -r "$file" ]; then oom_file=$file; fi
+      done </proc/self/cgroup
+    fi
+  fi
+  if [ -r "$oom_file" ]; then
+    while read -r key value; do
+      if [ "$key" = oom_kill ]; then ooms=$value; fi
+    done <"$oom_file"
+  fi
 }
 
 # Sets text: centiseconds as seconds.
@@ -279,14 +305,19 @@ record() {
       *) signal=\\"$name\\" reason=\${reason:-signal} ;;
     esac
   fi
-  if [ "$reason" = signal ] && [ "$signal" = null ]; then signal='"TERM"'; fi
+  if [ "$reason" = terminated ] && [ "$signal" = null ]; then signal='"TERM"'; fi
+  oom_kills=null
+  if [ -n "$ooms_before" ] && [ "$status" != 0 ]; then
+    count_ooms
+    if [ -n "$ooms" ]; then oom_kills=$((ooms - ooms_before)); fi
+  fi
   seconds "$took"
   duration=$text
   seconds "$born"
   start=$text
   seconds $((born + took))
-  printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","duration":%s,"started_at":%s,"finished_at":%s}\\n' \\
-    "$attempt" "$status" "$signal" "\${reason:-exited}" "$duration" "$start" "$text" >exit.json.next &&
+  printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"duration":%s,"started_at":%s,"finished_at":%s}\\n' \\
+    "$attempt" "$status" "$signal" "\${reason:-exited}" "$oom_kills" "$duration" "$start" "$text" >exit.json.next &&
     mv -f exit.json.next exit.json || return
   if [ -n "$finished_log" ]; then printf '%s\\n' "$attempt" 2>/dev/null >>"$finished_log"; fi
 }
@@ -300,7 +331,7 @@ main() {
   set -C
   printf '' 2>/dev/null >claim || exit 0
   set +C
-  child='' watcher='' reason='' stopped='' signalled='' status=null
+  child='' watcher='' oom_file='' ooms_before='' reason='' stopped='' signalled='' status=null
   clock
   began=$now
   if [ -n "$booted_at" ] && [ -n "$uptime" ]; then born=$((booted_at + began)); else born=$(($(date +%s) * 100)); fi

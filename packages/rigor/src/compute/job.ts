@@ -24,7 +24,8 @@ export interface JobSpec {
   heartbeat: number;
 }
 
-export const exitReasons = ["exited", "signal", "time-limit", "cancelled"] as const;
+/** `signal`: a signal ended the command. `terminated`: somebody other than Rigor told the job to end. */
+export const exitReasons = ["exited", "signal", "terminated", "time-limit", "cancelled"] as const;
 export type ExitReason = (typeof exitReasons)[number];
 
 /** What `exit.json` says: how a job ended. */
@@ -35,6 +36,12 @@ export interface ExitRecord {
   /** Name without `SIG`, for example `KILL`. */
   signal: string | null;
   reason: ExitReason;
+  /**
+   * How many processes the kernel has ended for lack of memory since the job began to watch itself: of the job's
+   * cgroup, or of the host where no cgroup counts. Null where nothing counts them, where the job succeeded, or where
+   * it ended before it watched itself.
+   */
+  oom_kills: number | null;
   /** Seconds on a clock that never jumps. */
   duration: number;
   /** Epoch seconds. */

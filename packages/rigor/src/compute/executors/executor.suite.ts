@@ -360,7 +360,7 @@ export function executorSuite(name: string, make: (dataDirectory: string) => Exe
         "[]\n",
         '{"code":0}\n',
         "\0\0\0\0",
-        '{"attempt":"other","code":0,"signal":null,"reason":"exited","duration":1,"started_at":1,"finished_at":2}\n',
+        '{"attempt":"other","code":0,"signal":null,"reason":"exited","oom_kills":null,"duration":1,"started_at":1,"finished_at":2}\n',
       ]) {
         writeFileSync(directory.exit, content);
         writeFileSync(directory.heartbeat, content);

@@ -1,3 +1,4 @@
+import type { Failure } from "../failures.ts";
 import type { ExitRecord, JobSpec } from "../job.ts";
 import type { HostCapacity } from "../resources.ts";
 
@@ -16,14 +17,15 @@ export interface Handle {
  * - `waiting`: submitted and not started yet.
  * - `running`: `beat_at` is its last sign of life (epoch milliseconds), null before the first.
  * - `ended`: by its own record.
- * - `gone`: it is dead and left no record; or it was withdrawn. `evidence` says what is known.
+ * - `gone`: it was withdrawn; or it is dead and left no record, for the reason that the executor can tell.
  */
 export type JobStatus =
   | { state: "unclaimed" }
   | { state: "waiting" }
   | { state: "running"; beat_at: number | null }
   | { state: "ended"; exit: ExitRecord }
-  | { state: "gone"; withdrawn: boolean; evidence: string };
+  | { state: "gone"; withdrawn: true }
+  | ({ state: "gone"; withdrawn: false } & Failure);
 
 /** How many bytes of each stream were collected before. */
 export interface Offsets {
@@ -41,7 +43,7 @@ export interface Collected {
   offsets: Offsets;
 }
 
-/** A way to run jobs on a kind of machine. Every executor passes the suite in `suite.ts`. */
+/** A way to run jobs on a kind of machine. Every executor passes the suite in `executor.suite.ts`. */
 export interface Executor {
   readonly kind: string;
 

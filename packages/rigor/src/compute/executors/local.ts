@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { RigorError } from "../../domain/errors.ts";
 import { AttemptDirectory, attemptPath, hasCode, isMissing } from "../attempt-directory.ts";
 import { collectAttempt, defaultLimit } from "../collect.ts";
+import type { Failure } from "../failures.ts";
 import type { ExitRecord, JobSpec, ProcessRecord } from "../job.ts";
 import { jobScript, secretsScript } from "../job-script.ts";
 import { killRemains, runsWithArgument, sendSignal, witness } from "../processes.ts";
@@ -201,7 +202,7 @@ export class LocalExecutor implements Executor {
     const record = this.processOf(directory);
     const running: JobStatus = { state: "running", beat_at: directory.lastBeatMs() };
     if (record === null) {
-      if (existsSync(withdrawnMark(directory))) return gone("It was withdrawn before it started.", true);
+      if (existsSync(withdrawnMark(directory))) return { state: "gone", withdrawn: true };
       // Claimed, and no readable record: the process itself is then the only witness.
       if (runsWithArgument(relative(this.root, directory.script))) return running;
     } else if (witness(record) !== "dead") {
@@ -215,7 +216,7 @@ export class LocalExecutor implements Executor {
     if (record === null && this.processOf(directory) !== null) return running;
     if (record !== null) killRemains(record);
     this.forget(attempt);
-    return gone(this.deathEvidence(record));
+    return { state: "gone", withdrawn: false, ...this.causeOfDeath(record) };
   }
 
   /** A job that has not claimed itself for long is handed over again: its script may have met a full disk. */
@@ -240,11 +241,15 @@ export class LocalExecutor implements Executor {
     return record;
   }
 
-  private deathEvidence(record: ProcessRecord | null): string {
+  /** Whatever killed the job's script: its own log cannot tell of it. */
+  private causeOfDeath(record: ProcessRecord | null): Failure {
     const who = record === null ? "The job's script" : `Process ${record.pid}`;
+    const evidence = `${who} died without a record of its end.`;
     const space = freeSpace(this.dataDirectory);
-    const full = space.bytes < 64 * 1024 || space.inodes === 0 ? " No space left on device." : "";
-    return `${who} died without a record of its end.${full}`;
+    const full = space.bytes < 64 * 1024 || space.inodes === 0;
+    return full
+      ? { category: "disk-full", evidence: `${evidence} No space left on device.` }
+      : { category: "node-failure", evidence };
   }
 
   private forget(attempt: string): void {
@@ -319,10 +324,6 @@ export class LocalExecutor implements Executor {
 function isOver(status: JobStatus | undefined, directory: AttemptDirectory): boolean {
   if (status?.state === "unclaimed") return statSync(directory.path, { throwIfNoEntry: false }) === undefined;
   return status?.state === "ended" || status?.state === "gone";
-}
-
-function gone(evidence: string, withdrawn = false): JobStatus {
-  return { state: "gone", withdrawn, evidence };
 }
 
 /** Beside the claim: it was taken so that the job cannot start. */

@@ -44,7 +44,7 @@ export function moveRun(
   state.put("runs", row.id, { ...row, ...change, state: entered, changed_at: event.time });
 }
 
-const interruptions = new Set(["timeout", "preempted", "disk-full", "quota", "network", "node-failure"]);
+const interruptions = new Set(["timeout", "preempted", "disk-full", "quota", "network", "node-failure", "killed"]);
 
 /** Checkpoints of a run that was interrupted are good; those of one that went wrong by itself are not resumed from. */
 function wasCutShort({ state, reason }: RunRecord): boolean {
