@@ -1,6 +1,6 @@
 import { place, type HeldResources, type PlacementHost } from "../compute/placement.ts";
 import type { HostCapacity } from "../compute/resources.ts";
-import type { LocalCompute } from "../domain/files/settings.ts";
+import type { LocalCompute } from "../domain/files/compute-schema.ts";
 import type { AttemptRecord, ExperimentRecord } from "../domain/records.ts";
 import { findCompute, readSettings } from "./settings.ts";
 

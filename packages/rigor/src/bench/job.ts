@@ -45,6 +45,7 @@ export function jobOf(facts: JobFacts): JobSpec {
     environment: { ...variablesOf(facts), ...(resume === null ? {} : { RIGOR_RESUME: resume }) },
     secrets: passedVariables(definition.environment.pass),
     parameters: run.parameters,
+    outputs: [definition.outputs.result, ...definition.outputs.artifacts],
     time_limit: definition.resources.time,
     grace: graceSeconds,
     heartbeat: heartbeatSeconds,

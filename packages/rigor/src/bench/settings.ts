@@ -2,7 +2,8 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isMissing } from "../compute/attempt-directory.ts";
 import { RigorError } from "../domain/errors.ts";
-import { parseSettings, type LocalCompute, type Settings } from "../domain/files/settings.ts";
+import type { LocalCompute } from "../domain/files/compute-schema.ts";
+import { parseSettings, type Settings } from "../domain/files/settings.ts";
 
 const known = new Map<string, { mtime: number; settings: Settings }>();
 

@@ -16,6 +16,8 @@ export interface JobSpec {
   secrets?: Readonly<Record<string, string>>;
   /** Written to the file that `RIGOR_PARAMETERS` names. */
   parameters: unknown;
+  /** Files and folders below its output that are needed of it: they are brought over from other machines. */
+  outputs?: readonly string[];
   /** Whole seconds of run time; null for no limit. */
   time_limit: number | null;
   /** Whole seconds between TERM and KILL. */

@@ -50,7 +50,7 @@ const ssh = {
 };
 
 export const localCompute = z.strictObject({
-  kind: z.literal("local").describe("This machine."),
+  kind: z.literal("local").describe("This machine; no other kind is supported yet."),
   ...machine,
 });
 

@@ -1,40 +1,13 @@
 import { z } from "zod";
 import { defaultMaxRuns } from "../design.ts";
 import { RigorError } from "../errors.ts";
+import { localCompute, type LocalCompute } from "./compute-schema.ts";
 import { check } from "./explain.ts";
 import * as field from "./fields.ts";
 import { Problems } from "./problems.ts";
 import { readYaml } from "./source.ts";
-import { readSize, type Reading } from "./units.ts";
 
 // The keys of `rigor.yaml`. The descriptions are printed in docs/experiment-file.md.
-
-const wholeNumber = (value: unknown, least: number): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= least;
-
-function readGpus(value: unknown): Reading<"auto" | number | number[]> {
-  const problem = "expected `auto`, a number of GPUs, or a list of their indexes such as `[0, 2]`";
-  if (value === "auto" || wholeNumber(value, 0)) return { value };
-  if (!Array.isArray(value) || !value.every((index) => wholeNumber(index, 0))) return { problem };
-  return new Set(value).size === value.length ? { value } : { problem: "a GPU is listed twice" };
-}
-
-function readCpus(value: unknown): Reading<"auto" | number> {
-  return value === "auto" || wholeNumber(value, 1)
-    ? { value }
-    : { problem: "expected `auto`, or a number of cores of at least 1" };
-}
-
-function readMemory(value: unknown): Reading<"auto" | number> {
-  return value === "auto" ? { value } : readSize(value);
-}
-
-const localCompute = z.strictObject({
-  kind: z.literal("local").describe("This machine; no other kind is supported yet."),
-  gpus: field.read("`auto`, number, or list of indexes", readGpus).default("auto").describe("GPUs that runs may use."),
-  cpus: field.read("`auto` or number", readCpus).default("auto").describe("CPU cores that runs may use together."),
-  memory: field.read("`auto` or size", readMemory).default("auto").describe("Main memory that runs may use together."),
-});
 
 const computeName = field.patternName(
   /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/,
@@ -56,7 +29,6 @@ export const settingsSchema = z.strictObject({
 
 /** The content of `rigor.yaml` with defaults filled in. */
 export type Settings = z.output<typeof settingsSchema>;
-export type LocalCompute = z.output<typeof localCompute>;
 
 const next = "Correct the file and try again; docs/experiment-file.md lists every key.";
 

@@ -1,0 +1,137 @@
+import type { JobSpec } from "../job.ts";
+import { pathOf, RemoteAttempts, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
+import type { HostCapacity } from "../resources.ts";
+import type { Collected, Executor, Handle, JobStatus, Offsets } from "./executor.ts";
+
+export interface SshExecutorOptions extends RemoteOptions {
+  /** GPUs whose name contains one of these are left alone. */
+  excludedGpus: readonly string[];
+}
+
+/** Milliseconds after which a job that was told to end is killed: longer than any grace. */
+const cancelPatience = 30_000;
+
+/**
+ * Runs jobs on a host through its shell. A job there is a session of its own that outlives the connection; what it
+ * writes is copied to this machine.
+ */
+export class SshExecutor implements Executor {
+  readonly kind = "ssh";
+  readonly #attempts: RemoteAttempts;
+  readonly #excludedGpus: readonly string[];
+  /** Seen dead without a record, once: the record may have been written between two looks. */
+  readonly #dying = new Set<string>();
+  /** Attempt -> when it was told to end, by a clock that never jumps. */
+  readonly #cancelled = new Map<string, number>();
+  readonly #listeners = new Set<(attempt: string) => void>();
+
+  constructor({ excludedGpus, ...options }: SshExecutorOptions) {
+    this.#attempts = new RemoteAttempts(options);
+    this.#excludedGpus = excludedGpus;
+    this.#attempts.onArrival((attempt) => this.#notify(attempt));
+  }
+
+  probe(): Promise<HostCapacity> {
+    return this.#attempts.probe(this.#excludedGpus);
+  }
+
+  async attemptsRoot(): Promise<string> {
+    return (await this.#attempts.mirror()).root;
+  }
+
+  async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
+    const paths = await this.#attempts.write(jobs);
+    await (await this.#attempts.mirror()).start(paths);
+    return jobs.map(({ attempt, run }) => ({ attempt, run, reference: "" }));
+  }
+
+  async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {
+    const seen = await this.#attempts.look(handles);
+    const statuses = new Map<string, JobStatus>();
+    const remains: string[] = [];
+    for (const handle of handles) {
+      const sight = seen.get(handle.attempt);
+      if (sight === undefined) continue;
+      const status = this.#statusOf(handle.attempt, sight);
+      statuses.set(handle.attempt, status);
+      if (status.state === "gone" || this.#isOverdue(handle.attempt)) remains.push(pathOf(handle));
+    }
+    if (remains.length > 0) await (await this.#attempts.mirror()).kill(remains);
+    return statuses;
+  }
+
+  #statusOf(attempt: string, seen: Seen): JobStatus {
+    switch (seen.state) {
+      case "missing":
+      case "unclaimed":
+        return { state: "unclaimed" };
+      case "withdrawn":
+        return { state: "gone", withdrawn: true };
+      case "arriving":
+        return { state: "running", beat_at: null };
+      case "ended":
+        this.#forget(attempt);
+        return { state: "ended", exit: seen.exit };
+      case "claimed":
+        return this.#statusOfProcess(attempt, seen);
+    }
+  }
+
+  #statusOfProcess(attempt: string, { witness, beat_at }: Extract<Seen, { state: "claimed" }>): JobStatus {
+    if (witness !== "dead") {
+      this.#dying.delete(attempt);
+      return { state: "running", beat_at };
+    }
+    if (!this.#dying.has(attempt)) {
+      this.#dying.add(attempt);
+      return { state: "running", beat_at };
+    }
+    this.#forget(attempt);
+    const evidence = "Its process died without a record of its end, or the host was started anew.";
+    return { state: "gone", withdrawn: false, category: "node-failure", evidence };
+  }
+
+  #isOverdue(attempt: string): boolean {
+    const since = this.#cancelled.get(attempt);
+    return since !== undefined && performance.now() - since > cancelPatience;
+  }
+
+  async withdraw(handle: Handle): Promise<boolean> {
+    return (await (await this.#attempts.mirror()).cancel([pathOf(handle)])).length > 0;
+  }
+
+  async cancel(handles: readonly Handle[]): Promise<void> {
+    const withdrawn = new Set(await (await this.#attempts.mirror()).cancel(handles.map(pathOf)));
+    for (const handle of handles) {
+      if (withdrawn.has(pathOf(handle))) this.#notify(handle.attempt);
+      else this.#cancelled.set(handle.attempt, performance.now());
+    }
+  }
+
+  async collect(
+    requests: readonly { handle: Handle; offsets: Offsets }[],
+    limit?: number,
+  ): Promise<Map<string, Collected>> {
+    return this.#attempts.collect(requests, limit);
+  }
+
+  onChange(listener: (attempt: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await this.#attempts.close();
+  }
+
+  #notify(attempt: string): void {
+    for (const listener of this.#listeners) listener(attempt);
+  }
+
+  #forget(attempt: string): void {
+    this.#dying.delete(attempt);
+    this.#cancelled.delete(attempt);
+    this.#attempts.forget(attempt);
+  }
+}

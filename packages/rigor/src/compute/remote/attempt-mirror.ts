@@ -1,0 +1,176 @@
+import { execFile } from "node:child_process";
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import { promisify } from "node:util";
+import type { HostShell } from "../../hosts/shell.ts";
+import { RigorError } from "../../domain/errors.ts";
+import { AttemptDirectory } from "../attempt-directory.ts";
+import * as scripts from "./scripts.ts";
+import { parsePieces, parseSizes, parseSurvey, pieceLine, type Piece, type Survey } from "./survey.ts";
+
+/** Bytes that one call brings over at most, so that a lost connection loses little. */
+const mostBytes = 16 * 1024 * 1024;
+
+/** Attempts that are looked at in one call, at most. */
+const mostAttempts = 1_000;
+
+/** Seconds for a call that moves data. */
+const transferTimeout = 300;
+
+/** The streams of an attempt that people follow while it runs, relative to its directory. */
+const streams = ["stdout.log", "stderr.log", "output/metrics.jsonl"];
+
+/**
+ * The directories of attempts on a host and their copies on this machine, which everything else reads. A copy grows by
+ * what its file on the host has more, so that repeating a step, or losing the connection in the middle, does no harm.
+ */
+export class AttemptMirror {
+  readonly #shell: HostShell;
+  /** Folder of all attempts on the host, absolute. */
+  readonly root: string;
+  /** Folder of their copies. */
+  readonly #copies: string;
+
+  constructor(shell: HostShell, root: string, copies: string) {
+    this.#shell = shell;
+    this.root = root;
+    this.#copies = copies;
+  }
+
+  /** Sends what was written for jobs that are to start. */
+  async push(paths: readonly string[]): Promise<void> {
+    const { stdout } = await promisify(execFile)("tar", ["-cf", "-", "-C", this.#copies, "--", ...paths], {
+      encoding: "buffer",
+      maxBuffer: 2 ** 30,
+    });
+    const answer = await this.#shell.run(scripts.unpackScript(this.root), { input: stdout, timeout: transferTimeout });
+    if (answer.status !== 0) throw failed(this.#shell.host, "attempts could not be written", answer.stderr);
+  }
+
+  /** Looks at attempts; one call for any thousand of them. */
+  async survey(paths: readonly string[]): Promise<Survey> {
+    const survey: Survey = { sights: new Map(), sizes: new Map() };
+    for (let start = 0; start < paths.length; start += mostAttempts) {
+      const text = await this.#ask(scripts.surveyScript, paths.slice(start, start + mostAttempts));
+      const part = parseSurvey(text);
+      for (const [path, sight] of part.sights) survey.sights.set(path, sight);
+      for (const [path, size] of part.sizes) survey.sizes.set(path, size);
+    }
+    return survey;
+  }
+
+  /** Brings over what was written to the streams of attempts since the last time. */
+  async bringStreams(paths: readonly string[], sizes: ReadonlyMap<string, number>): Promise<void> {
+    const files = paths.flatMap((path) => streams.map((stream) => `${path}/${stream}`));
+    await this.#bring(files.flatMap((file): [string, number][] => [[file, sizes.get(file) ?? 0]]));
+  }
+
+  /**
+   * Brings over files and folders below the output folders of attempts, all or none of each.
+   *
+   * @param wanted path of an attempt -> paths below its `output`
+   */
+  async bringOutputs(wanted: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const places = [...wanted].flatMap(([path, outputs]) =>
+      outputs.map((output) => `${path}/output/${posix.normalize(output)}`),
+    );
+    if (places.length === 0) return;
+    const sizes = parseSizes((await this.#ask(scripts.filesScript, places)).split("\n"));
+    const inside = (file: string) =>
+      posix.normalize(file) === file && places.some((place) => file === place || file.startsWith(`${place}/`));
+    await this.#bring([...sizes].filter(([file]) => inside(file)));
+  }
+
+  /** Starts attempts that were pushed. Those that are claimed already are left alone. */
+  async start(paths: readonly string[]): Promise<void> {
+    await this.#ask(scripts.startScript, paths);
+  }
+
+  /** Forbids or ends attempts. @returns those that will never start */
+  async cancel(paths: readonly string[]): Promise<string[]> {
+    const lines = (await this.#ask(scripts.cancelScript, paths)).split("\n");
+    return lines.filter((line) => line.endsWith(" withdrawn")).map((line) => line.slice(0, -" withdrawn".length));
+  }
+
+  /** Kills what attempts left in their process groups on the host that the shell is on. */
+  async kill(paths: readonly string[]): Promise<void> {
+    await this.#ask(scripts.killScript, paths);
+  }
+
+  directory(path: string): AttemptDirectory {
+    return new AttemptDirectory(join(this.#copies, path));
+  }
+
+  async #ask(script: (root: string) => string, lines: readonly string[]): Promise<string> {
+    if (lines.length === 0) return "";
+    const input = Buffer.from(lines.map((line) => `${line}\n`).join(""));
+    const answer = await this.#shell.run(script(this.root), { input });
+    if (answer.status !== 0) throw failed(this.#shell.host, "attempts could not be looked at", answer.stderr);
+    return answer.stdout.toString("utf8");
+  }
+
+  /** @param files path -> bytes that the file has on the host */
+  async #bring(files: readonly [path: string, size: number][]): Promise<void> {
+    let waiting = files.flatMap(([path, size]): Piece[] => {
+      const offset = this.#sizeOfCopy(path);
+      return size > offset || (size === 0 && offset === -1)
+        ? [{ path, offset: Math.max(0, offset), count: size - Math.max(0, offset) }]
+        : [];
+    });
+    while (waiting.length > 0) {
+      const { now, later } = portion(waiting);
+      const script = scripts.piecesScript(this.root);
+      const input = Buffer.from(now.map(pieceLine).join(""));
+      const answer = await this.#shell.run(script, { input, timeout: transferTimeout });
+      const pieces = parsePieces(answer.stdout, now);
+      for (const { piece, bytes } of pieces) this.#append(piece, bytes);
+      // A file that became shorter is looked at again with the next survey.
+      if (pieces.length < now.length) return;
+      waiting = later;
+    }
+  }
+
+  #sizeOfCopy(path: string): number {
+    return statSync(join(this.#copies, path), { throwIfNoEntry: false })?.size ?? -1;
+  }
+
+  #append({ path, offset }: Piece, bytes: Buffer): void {
+    const file = join(this.#copies, path);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const descriptor = openSync(file, "a", 0o600);
+    try {
+      if (fstatSync(descriptor).size === offset) writeSync(descriptor, bytes);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  /** Forgets the copies of outputs that an earlier execution of the same attempt left. */
+  forgetOutputs(path: string): void {
+    const { output } = this.directory(path);
+    for (const entry of readdirSync(output)) rmSync(join(output, entry), { recursive: true, force: true });
+  }
+}
+
+/** As much as one call brings over, and the rest. */
+function portion(pieces: readonly Piece[]): { now: Piece[]; later: Piece[] } {
+  const now: Piece[] = [];
+  let room = mostBytes;
+  for (const [index, piece] of pieces.entries()) {
+    if (room === 0) return { now, later: pieces.slice(index) };
+    const count = Math.min(piece.count, room);
+    now.push({ ...piece, count });
+    room -= count;
+    if (count < piece.count) {
+      const rest = { ...piece, offset: piece.offset + count, count: piece.count - count };
+      return { now, later: [rest, ...pieces.slice(index + 1)] };
+    }
+  }
+  return { now, later: [] };
+}
+
+function failed(host: string, what: string, stderr: string): RigorError {
+  return new RigorError("unreachable", `On ${host}, ${what}: ${stderr.trim().split("\n").slice(-3).join("; ")}`, {
+    next: `Look at the room and the permissions of Rigor's directory there; \`rigor compute check\` tries them.`,
+  });
+}

@@ -1,0 +1,179 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { HostShell } from "../../hosts/shell.ts";
+import { RigorError } from "../../domain/errors.ts";
+import { AttemptDirectory, attemptPath } from "../attempt-directory.ts";
+import { collectAttempt, defaultLimit } from "../collect.ts";
+import type { Collected, Handle, Offsets } from "../executors/executor.ts";
+import { writeJobFiles } from "../job-files.ts";
+import type { ExitRecord, JobSpec } from "../job.ts";
+import { parseProbe, probeScript } from "./probe.ts";
+import type { HostCapacity } from "../resources.ts";
+import { AttemptMirror } from "./attempt-mirror.ts";
+import { rootScript } from "./scripts.ts";
+import type { Sight } from "./survey.ts";
+
+export interface RemoteOptions {
+  shell: HostShell;
+  /** Directory on the host, absolute or starting with `~/`, that nobody else uses. */
+  directory: string;
+  /** The data directory on this machine, where attempts are copied to. */
+  dataDirectory: string;
+}
+
+/**
+ * What the files of an attempt on a host show. `claimed`: something executes it, or died over it. `ended` only when
+ * everything that it declared is on this machine.
+ */
+export type Seen =
+  | { state: "missing" | "unclaimed" | "withdrawn" | "arriving" }
+  | { state: "claimed"; witness: Extract<Sight, { state: "claimed" }>["witness"]; beat_at: number | null }
+  | { state: "ended"; exit: ExitRecord };
+
+/** The attempts of one lab on one host, and their copies on this machine. */
+export class RemoteAttempts {
+  readonly #options: RemoteOptions;
+  #connected: Promise<AttemptMirror> | null = null;
+  /** Ended, and what they left is on its way; by attempt. */
+  readonly #arriving = new Map<string, Promise<void>>();
+  readonly #beats = new Map<string, { beat: string; at: number }>();
+  readonly #listeners = new Set<(attempt: string) => void>();
+
+  constructor(options: RemoteOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the directory on the host, once, and finds where it is. */
+  async mirror(): Promise<AttemptMirror> {
+    this.#connected ??= this.#connect();
+    try {
+      return await this.#connected;
+    } catch (error) {
+      this.#connected = null;
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<AttemptMirror> {
+    const { shell, directory, dataDirectory } = this.#options;
+    const answer = await shell.run(rootScript(directory));
+    const root = answer.stdout.toString("utf8").replace(/\n$/, "");
+    if (answer.status !== 0 || !root.startsWith("/")) {
+      throw new RigorError("storage", `On ${shell.host}, ${directory} cannot be made: ${answer.stderr.trim()}`, {
+        next: "Set `workdir` of this compute in rigor.yaml to a directory that you may write to there.",
+      });
+    }
+    return new AttemptMirror(shell, `${root}/attempts`, AttemptDirectory.root(dataDirectory));
+  }
+
+  async probe(excludedGpus: readonly string[]): Promise<HostCapacity> {
+    const { root } = await this.mirror();
+    const answer = await this.#options.shell.run(probeScript(root));
+    return parseProbe(answer.stdout.toString("utf8"), excludedGpus);
+  }
+
+  /** Writes the directories of jobs on the host. @returns their paths below the folder of all attempts */
+  async write(jobs: readonly JobSpec[]): Promise<string[]> {
+    const mirror = await this.mirror();
+    const paths = jobs.map(pathOf);
+    for (const job of jobs) {
+      const directory = `${mirror.root}/${pathOf(job)}`;
+      const place = { directory, finished_log: null, booted_at: null, kicked: false };
+      writeJobFiles(mirror.directory(pathOf(job)), job, place);
+    }
+    await mirror.push(paths);
+    for (const path of paths) rmSync(mirror.directory(path).secrets, { force: true });
+    return paths;
+  }
+
+  /** Looks at attempts, follows what they write, and begins to bring over what those left that ended. */
+  async look(handles: readonly Handle[]): Promise<Map<string, Seen>> {
+    const mirror = await this.mirror();
+    const asked = handles.filter(({ attempt }) => !this.#arriving.has(attempt));
+    const { sights, sizes } = await mirror.survey(asked.map(pathOf));
+    const running = asked.filter((handle) => sights.get(pathOf(handle))?.state === "claimed");
+    await mirror.bringStreams(running.map(pathOf), sizes);
+    const seen = new Map<string, Seen>();
+    for (const handle of handles) {
+      const sight = sights.get(pathOf(handle));
+      if (this.#arriving.has(handle.attempt)) seen.set(handle.attempt, { state: "arriving" });
+      else if (sight !== undefined) seen.set(handle.attempt, this.#see(mirror, handle, sight, sizes));
+    }
+    return seen;
+  }
+
+  #see(mirror: AttemptMirror, handle: Handle, sight: Sight, sizes: ReadonlyMap<string, number>): Seen {
+    const directory = mirror.directory(pathOf(handle));
+    if (sight.state === "claimed") {
+      if (sight.record !== "") writeFileSync(directory.process, `${sight.record}\n`, { mode: 0o600 });
+      return { state: "claimed", witness: sight.witness, beat_at: this.#beatOf(handle.attempt, sight.beat) };
+    }
+    if (sight.state !== "ended") return sight;
+    const exit = directory.readExit();
+    if (exit?.attempt === handle.attempt) return { state: "ended", exit };
+    // A record that is here and says nothing is no end that anybody recorded.
+    if (existsSync(directory.exit)) return { state: "claimed", witness: "dead", beat_at: null };
+    this.#begin(mirror, handle, sight.record, sizes);
+    return { state: "arriving" };
+  }
+
+  /** Hours of copying hold up nothing else. A connection that is lost meanwhile is seen at the next look. */
+  #begin(mirror: AttemptMirror, handle: Handle, record: string, sizes: ReadonlyMap<string, number>): void {
+    const work = this.#bring(mirror, pathOf(handle), record, sizes)
+      .catch(() => undefined)
+      .then(() => {
+        this.#arriving.delete(handle.attempt);
+        for (const listener of this.#listeners) listener(handle.attempt);
+      });
+    this.#arriving.set(handle.attempt, work);
+  }
+
+  async #bring(mirror: AttemptMirror, path: string, record: string, sizes: ReadonlyMap<string, number>): Promise<void> {
+    const directory = mirror.directory(path);
+    await mirror.bringStreams([path], sizes);
+    await mirror.bringOutputs(new Map([[path, declaredOutputs(directory)]]));
+    // Last of all: it says that everything is here.
+    directory.replace(directory.exit, `${record}\n`);
+  }
+
+  /** When the sign of life last changed, by this machine's clock: hosts' clocks differ. */
+  #beatOf(attempt: string, beat: string | null): number | null {
+    const known = this.#beats.get(attempt);
+    if (beat === null || known?.beat === beat) return known?.at ?? null;
+    const at = Date.now();
+    this.#beats.set(attempt, { beat, at });
+    return at;
+  }
+
+  collect(requests: readonly { handle: Handle; offsets: Offsets }[], limit = defaultLimit): Map<string, Collected> {
+    const root = AttemptDirectory.root(this.#options.dataDirectory);
+    return new Map(
+      requests.map(({ handle, offsets }) => {
+        const directory = new AttemptDirectory(join(root, pathOf(handle)));
+        return [handle.attempt, collectAttempt(directory, offsets, limit)];
+      }),
+    );
+  }
+
+  /** Calls the listener when what an attempt left has arrived. */
+  onArrival(listener: (attempt: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  forget(attempt: string): void {
+    this.#beats.delete(attempt);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await Promise.all(this.#arriving.values());
+    await this.#options.shell.close();
+  }
+}
+
+export const pathOf = ({ run, attempt }: Pick<Handle, "run" | "attempt">): string => attemptPath(run, attempt);
+
+function declaredOutputs(directory: AttemptDirectory): readonly string[] {
+  return (JSON.parse(readFileSync(directory.spec, "utf8")) as Pick<JobSpec, "outputs">).outputs ?? [];
+}

@@ -1,0 +1,146 @@
+import { quote } from "../job-script.ts";
+
+// What Rigor asks of a host, as POSIX shell: it runs in dash, bash and busybox sh. Starting a process is what costs, so
+// what is asked of every attempt uses none.
+
+/** Sets host and boot, and defines `look`, which sets witness and pid: whether the process of a record lives. */
+const lookAtProcess = `read -r host 2>/dev/null </proc/sys/kernel/hostname || host=$(uname -n)
+read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || boot=
+
+look() {
+  of_host=\${1#*\\"host\\":\\"} of_host=\${of_host%%\\"*}
+  pid=\${1#*\\"pid\\":} pid=\${pid%%,*}
+  started=\${1#*\\"started\\":\\"} started=\${started%%\\"*}
+  of_boot=\${1#*\\"boot\\":\\"} of_boot=\${of_boot%%\\"*}
+  if [ "$of_host" != "$host" ]; then
+    witness=elsewhere
+  elif [ "$of_boot" != "$boot" ]; then
+    witness=dead
+  elif read -r stat 2>/dev/null <"/proc/$pid/stat"; then
+    # shellcheck disable=SC2086 # fields of numbers
+    set -- \${stat##*) }
+    if [ "$1" != Z ] && [ "\${20}" = "$started" ]; then witness=alive; else witness=dead; fi
+  elif [ -e /proc/self/stat ]; then
+    witness=dead
+  elif [ "$(LC_ALL=C TZ=UTC ps -o lstart= -p "$pid" 2>/dev/null)" = "$started" ]; then
+    witness=alive
+  else
+    witness=dead
+  fi
+}`;
+
+/**
+ * Prepares the directory of a lab on a host and says where it is.
+ *
+ * @param directory absolute, or starting with `~/`
+ */
+export function rootScript(directory: string): string {
+  const path = directory.startsWith("~") ? `"$HOME"${quote(directory.slice(1))}` : quote(directory);
+  return `umask 077
+mkdir -p ${path} && cd ${path} && mkdir -p attempts && pwd -P`;
+}
+
+/**
+ * What is known of attempts whose paths are read from standard input. Prints a line for each:
+ *
+ *     PATH missing|unclaimed|withdrawn
+ *     PATH ended EXIT-RECORD
+ *     PATH claimed alive|dead|elsewhere|unknown BEAT PROCESS-RECORD
+ *
+ * BEAT changes with each sign of life; `-` before the first. Then a line `sizes`, and the bytes of their streams as
+ * `wc -c` prints them.
+ */
+export const surveyScript = (root: string): string => `cd ${quote(root)} || exit 66
+${lookAtProcess}
+set --
+while read -r path; do
+  if [ ! -d "$path" ]; then
+    printf '%s missing\\n' "$path"
+  elif read -r line 2>/dev/null <"$path/exit.json"; then
+    printf '%s ended %s\\n' "$path" "$line"
+    set -- "$@" "$path/stdout.log" "$path/stderr.log" "$path/output/metrics.jsonl"
+  elif [ -e "$path/withdrawn" ]; then
+    printf '%s withdrawn\\n' "$path"
+  elif [ -e "$path/claim" ]; then
+    line='' beat=''
+    read -r line 2>/dev/null <"$path/process"
+    read -r beat 2>/dev/null <"$path/heartbeat"
+    case $beat in '' | *[!0-9]*) beat=- ;; esac
+    witness=unknown
+    case $line in *'"pid":'*) look "$line" ;; esac
+    printf '%s claimed %s %s %s\\n' "$path" "$witness" "$beat" "$line"
+    set -- "$@" "$path/stdout.log" "$path/stderr.log" "$path/output/metrics.jsonl"
+  else
+    printf '%s unclaimed\\n' "$path"
+  fi
+done
+printf 'sizes\\n'
+if [ "$#" -gt 0 ]; then wc -c "$@" 2>/dev/null; fi
+exit 0`;
+
+/** Unpacks an archive of attempt directories from standard input. */
+export const unpackScript = (root: string): string => `umask 077
+cd ${quote(root)} || exit 66
+exec tar -xf -`;
+
+/**
+ * Prints pieces of files, which are named on standard input by lines `OFFSET COUNT PATH`. Each is printed as that line and
+ * then COUNT bytes.
+ */
+export const piecesScript = (root: string): string => `cd ${quote(root)} || exit 66
+while read -r offset count path; do
+  printf '%s %s %s\\n' "$offset" "$count" "$path"
+  tail -c "+$((offset + 1))" "$path" </dev/null | head -c "$count"
+done
+exit 0`;
+
+/** Lists the files at or below paths that are read from standard input, with their bytes, as `wc -c` prints them. */
+export const filesScript = (root: string): string => `cd ${quote(root)} || exit 66
+while IFS= read -r path; do
+  find -L "$path" -type f -exec wc -c {} + </dev/null 2>/dev/null
+done
+exit 0`;
+
+/** Starts the scripts of attempts whose paths are read from standard input, so that they outlive the connection. */
+export const startScript = (root: string): string => `cd ${quote(root)} || exit 66
+if command -v setsid >/dev/null; then with='setsid'; else with='nohup'; fi
+while read -r path; do
+  if [ -e "$path/job.sh" ] && [ ! -e "$path/claim" ]; then
+    "$with" /bin/sh "$path/job.sh" </dev/null >/dev/null 2>&1 &
+  fi
+done
+exit 0`;
+
+/**
+ * Ends attempts whose paths are read from standard input. One that has not started never will: prints `PATH withdrawn`.
+ * One that runs is told to end, and ends what it runs itself.
+ */
+export const cancelScript = (root: string): string => `umask 077
+cd ${quote(root)} || exit 66
+${lookAtProcess}
+while read -r path; do
+  mkdir -p "$path"
+  printf '' >"$path/cancel"
+  if (set -C && printf '' >"$path/claim") 2>/dev/null; then printf '' >"$path/withdrawn"; fi
+  if [ -e "$path/withdrawn" ]; then
+    printf '%s withdrawn\\n' "$path"
+  elif [ ! -e "$path/exit.json" ] && read -r line 2>/dev/null <"$path/process"; then
+    look "$line"
+    if [ "$witness" = alive ]; then kill -s TERM "$pid"; fi
+  fi
+done
+exit 0`;
+
+/** Kills what attempts left in their process groups whose paths are read from standard input. */
+export const killScript = (root: string): string => `cd ${quote(root)} || exit 66
+${lookAtProcess}
+while read -r path; do
+  if read -r line 2>/dev/null <"$path/process"; then
+    look "$line"
+    # A group outlives its leader, and no other process gets its number meanwhile.
+    if [ "$witness" = alive ] || { [ "$witness" = dead ] && [ "$of_boot" = "$boot" ] && ! kill -0 "$pid" 2>/dev/null; }; then
+      kill -s KILL -- "-$pid" 2>/dev/null
+    fi
+  fi
+done
+exit 0`;

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SshExecutor } from "../../packages/rigor/src/compute/executors/ssh.ts";
+import { makeJob, untilState } from "../../packages/rigor/src/compute/executors/executor.suite.ts";
+import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { busyboxShell, startSshHosts, type SshLab } from "../clusters/ssh.ts";
+
+let lab: SshLab;
+const shells: SshShell[] = [];
+
+beforeAll(async () => {
+  lab = await startSshHosts({
+    plain: {},
+    noisy: { banner: "Authorized users only.", noise: "Welcome to noisy!\nLast login: today" },
+    busybox: { shell: busyboxShell },
+    dash: { shell: "/bin/dash", without: ["setsid"] },
+    slow: { shellDelay: 1 },
+  });
+});
+
+afterAll(async () => {
+  await Promise.all(shells.map((shell) => shell.close()));
+  await lab.stop();
+});
+
+function shellOf(host: string): SshShell {
+  const shell = new SshShell({ host, config: lab.config });
+  shells.push(shell);
+  return shell;
+}
+
+describe.each(["plain", "noisy", "busybox", "dash", "slow"])("the shell of a host that is %s", (name) => {
+  test("gives a script's answer and nothing else [F18]", async () => {
+    const script = `cat; printf '%s' 'it'\\''s "$HOME" !\\ é'; printf 'to stderr' >&2; sleep 100 & exit 3`;
+    const answer = await shellOf(name).run(script, { input: Buffer.from("a\0b\n") });
+    expect(answer.stdout.toString()).toBe(`a\0b\nit's "$HOME" !\\ é`);
+    expect(answer.status).toBe(3);
+  });
+});
+
+describe("a connection that fails", () => {
+  test("in the middle of an answer gives none, and the next one works [F11]", async () => {
+    const shell = shellOf("plain");
+    const answer = shell.run("echo a part; sleep 20; echo the rest").catch((error: unknown) => error);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await lab.host("plain").dropConnections()).toBeGreaterThan(0);
+    expect(await answer).toMatchObject({ code: "unreachable" });
+    expect((await shell.run("echo again")).stdout.toString()).toBe("again\n");
+  });
+
+  test("by silence is given up after its time [F11]", { timeout: 60_000 }, async () => {
+    const shell = shellOf("plain");
+    await shell.run("true");
+    await lab.host("plain").freeze();
+    await expect(shell.run("true", { timeout: 3 })).rejects.toThrow("no answer within 3 s");
+    await lab.host("plain").thaw();
+    expect((await shell.run("echo again")).stdout.toString()).toBe("again\n");
+  });
+
+  test("because nobody listens names ssh's own words", async () => {
+    const shell = new SshShell({ host: "nowhere.invalid", config: lab.config });
+    await expect(shell.run("true")).rejects.toMatchObject({ code: "unreachable" });
+  });
+});
+
+describe("a job on a host", { timeout: 60_000 }, () => {
+  test.each(["plain", "noisy", "busybox", "dash"])(
+    "on %s runs, outlives its connection, and what it wrote arrives [F18]",
+    async (name) => {
+      const dataDirectory = mkdtempSync(join(tmpdir(), "rigor ssh 'x' "));
+      const shell = shellOf(name);
+      const executor = new SshExecutor({ shell, directory: "~/rigor lab", dataDirectory, excludedGpus: [] });
+      try {
+        const command = `echo hello; sleep 2; head -c 3000000 /dev/zero >"$RIGOR_OUTPUT/large"; echo '{"metrics":{"x":1}}' >"$RIGOR_OUTPUT/result.json"`;
+        const job = makeJob("/tmp", command, { outputs: ["result.json", "large"] });
+        const [handle] = await executor.submit([job]);
+        if (handle === undefined) throw new Error("nothing was submitted");
+        await untilState(executor, handle, "running");
+        await lab.host(name).dropConnections();
+        const { exit } = await untilEnded(executor, handle);
+        expect(exit).toMatchObject({ code: 0, reason: "exited" });
+        const directory = join(dataDirectory, "attempts", job.run.slice(0, 2), job.attempt);
+        expect(readFileSync(join(directory, "stdout.log"), "utf8")).toBe("hello\n");
+        expect(readFileSync(join(directory, "output/large")).length).toBe(3_000_000);
+        expect(JSON.parse(readFileSync(join(directory, "output/result.json"), "utf8"))).toEqual({ metrics: { x: 1 } });
+      } finally {
+        await executor.close();
+        rmSync(dataDirectory, { recursive: true });
+      }
+    },
+  );
+});
+
+/** Asks again when the connection was just lost: nothing is concluded from that. */
+async function untilEnded(executor: SshExecutor, handle: Parameters<typeof untilState>[1]) {
+  for (;;) {
+    try {
+      return await untilState(executor, handle, "ended");
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "unreachable")) throw error;
+    }
+  }
+}
