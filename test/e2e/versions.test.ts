@@ -33,10 +33,10 @@ test("a first run says what it does, how far it is, and what came out [cli.progr
   expect(stderr).toMatch(/^8\/8 runs \(100 %\)/m);
   expect(stderr).toMatch(/^8 runs in \d/m);
   expect(stdout).toMatch(
-    /^loss \(lower is better\): mean ± half of the 95 % interval over 4 seeds\n +arm +only\n +one +5\.\d+ ± \d\.\d+\n +two +3\.\d+ ± \d\.\d+ \*$/m,
+    /^loss \(lower is better\): mean ± half of the 95 % t interval over 4 seeds\n +arm +only\n +one +5\.\d+ ± \d\.\d+\n +two +3\.\d+ ± \d\.\d+ \*$/m,
   );
   expect(stdout).toMatch(
-    /supported: two better than one on loss, all tasks \(paired t test\)\n +effect \d.*95% interval .*, adjusted p .*, 4 pairs/,
+    /supported: two better than one on loss, all tasks \(paired t test\)\n +effect \d.*95 % interval .*, adjusted p .*, 4 pairs/,
   );
   expect(stdout).toContain(
     "Decision: supported. 1 comparison: 1 supported.\n  The rule was fixed before any result was known.",

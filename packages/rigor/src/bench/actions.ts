@@ -1,5 +1,6 @@
 import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
+import { shortId } from "../domain/format/words.ts";
 import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
 import { reference } from "../domain/rules/experiment-rules.ts";
 import * as rules from "../domain/rules/person-rules.ts";
@@ -136,7 +137,7 @@ export async function rerunRun(lab: Lab, actor: string, name: string, message: s
     if (open.length === 0 && archived !== undefined) refuseArchived(archived);
     const resumed = open.flatMap((one) => rules.resumeExperiment(one, message));
     await transaction.append([...resumed, ...rules.rerunRuns([run], message)]);
-    return { changed: 1, message: `run ${rules.shortId(run.id)} runs again` };
+    return { changed: 1, message: `run ${shortId(run.id)} runs again` };
   });
 }
 
@@ -157,7 +158,7 @@ export async function releaseRun(lab: Lab, actor: string, name: string, message:
       ...rules.releaseRun(run, message),
       ...waiting.flatMap((one) => rules.resumeExperiment(one, message)),
     ]);
-    return { changed: 1, message: `run ${rules.shortId(run.id)} is released` };
+    return { changed: 1, message: `run ${shortId(run.id)} is released` };
   });
 }
 
@@ -172,7 +173,7 @@ async function changeRun(
     const run = await findRun(transaction.db, name);
     const events = decide(run);
     await transaction.append(events);
-    return { changed: events.length, message: `run ${rules.shortId(run.id)} ${done}` };
+    return { changed: events.length, message: `run ${shortId(run.id)} ${done}` };
   });
 }
 

@@ -1,6 +1,7 @@
 import type { ExperimentRecord } from "../domain/records.ts";
 import { reference } from "../domain/rules/experiment-rules.ts";
-import { shortId } from "../domain/rules/person-rules.ts";
+import { plural } from "../domain/format/numbers.ts";
+import { shortId } from "../domain/format/words.ts";
 import { checkAcross, type AcrossFailure } from "../statistics/checks-across.ts";
 import { checkRun } from "../statistics/checks.ts";
 import { confidenceCap, type ConfidenceCap } from "../statistics/confidence.ts";
@@ -82,9 +83,10 @@ export function decideExperiment(
   });
   const notes: string[] = [];
   if (!foreknowledge.preregistered) {
-    const before = foreknowledge.predecessor === null ? "" : `; ${foreknowledge.predecessor} is the plan before it`;
+    const before = foreknowledge.predecessor === null ? "" : ` after ${foreknowledge.predecessor}`;
     notes.push(
-      `Not pre-registered: ${foreknowledge.known_results} results were known when this plan was fixed${before}.`,
+      `Not pre-registered: ${plural(foreknowledge.known_results, "result was", "results were")} known when this plan was ` +
+        `fixed${before}, so it explores and does not confirm.`,
     );
   }
   const left = without_failed ? leftOut(runs, counted) : null;

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
 import { closest } from "../domain/files/suggest.ts";
 import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
-import { shortId } from "../domain/rules/person-rules.ts";
+import { shortId } from "../domain/format/words.ts";
 import { decodeRow, type Database } from "../store/tables.ts";
 import { experimentsNamed } from "./queries.ts";
 

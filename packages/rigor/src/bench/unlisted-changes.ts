@@ -2,7 +2,8 @@ import { posix } from "node:path";
 import type { Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
 import type { CodeVersion, ExperimentRecord } from "../domain/records.ts";
-import { shortId } from "../domain/rules/person-rules.ts";
+import { plural } from "../domain/format/numbers.ts";
+import { shortId } from "../domain/format/words.ts";
 import { changedPaths, repositoryPath } from "../provenance/tree.ts";
 import { groupBy } from "../statistics/places.ts";
 import { decodeRow, type Database } from "../store/tables.ts";
@@ -117,7 +118,7 @@ export function unlistedNote(
   const different = unlistedChanges(uses);
   if (different.length === 0) return null;
   const sentences = different.map(({ commit, runs, unlisted }) => {
-    const rest = `${runs} of ${total} ${total === 1 ? "run" : "runs"} ${runs === 1 ? "rests" : "rest"} on commit ${shortId(commit)}`;
+    const rest = `${runs} of ${plural(total, "run")} ${runs === 1 ? "rests" : "rest"} on commit ${shortId(commit)}`;
     return unlisted === null
       ? `${rest}, which the repository does not have: whether it differs from ${from} outside \`code\` is not known.`
       : `${rest}, which differs from ${from} outside \`code\`: ${pathsText(unlisted)}.`;
@@ -181,7 +182,7 @@ function pathsText(paths: readonly string[]): string {
   if (paths.length <= mostNamed) return paths.join(", ");
   const groups = [...groupBy(paths, (path) => path.replace(/\/.*/s, "/"))].map(([top, { length }]) => {
     if (!top.endsWith("/")) return top;
-    return `${top} (${length} ${length === 1 ? "file" : "files"})`;
+    return `${top} (${plural(length, "file")})`;
   });
   const left = groups.length - mostGroups;
   return left <= 0 ? groups.join(", ") : `${groups.slice(0, mostGroups).join(", ")} and ${left} more`;

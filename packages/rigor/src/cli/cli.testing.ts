@@ -147,7 +147,7 @@ export function comparison(change: Partial<ComparisonView> = {}): ComparisonView
     min_effect_adjusted_p: 0.0001,
     missing: [],
     verdict: "supported",
-    reason: "ours against base on perplexity: effect 12.2 (95% interval 10.1 to 14.4), adjusted p < 0.0001, 5 pairs.",
+    reason: "ours against base on perplexity: effect 12.2 (95 % interval 10.1 to 14.4), adjusted p < 0.0001, 5 pairs.",
     run_ids: [],
     ...change,
   };

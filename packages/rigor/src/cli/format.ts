@@ -1,60 +1,9 @@
-/** Numbers and times as people read them. Pure; no locale changes the result. */
+import { bytes, integer, number, plural, withUncertainty } from "../domain/format/numbers.ts";
+import { gridText, parameterText, shortId } from "../domain/format/words.ts";
 
-/** `1 run`, `12,000 runs`. */
-export function plural(count: number, singular: string, many = `${singular}s`): string {
-  return `${integer(count)} ${count === 1 ? singular : many}`;
-}
+/** Times and lists as people read them on a terminal; what exports show too is said in the domain. */
 
-/** `12,000` */
-export function integer(count: number): string {
-  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-/** A value without a known uncertainty: four significant digits, and all digits before the point. */
-export function number(value: number, digits = 4): string {
-  if (!Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(digits - 1).replace("e+", "e");
-  if (Number.isInteger(value)) return String(value);
-  const before = size < 1 ? 0 : Math.floor(Math.log10(size)) + 1;
-  const text = size < 1 ? String(Number(value.toPrecision(digits))) : value.toFixed(Math.max(0, digits - before));
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-}
-
-/**
- * `93.3 ± 0.4`: the uncertainty has one significant digit, two when the first is 1, and the value ends at the same
- * place. Digits before the point are never rounded away.
- */
-export function withUncertainty(value: number, uncertainty: number): string {
-  const exponent = commonExponent(Math.max(Math.abs(value), uncertainty));
-  if (exponent !== 0) {
-    const scale = 10 ** exponent;
-    return `(${withUncertainty(value / scale, uncertainty / scale)})e${exponent}`;
-  }
-  const places = decimals(uncertainty);
-  if (places === null) return `${number(value)} ± 0`;
-  return `${fixed(value, places)} ± ${fixed(uncertainty, places)}`;
-}
-
-/** Digits after the point that an uncertainty deserves; null when it is zero or no number. */
-function decimals(uncertainty: number): number | null {
-  if (!Number.isFinite(uncertainty) || uncertainty <= 0) return null;
-  // Through text, so that 0.096 counts as the 0.10 that it is rounded to.
-  const [mantissa = "", exponent = "0"] = uncertainty.toExponential(1).split("e");
-  const digits = mantissa.startsWith("1") ? 1 : 0;
-  return Math.min(20, Math.max(0, digits - Number(exponent)));
-}
-
-function commonExponent(size: number): number {
-  if (size === 0 || !Number.isFinite(size)) return 0;
-  const exponent = Math.floor(Math.log10(size));
-  return exponent < -3 || exponent >= 7 ? exponent : 0;
-}
-
-function fixed(value: number, places: number): string {
-  const text = value.toFixed(places);
-  return Number(text) === 0 ? text.replace("-", "") : text;
-}
+export { bytes, gridText, integer, number, parameterText, plural, shortId, withUncertainty };
 
 /** Seconds as `0.4 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {
@@ -70,18 +19,6 @@ export function duration(seconds: number): string {
 
 function both(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
-}
-
-/** Bytes in powers of 1000: `512 B`, `1.5 GB`. */
-export function bytes(count: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  let value = count;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 9.95 ? Math.round(value) : Number(value.toFixed(1))} ${units[unit]}`;
 }
 
 /** Runs per second as `3.2/s`, `12/min`, `4/h`. */
@@ -103,23 +40,6 @@ export function ago(time: string, now: number): string {
 /** A time to the second, in UTC: `2026-07-28 12:00:05 UTC`. */
 export function moment(time: string): string {
   return `${new Date(time).toISOString().slice(0, 19).replace("T", " ")} UTC`;
-}
-
-/** The beginning of an id, as it is shown and can be given back. */
-export function shortId(id: string): string {
-  return id.slice(0, 10);
-}
-
-/** Any parameter value, briefly: texts as they are, the rest as JSON. */
-export function parameterText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-/** `lr=0.1, depth=3` */
-export function gridText(grid: Readonly<Record<string, unknown>>): string {
-  return Object.entries(grid)
-    .map(([name, value]) => `${name}=${parameterText(value)}`)
-    .join(", ");
 }
 
 /** `0-9` for long runs of seeds, else each one. */

@@ -1,8 +1,8 @@
 import { copyFile, lstat, stat, utimes } from "node:fs/promises";
 import { RigorError } from "../domain/errors.ts";
+import { bytes } from "../domain/format/numbers.ts";
 import { isMissing } from "./files.ts";
 import { git, gitBytes, nameBytes, nameText, splitNames, tryGit } from "./git.ts";
-import { formatBytes } from "./text.ts";
 import { withTemporaryIndex } from "./temporary-index.ts";
 
 export interface Snapshot {
@@ -204,10 +204,10 @@ async function refuseLargeFiles(repository: string, changes: Change[], limit: nu
   const largest = sizes
     .sort((a, b) => b.size - a.size)
     .slice(0, 5)
-    .map(({ name, size }) => `${name} (${formatBytes(size)})`);
+    .map(({ name, size }) => `${name} (${bytes(size)})`);
   throw new RigorError(
     "repository",
-    `untracked files of ${formatBytes(total)} would go into the snapshot; ${formatBytes(limit)} are allowed. ` +
+    `untracked files of ${bytes(total)} would go into the snapshot; ${bytes(limit)} are allowed. ` +
       `The largest: ${largest.join(", ")}`,
     { next: "Add data and results to .gitignore, and declare the data that runs read under `inputs`." },
   );

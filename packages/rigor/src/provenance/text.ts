@@ -1,15 +1,3 @@
-/** Bytes for people, in decimal units: `52 MB`. */
-export function formatBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
 /** The names most like a wanted one, best first: those that end in the same file name, then by edit distance. */
 export function nearestNames(wanted: string, names: readonly string[], count = 3): string[] {
   const last = wanted.slice(wanted.lastIndexOf("/") + 1);

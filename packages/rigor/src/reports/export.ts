@@ -1,3 +1,5 @@
+import { plural } from "../domain/format/numbers.ts";
+import { decisionRemarks, noRule } from "../domain/format/words.ts";
 import { tidyCsv, type TidyRow } from "./csv.ts";
 import { escapeLatex, renderLatexTable } from "./latex.ts";
 import { escapeMarkdown, renderMarkdownTable } from "./markdown.ts";
@@ -78,28 +80,18 @@ function latex({ experiment, tables, decision, notes }: ExportInput): string {
   return blocks.filter((block) => block !== "").join("\n");
 }
 
-const noRule = "No decision rule was declared: this experiment only measures.";
-
-const corrections: Readonly<Record<string, string>> = {
-  holm: "p values adjusted by Holm's method",
-  "benjamini-hochberg": "p values adjusted by the method of Benjamini and Hochberg",
-  bonferroni: "p values adjusted by Bonferroni's method",
-  none: "p values not adjusted",
-};
-
 function facts({ question, hypothesis, commits }: ExportInput["experiment"]): [string, string][] {
   const all: [string, string | null][] = [
     ["Question", question],
     ["Hypothesis", hypothesis],
     commits.length === 1
       ? ["Commit", commits[0]?.commit ?? null]
-      : ["Commits", commits.map(({ commit, runs }) => `${commit} (${runs} ${runs === 1 ? "run" : "runs"})`).join(", ")],
+      : ["Commits", commits.map(({ commit, runs }) => `${commit} (${plural(runs, "run")})`).join(", ")],
   ];
   return all.flatMap(([name, text]) => (text === null ? [] : [[name, text]]));
 }
 
-const comparisons = (decision: ReportedDecision) =>
-  comparisonTextTable(decision.comparisons, corrections[decision.correction] ?? decision.correction);
+const comparisons = (decision: ReportedDecision) => comparisonTextTable(decision.comparisons, decision.correction);
 
 function decisionTitle({ outcome, provisional }: ReportedDecision): string {
   return provisional ? `Provisional, not decided yet: ${outcome}` : outcome;
@@ -107,14 +99,9 @@ function decisionTitle({ outcome, provisional }: ReportedDecision): string {
 
 function remarks(decision: ReportedDecision | null, notes: readonly string[]): string[] {
   if (decision === null) return [...notes];
-  const { cap, reasons } = decision.confidence;
   return [
     ...decision.comparisons.map(({ verdict, reason }) => `${verdict}: ${reason}`),
-    decision.preregistered
-      ? "The rule was fixed before any result was known."
-      : "Results were known before the rule was fixed, so this explores and does not confirm.",
-    `Confidence is at most ${cap}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}.`,
-    ...decision.notes,
+    ...decisionRemarks(decision),
     ...notes,
   ];
 }

@@ -1,3 +1,4 @@
+import { quantityText } from "../domain/format/numbers.ts";
 import type { Quantity, TextTable } from "./text-table.ts";
 
 /** Markdown as GitHub and Pandoc read it. */
@@ -22,7 +23,6 @@ export function renderMarkdownTable({ caption, columns, rows }: TextTable): stri
 }
 
 function quantity({ value, half, exponent, bold }: Quantity): string {
-  const body = half === null ? value : `${value} ± ${half}`;
-  const scaled = exponent === 0 ? body : `${half === null ? body : `(${body})`}e${exponent}`;
-  return bold ? `**${scaled}**` : scaled;
+  const text = quantityText(value, half, exponent);
+  return bold ? `**${text}**` : text;
 }

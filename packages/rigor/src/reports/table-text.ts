@@ -3,7 +3,7 @@ import { renderMarkdownTable } from "./markdown.ts";
 import { resultTextTable, type PlannedTable } from "./text-table.ts";
 
 /**
- * A result table as Markdown: mean ± half-width of the interval, rounded to two significant digits of the half-width;
+ * A result table as Markdown: mean ± half of the interval, rounded to where that ends;
  * the best of each column in bold, what noise cannot tell from it with a dagger, n where it is not what was planned.
  */
 export function markdownTable(table: PlannedTable): string {

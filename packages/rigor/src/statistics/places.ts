@@ -1,6 +1,7 @@
 import { canonicalJson } from "../domain/canonical.ts";
 import type { PlannedRun } from "../domain/design.ts";
 import type { Cell, Measurement } from "../domain/experiment.ts";
+import { gridText } from "../domain/format/words.ts";
 
 /** Where a planned run stands in the design: a cell with one seed. Only what is planned counts, and all that is planned must be there. */
 export type RunPlace = Pick<Cell, "arm" | "task" | "grid"> & { seed: number };
@@ -55,7 +56,7 @@ export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<
 
 /** How a place reads in a sentence: `sst2, lr=0.1, seed 3`. */
 export function placeText({ task, grid, seed }: Omit<Pairing, "seed"> & { seed?: number }): string {
-  const values = Object.entries(grid).map(([name, value]) => `${name}=${canonicalJson(value)}`);
+  const values = Object.keys(grid).length === 0 ? [] : [gridText(grid)];
   return [task, ...values, ...(seed === undefined ? [] : [`seed ${seed}`])].join(", ");
 }
 

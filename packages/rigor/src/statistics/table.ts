@@ -2,6 +2,7 @@ import type { Json } from "../domain/canonical.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { Arm, Experiment, Measurement, Metric } from "../domain/experiment.ts";
 import { canonicalJson } from "../domain/canonical.ts";
+import { tableLevel, tieAlpha } from "../domain/rules/table-rules.ts";
 import { cellKey, countedMeasurements, groupBy, type RunPlace } from "./places.ts";
 import { meanInterval, type MeanInterval } from "./summaries.ts";
 import { pairedT } from "./t-tests.ts";
@@ -49,13 +50,10 @@ export interface TableInput {
   level?: number;
 }
 
-const tieAlpha = 0.05;
-
 /**
  * The result table of one metric. A cell is tied with the best of its column unless it can be told from it: by a
- * paired t test over the seeds they share (p < 0.05, not corrected: a mark for the eye, not a decision), or, where
- * that cannot be tested (fewer than three shared seeds, no spread), by intervals that do not overlap. A cell of one
- * value has no interval and is tied.
+ * paired t test over the seeds they share (p below `tieAlpha`), or, where that cannot be tested (fewer than three shared
+ * seeds, no spread), by intervals that do not overlap. A cell of one value has no interval and is tied.
  *
  * @throws RigorError `not-found` for a metric that is not declared.
  */
@@ -64,7 +62,7 @@ export function resultTable({
   metric: name,
   planned,
   measurements,
-  level = 0.95,
+  level = tableLevel,
 }: TableInput): ResultTable {
   const metric = experiment.metrics[name];
   if (metric === undefined) {

@@ -1,3 +1,5 @@
+import { plural } from "../domain/format/numbers.ts";
+
 /** How a p value was found. */
 export type TestMethod = "t" | "exact" | "normal" | "permutation";
 
@@ -25,14 +27,14 @@ export function notTestable(reason: string): { p: null; reason: string } {
 /** Why two samples cannot be compared in pairs, or null. @throws RangeError when their lengths differ. */
 export function pairsProblem(a: readonly number[], b: readonly number[]): string | null {
   if (a.length !== b.length) throw new RangeError(`${a.length} values cannot be paired with ${b.length}`);
-  if (a.length < fewestPairs) return `${count(a.length, "pair")}, at least ${fewestPairs} are needed`;
+  if (a.length < fewestPairs) return `${plural(a.length, "pair")}, at least ${fewestPairs} are needed`;
   return finiteProblem(a, b);
 }
 
 /** Why two independent samples cannot be compared, or null. */
 export function samplesProblem(a: readonly number[], b: readonly number[]): string | null {
   const fewest = Math.min(a.length, b.length);
-  if (fewest < fewestPairs) return `an arm has ${count(fewest, "value")}, at least ${fewestPairs} are needed`;
+  if (fewest < fewestPairs) return `an arm has ${plural(fewest, "value")}, at least ${fewestPairs} are needed`;
   return finiteProblem(a, b);
 }
 
@@ -64,8 +66,4 @@ export function asProbability(p: number): number {
 
 function finiteProblem(a: readonly number[], b: readonly number[]): string | null {
   return [...a, ...b].every(Number.isFinite) ? null : "a value is not finite";
-}
-
-function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }

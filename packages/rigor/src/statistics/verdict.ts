@@ -1,4 +1,5 @@
 import type { Comparison, Metric } from "../domain/experiment.ts";
+import { halfWidth, number, percent, plural, pText, quantityText, roundedBy } from "../domain/format/numbers.ts";
 import { replacementOf } from "../domain/format/words.ts";
 import { isPaired, type ComparedArms } from "./comparison.ts";
 import { placeText } from "./places.ts";
@@ -35,7 +36,7 @@ export function judge(
   }
   const [first] = missing;
   if (first !== undefined) {
-    const count = `${missing.length} planned value${missing.length === 1 ? "" : "s"}`;
+    const count = plural(missing.length, "planned value");
     const where = `${first.arm} on ${placeText(first)}`;
     return inconclusive(
       `${count} missing or without a partner, first ${where}; nothing is decided on a part of the runs.`,
@@ -65,7 +66,7 @@ function judgeEffect(
 ): Judgement {
   const { than, alpha, min_effect } = comparison;
   const { min_effect_result: minEffectResult, interval } = arms;
-  const smallest = `the smallest effect that counts, ${short(min_effect)}`;
+  const smallest = `the smallest effect that counts, ${number(min_effect)}`;
   const significant = adjustedP < alpha;
   if (significant && effect < 0) return { verdict: "refuted", reason: `${found}; ${than} is better.` };
   if (significant && effect > 0 && effect >= min_effect) {
@@ -73,9 +74,9 @@ function judgeEffect(
   }
   const below = minEffectResult.p !== null && minEffectResult.direction === -1 && effect < min_effect;
   if (below && minEffectAdjustedP < alpha && interval !== null && interval.high < min_effect) {
-    return { verdict: "refuted", reason: `${found}; below ${smallest} (adjusted ${pText(minEffectAdjustedP)}).` };
+    return { verdict: "refuted", reason: `${found}; below ${smallest} (adjusted ${pPhrase(minEffectAdjustedP)}).` };
   }
-  if (!significant) return inconclusive(`${found}; not below alpha = ${short(alpha)}${outOfReach(comparison, arms)}.`);
+  if (!significant) return inconclusive(`${found}; not below alpha = ${number(alpha)}${outOfReach(comparison, arms)}.`);
   return inconclusive(`${found}; smaller than ${smallest}, but not clearly so.`);
 }
 
@@ -89,12 +90,11 @@ function foundText(
 ): string {
   const { better, than, metric: name } = comparison;
   const { interval } = arms;
-  const size = `effect ${short(effect)}${unit === null ? "" : ` ${unit}`}`;
-  const bounds =
-    interval === null
-      ? ""
-      : ` (${short(100 * interval.level)}% interval ${short(interval.low)} to ${short(interval.high)})`;
-  return `${better} against ${than} on ${name}: ${size}${bounds}, adjusted ${pText(adjustedP)}${insteadText(comparison, arms)}, ${sizeText(arms)}`;
+  const values = interval === null ? [effect] : [effect, interval.low, interval.high];
+  const { texts, exponent } = roundedBy(interval === null ? null : halfWidth(interval), values, "two");
+  const [size, low, high] = texts.map((text) => quantityText(text, null, exponent));
+  const bounds = interval === null ? "" : ` (${percent(interval.level)} interval ${low} to ${high})`;
+  return `${better} against ${than} on ${name}: effect ${size}${unit === null ? "" : ` ${unit}`}${bounds}, adjusted ${pPhrase(adjustedP)}${insteadText(comparison, arms)}, ${sizeText(arms)}`;
 }
 
 /** Names the test where it is not the one that the rule names. */
@@ -117,13 +117,10 @@ function inconclusive(reason: string): Judgement {
 }
 
 function sizeText({ n_pairs, n_better, n_than }: ComparedArms): string {
-  return n_pairs === null ? `${n_better} and ${n_than} values` : `${n_pairs} pairs`;
+  return n_pairs === null ? `${n_better} and ${n_than} values` : plural(n_pairs, "pair");
 }
 
-function pText(p: number): string {
-  return p < 0.0001 ? "p < 0.0001" : `p = ${short(p)}`;
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
+function pPhrase(p: number): string {
+  const text = pText(p);
+  return text.startsWith("<") ? `p ${text}` : `p = ${text}`;
 }

@@ -6,7 +6,7 @@ import { isStale } from "../../bench/staleness.ts";
 import { AttemptDirectory, isMissing } from "../../compute/attempt-directory.ts";
 import { RigorError } from "../../domain/errors.ts";
 import { attemptLifecycle, isFinal, type RunState } from "../../domain/lifecycle.ts";
-import { shortId } from "../../domain/rules/person-rules.ts";
+import { shortId } from "../../domain/format/words.ts";
 import { metricPoints } from "../../store/metrics.ts";
 import { decodeRow } from "../../store/tables.ts";
 import type { ApiContext } from "../context.ts";

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Lab } from "../../bench/lab.ts";
 import { placedRuns } from "../../bench/queries.ts";
+import { plural } from "../../domain/format/numbers.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import type { TidyRow } from "../../reports/csv.ts";
@@ -41,7 +42,7 @@ function notesOf({
   notes,
 }: Pick<ResultsView, "missing_runs" | "check_failures" | "notes">) {
   return [
-    ...(missing === 0 ? [] : [`${missing} planned ${missing === 1 ? "run has" : "runs have"} no valid result.`]),
+    ...(missing === 0 ? [] : [`${plural(missing, "planned run has", "planned runs have")} no valid result.`]),
     ...failures.map(({ rule, message }) => `Failed check ${rule}: ${message}`),
     ...notes,
   ];

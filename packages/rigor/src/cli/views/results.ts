@@ -5,7 +5,8 @@ import type {
   ResultsView,
   ResultTableView,
 } from "../../api/contract/views.ts";
-import { testName } from "../../domain/format/words.ts";
+import { halfWidth } from "../../domain/format/numbers.ts";
+import { decisionRemarks, noRule, tableTitle, testName } from "../../domain/format/words.ts";
 import { gridText, number, plural, shortId, withUncertainty } from "../format.ts";
 import { facts, table } from "../table.ts";
 import type { Style } from "../terminal.ts";
@@ -56,17 +57,12 @@ function headLines({ experiment, hypothesis }: ResultsView, { style }: Look): st
 /** One metric: a row per arm, a column per task. */
 export function resultTableLines(view: ResultTableView, { style, columns }: Look): string[] {
   const cells = view.rows.flatMap((row) => row.cells);
-  const spread = spreadOf(cells);
   const complete = cells.every(({ n, planned }) => n === planned);
-  const seeds = [...new Set(cells.map(({ n }) => n))];
-  const over = complete && seeds.length === 1 ? ` over ${plural(seeds[0] ?? 0, "seed")}` : "";
-  const better = view.goal === "minimize" ? "lower is better" : "higher is better";
-  const unit = view.unit === null ? "" : ` in ${view.unit}`;
   const lines = table({
     columns: [{ title: "arm" }, ...view.columns.map((title) => ({ title, align: "right" as const }))],
     rows: view.rows.map(({ arm, grid, cells }) => [
       Object.keys(grid).length === 0 ? arm : `${arm} (${gridText(grid)})`,
-      ...cells.map((cell) => cellText(cell, spread)),
+      ...cells.map((cell) => cellText(cell)),
     ]),
     width: columns,
     header: style.dim,
@@ -78,38 +74,21 @@ export function resultTableLines(view: ResultTableView, { style, columns }: Look
     complete ? null : "(n/m) only n of m runs have a value",
   ].filter((mark) => mark !== null);
   return [
-    `${style.bold(view.metric)}${unit} (${better}): mean${spreadName(spread, view.level)}${over}`,
+    style.bold(view.metric) + tableTitle(view).slice(view.metric.length),
     ...lines.map((line) => `  ${line}`),
     ...(marks.length === 0 ? [] : [style.dim(`  ${marks.join("   ")}`)]),
   ];
 }
 
 type Cell = ResultTableView["rows"][number]["cells"][number];
-type Spread = "interval" | "sd" | "none";
 
-function spreadName(spread: Spread, level: number): string {
-  if (spread === "interval") return ` ± half of the ${number(level * 100)} % interval`;
-  return spread === "sd" ? " ± standard deviation" : "";
-}
-
-/** One kind of spread for a whole table, so that cells can be compared. */
-function spreadOf(cells: readonly Cell[]): Spread {
-  const measured = cells.filter(({ mean }) => mean !== null);
-  if (measured.some((cell) => halfWidth(cell) !== null)) return "interval";
-  return measured.some(({ sd }) => sd !== null) ? "sd" : "none";
-}
-
-function cellText(cell: Cell, spread: Spread): string {
+function cellText(cell: Cell): string {
   const count = cell.n === cell.planned ? "" : ` (${cell.n}/${cell.planned})`;
   if (cell.mean === null) return `-${count}  `;
-  const half = spread === "interval" ? halfWidth(cell) : spread === "sd" ? cell.sd : null;
+  const half = halfWidth(cell);
   const value = half === null ? number(cell.mean) : withUncertainty(cell.mean, half);
   const mark = cell.best ? " *" : cell.tied_with_best ? " ~" : "  ";
   return `${value}${count}${mark}`;
-}
-
-function halfWidth({ low, high }: Cell): number | null {
-  return low === null || high === null ? null : (high - low) / 2;
 }
 
 function comparisonsLines({ comparisons }: DecisionView, look: Look): string[] {
@@ -132,26 +111,12 @@ export function comparisonLines(one: ComparisonView, { style }: Pick<Look, "styl
   ];
 }
 
-const corrections: Readonly<Record<string, string>> = {
-  holm: "The p values are adjusted by Holm's method",
-  "benjamini-hochberg": "The p values are adjusted by the method of Benjamini and Hochberg",
-  bonferroni: "The p values are adjusted by Bonferroni's method",
-  none: "The p values are not adjusted",
-};
-
 function decisionLines({ provisional }: ResultsView, decision: DecisionView, { style, columns }: Look): string[] {
   const word = paintState(style, decision.outcome)(decision.outcome);
-  const { cap, reasons } = decision.confidence;
-  const details = [
-    ...(decision.preregistered ? ["The rule was fixed before any result was known."] : []),
-    ...decision.notes,
-    `${corrections[decision.correction] ?? decision.correction}.`,
-    `Confidence is at most ${cap}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}.`,
-  ];
   const width = Math.min(columns, 110) - 2;
   return [
     `${style.bold(provisional ? "Decision so far (provisional)" : "Decision")}: ${word}. ${decision.reason}`,
-    ...details.flatMap((detail) => wrap(detail, width).map((line) => `  ${line}`)),
+    ...decisionRemarks(decision).flatMap((detail) => wrap(detail, width).map((line) => `  ${line}`)),
   ];
 }
 
@@ -160,7 +125,7 @@ function undecidedLines({ experiment, missing_runs: missing }: ResultsView): str
     return [`Provisional: ${plural(missing, "run")} without a valid result so far.`];
   }
   if (missing > 0) return [`No decision: ${plural(missing, "run")} without a valid result.`];
-  return experiment.state === "decided" ? ["No decision rule was declared: this experiment only measures."] : [];
+  return experiment.state === "decided" ? [noRule] : [];
 }
 
 function noteLines({ notes }: ResultsView, { style, columns }: Look): string[] {

@@ -85,7 +85,7 @@ describe("results [cli.progress]", () => {
       "smoothing@1  supported  10 done",
       "  question  Which smoothing is best?",
       "",
-      "perplexity (lower is better): mean ± half of the 95 % interval over 5 seeds",
+      "perplexity (lower is better): mean ± half of the 95 % t interval over 5 seeds",
       "  arm            news",
       "  base      164 ± 3",
       "  ours  151.3 ± 1.3 *",
@@ -93,7 +93,7 @@ describe("results [cli.progress]", () => {
       "",
       "Comparisons",
       "  supported: ours better than base on perplexity, all tasks (paired t test)",
-      "    effect 12.2 (95% interval 10.1 to 14.4), adjusted p < 0.0001, 5 pairs.",
+      "    effect 12.2 (95 % interval 10.1 to 14.4), adjusted p < 0.0001, 5 pairs.",
       "",
       "Decision: supported. The comparison is supported.",
       "  The rule was fixed before any result was known.",
@@ -121,7 +121,7 @@ describe("results [cli.progress]", () => {
     const rows = cells.map((one, index) => ({ arm: `arm ${index}`, role: null, grid: { lr: index }, cells: [one] }));
     const lines = resultsLines(results({ tables: table === undefined ? [] : [{ ...table, rows }] }), look);
     expect(lines.slice(3, 9)).toEqual([
-      "perplexity (lower is better): mean ± half of the 95 % interval",
+      "perplexity (lower is better): mean ± half of the 95 % t interval over 3 to 5 seeds",
       "  arm                          news",
       "  arm 0 (lr=0)        151.3 ± 1.3 *",
       "  arm 1 (lr=1)  151.3 ± 1.3 (3/5) ~",

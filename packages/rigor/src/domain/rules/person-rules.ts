@@ -1,5 +1,6 @@
 import { RigorError } from "../errors.ts";
 import type { DomainEvent } from "../events/registry.ts";
+import { shortId } from "../format/words.ts";
 import type { ExperimentRecord, RunRecord } from "../records.ts";
 import { reference } from "./experiment-rules.ts";
 
@@ -7,9 +8,6 @@ import { reference } from "./experiment-rules.ts";
  * What a person may do to experiments and runs, as pure functions from the present state to events.
  * What the state does not permit is refused with the reason and what is possible instead.
  */
-
-/** Short form of a run's id, as it is shown to people. */
-export const shortId = (id: string): string => id.slice(0, 10);
 
 /** Asks for runs again. A valid result is revoked first, and stays in the log. */
 export function rerunRuns(runs: readonly RunRecord[], reason: string): DomainEvent[] {
