@@ -307,8 +307,8 @@ echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
       const [first] = await lab.runs("flaky");
       return first?.attempts === 1 && first.state === "pending";
     });
-    // Files that change between the attempts do not change the second one.
-    lab.write({ "flaky.sh": "exit 9\n" });
+    // Files that change between the attempts, even if they are committed, do not change the second one.
+    lab.commit({ "flaky.sh": "exit 9\n" });
     const waiting = await lab.rigor("show", id);
     expect(waiting.stdout).toMatch(/why +disk-full: OSError: \[Errno 28\] No space left on device/);
     expect(waiting.stdout).toMatch(/not before +\d{4}-/);
@@ -317,6 +317,7 @@ echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
     expect(answer.stderr).toContain("--- attempt 2 ---");
     const shown = await lab.json<{
       state: string;
+      source: { commit: string };
       retries: { infrastructure: number };
       attempt_list: { state: string; category: string | null; directory: string }[];
     }>("show", id);
@@ -328,10 +329,12 @@ echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
     const manifests = shown.attempt_list.map(
       ({ directory }) => JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8")) as Record<string, unknown>,
     );
-    expect(manifests[1]?.["command"]).toEqual(manifests[0]?.["command"]);
-    expect(JSON.stringify(manifests[1]?.["code"] ?? manifests[1]?.["source"])).toBe(
-      JSON.stringify(manifests[0]?.["code"] ?? manifests[0]?.["source"]),
-    );
+    const what = ["commit", "code", "command", "parameters", "seed", "arm", "task", "environment", "inputs"];
+    const [first, second] = manifests.map((manifest) => what.map((name) => [name, manifest[name]]));
+    expect(second).toEqual(first);
+    expect(manifests.map(({ commit }) => commit)).toEqual([shown.source.commit, shown.source.commit]);
+    expect(lab.git("rev-parse", "HEAD")).not.toBe(shown.source.commit);
+    expect(lab.git("show", `${shown.source.commit}:flaky.sh`)).toContain("No space left on device");
     expect((await lab.rigor("logs", id, "--attempt", "1")).stdout).toBe("attempt 1 with 7\n");
   }, 60_000);
 });

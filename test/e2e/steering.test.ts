@@ -1,6 +1,7 @@
 /** Watching, leaving, holding, cancelling and running again, as a person does it. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { experiment, expectRefusal, isAlive, rule, script, until, UserLab } from "./lab.ts";
+import { experiment, expectRefusal, isAlive, rule, script, until, UserLab, type Run } from "./lab.ts";
 
 let lab: UserLab;
 
@@ -87,7 +88,7 @@ describe("`rigor down` while somebody watches [cli.detach] [daemon.graceful]", (
       ].join("\n"),
     );
     expect(answer.stderr).not.toContain("starting it again");
-    expect(isAlive(pid)).toBe(false);
+    await until("the daemon to end", () => !isAlive(pid));
     expect(lab.daemonPid()).toBeNull();
     await open("downed");
     const back = await lab.rigor("run", "downed.yaml");
@@ -160,6 +161,30 @@ describe("hold and release", () => {
     expect(back.status, back.text).toBe(0);
     expectRefusal(await lab.rigor("release", id), 2, `run ${id} is done`, "Only what is held");
     expectRefusal(await lab.rigor("hold", id), 2, `run ${id} is done`);
+  });
+
+  test("of an experiment by a person outlasts rerun and release of its runs", async () => {
+    await lab.rigor("run", gated("kept"), "-d");
+    await active("kept");
+    await lab.rigor("hold", "kept", "-m", "the machine is needed");
+    const short = (runs: Run[]) => runs[0]?.id.slice(0, 10) ?? "";
+    const cancelled = short(await lab.runs("kept", "--pending"));
+    await lab.rigor("cancel", cancelled);
+    const held = short(await lab.runs("kept", "--pending"));
+    await lab.rigor("hold", held);
+    await open("kept");
+    await until("an end of the active run", async () => (await lab.runs("kept", "--done")).length === 1);
+    const done = short(await lab.runs("kept", "--done"));
+    const later = "; nothing of it starts before `rigor release kept@1`";
+    expect((await lab.rigor("rerun", done)).stdout).toBe(`run ${done} runs again${later}\n`);
+    expect((await lab.rigor("release", held)).stdout).toBe(`run ${held} is released${later}\n`);
+    expect((await lab.rigor("rerun", "kept", "--failed")).stdout).toBe(`1 run of kept@1 to run again${later}\n`);
+    await sleep(1_500);
+    expect((await lab.rigor("status")).stdout).toMatch(/^kept@1 +held +0\/6 .*the machine is needed$/m);
+    expect((await lab.runs("kept", "--pending")).length).toBe(6);
+    await lab.rigor("release", "kept");
+    const ended = await lab.rigor("run", "kept.yaml");
+    expect(ended.status, ended.text).toBe(0);
   });
 });
 

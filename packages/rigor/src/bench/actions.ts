@@ -92,7 +92,7 @@ export async function rerunFailed(lab: Lab, actor: string, name: string): Promis
     await transaction.append(events);
     return {
       changed: runs.length,
-      message: `${runs.length === 1 ? "1 run" : `${runs.length} runs`} of ${reference(experiment)} to run again`,
+      message: `${runs.length === 1 ? "1 run" : `${runs.length} runs`} of ${reference(experiment)} to run again${onceReleased([experiment])}`,
       experiment: reference(experiment),
     };
   });
@@ -137,7 +137,7 @@ export async function rerunRun(lab: Lab, actor: string, name: string, message: s
     if (open.length === 0 && archived !== undefined) refuseArchived(archived);
     const resumed = open.flatMap((one) => rules.resumeExperiment(one, message));
     await transaction.append([...resumed, ...rules.rerunRuns([run], message)]);
-    return { changed: 1, message: `run ${shortId(run.id)} runs again` };
+    return { changed: 1, message: `run ${shortId(run.id)} runs again${onceReleased(open)}` };
   });
 }
 
@@ -149,17 +149,25 @@ export async function holdRun(lab: Lab, actor: string, name: string, message: st
   return changeRun(lab, actor, name, (run) => rules.holdRun(run, message), "is held");
 }
 
-/** Releases a run, and the experiment that waits for it. */
+/** Releases a run, and the experiments that wait for held runs only: a person's hold on an experiment stays. */
 export async function releaseRun(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
   return lab.store.transact(actor, async (transaction) => {
     const run = await findRun(transaction.db, name);
-    const waiting = (await experimentsAskingFor(transaction, run)).filter((one) => one.hold?.code === "person");
+    const experiments = await experimentsAskingFor(transaction, run);
+    const waiting = experiments.filter((one) => one.hold?.code === "runs-held");
     await transaction.append([
       ...rules.releaseRun(run, message),
       ...waiting.flatMap((one) => rules.resumeExperiment(one, message)),
     ]);
-    return { changed: 1, message: `run ${shortId(run.id)} is released` };
+    return { changed: 1, message: `run ${shortId(run.id)} is released${onceReleased(experiments)}` };
   });
+}
+
+/** What runs wait for, where a person holds all experiments that ask for them. */
+function onceReleased(experiments: readonly ExperimentRecord[]): string {
+  if (experiments.length === 0 || !experiments.every(rules.isHeldByPerson)) return "";
+  const releases = experiments.map((one) => `\`rigor release ${reference(one)}\``);
+  return `; nothing of it starts before ${releases.join(" or ")}`;
 }
 
 async function changeRun(

@@ -37,7 +37,10 @@ export interface InputIdentity {
 }
 
 export const holdCodes = [
+  /** A person held the experiment itself. Only `release` ends it. */
   "person",
+  /** Nothing is left to start but runs that a person holds. */
+  "runs-held",
   "budget",
   "preparation",
   "stage-failed",

@@ -66,7 +66,7 @@ describe("stages", () => {
           const next = following(running({ stage: at, without_failed }), facts(tally));
           const { pending, active, held, failed, cancelled, invalid } = tally;
           if (pending + active > 0) expect(next).toBe("rest");
-          else if (held > 0) expect(next).toBe("held: person");
+          else if (held > 0) expect(next).toBe("held: runs-held");
           else if (failed + cancelled + invalid > 0 && !without_failed) expect(next).toBe("held: runs-failed");
           else expect(next).toBe(at === 0 ? "experiment.stage-started" : "decide");
         },

@@ -35,7 +35,7 @@ export function nextExperimentStep(experiment: ExperimentRecord, facts: StageFac
   const { tally } = facts;
   if (tally.pending + tally.active > 0) return { do: "rest" };
   if (tally.held > 0) {
-    return hold(experiment, "person", `${plural(tally.held, "run is", "runs are")} held`, [
+    return hold(experiment, "runs-held", `${plural(tally.held, "run is", "runs are")} held`, [
       `rigor release ${reference(experiment)}`,
       `rigor cancel ${reference(experiment)}`,
     ]);

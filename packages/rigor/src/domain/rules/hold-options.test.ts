@@ -25,6 +25,7 @@ describe("what a hold offers", () => {
   /** The options that the engine writes for each code, with `NAME` for the experiment. */
   const offered: Record<HoldCode, string[]> = {
     person: ["rigor release NAME", "rigor cancel NAME"],
+    "runs-held": ["rigor release NAME", "rigor cancel NAME"],
     budget: ["rigor release NAME --wall 2h (or --gpu-hours 10)", "rigor cancel NAME"],
     preparation: ["rigor release NAME", "rigor cancel NAME"],
     "command-missing": ["rigor rerun NAME --failed", "rigor release NAME", "rigor cancel NAME"],

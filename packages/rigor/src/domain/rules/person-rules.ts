@@ -34,7 +34,10 @@ export function rerunRuns(runs: readonly RunRecord[], reason: string): DomainEve
   });
 }
 
-/** What an experiment needs so that runs of it can be dispatched again. */
+/**
+ * What an experiment needs so that runs of it can be dispatched again. Nothing, if a person holds it: that is for
+ * {@link releaseExperiment}.
+ */
 export function resumeExperiment(experiment: ExperimentRecord, reason: string): DomainEvent[] {
   const entity = experiment.id;
   switch (experiment.state) {
@@ -42,6 +45,7 @@ export function resumeExperiment(experiment: ExperimentRecord, reason: string): 
     case "cancelled":
       return [{ kind: "experiment.reopened", entity, data: { reason } }];
     case "held":
+      if (isHeldByPerson(experiment)) return [];
       return [
         {
           kind: "experiment.released",
@@ -53,6 +57,10 @@ export function resumeExperiment(experiment: ExperimentRecord, reason: string): 
       return [];
   }
 }
+
+/** Whether a person wants nothing of an experiment to start. */
+export const isHeldByPerson = ({ state, hold }: ExperimentRecord): boolean =>
+  state === "held" && hold?.code === "person";
 
 export function cancelRun(run: RunRecord, message: string): DomainEvent[] {
   if (run.state === "done") {

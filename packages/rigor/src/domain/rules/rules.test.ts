@@ -134,7 +134,9 @@ describe("any sequence of outcomes and actions", () => {
         for (let round = 0; round < 12 && bench.experiment.state !== "decided"; round += 1) {
           for (const id of bench.started) bench.conclude(id, outcome("succeeded"));
           bench.append([
-            ...person.resumeExperiment(bench.experiment, "on"),
+            ...(person.isHeldByPerson(bench.experiment)
+              ? person.releaseExperiment(bench.experiment, [], release())
+              : person.resumeExperiment(bench.experiment, "on")),
             ...bench.heldRuns.flatMap((run) => person.releaseRun(run, "on")),
             ...person.rerunRuns(failedRuns(bench), "on"),
           ]);
@@ -147,6 +149,21 @@ describe("any sequence of outcomes and actions", () => {
       { numRuns: 200 },
     );
   });
+});
+
+test("what a person holds, no rerun of its runs releases", () => {
+  const bench = new PaperBench();
+  bench.start(0);
+  bench.conclude(found(bench.started[0]), outcome("succeeded"));
+  bench.append(person.holdExperiment(bench.experiment, "wait"));
+  bench.append([
+    ...person.resumeExperiment(bench.experiment, "again"),
+    ...person.rerunRuns([found(bench.runs[0])], "again"),
+  ]);
+  expect(bench.experiment).toMatchObject({ state: "held", hold: { code: "person", reason: "wait" } });
+  expect(bench.runs[0]?.state).toBe("pending");
+  bench.append(person.releaseExperiment(bench.experiment, [], release()));
+  expect(bench.experiment.state).toBe("running");
 });
 
 describe("the end of an attempt", () => {
