@@ -41,7 +41,11 @@ export function successfulAttempt(attempt: {
         duration: 1.5,
       },
     },
-    { kind: "result.recorded", entity, data: { run_id: runId, metrics, inputs_hash: null, artifacts: [] } },
+    {
+      kind: "result.recorded",
+      entity,
+      data: { run_id: runId, metrics, inputs_hash: null, artifacts: [], warnings: [] },
+    },
     { kind: "run.completed", entity: runId, data: { attempt_id: entity } },
   ];
 }

@@ -74,6 +74,24 @@ describe("a run that exits with status 0 [F12] [job.bad-result] [checks.run] [ch
   });
 });
 
+test("a metric that is not finite and not declared is left out, and `rigor show` says so [F12]", async () => {
+  lab.write({
+    "extra.yaml": experiment({
+      name: "extra",
+      arms: { one: {} },
+      seeds: [1],
+      run: ["sh", "-c", `echo '{"metrics": {"loss": 1.5, "grad_norm": NaN}}' > "$RIGOR_OUTPUT/result.json"`],
+    }),
+  });
+  const answer = await lab.rigor("run", "extra.yaml");
+  expect(answer.status, answer.text).toBe(0);
+  const [run] = await lab.runs("extra");
+  expect(run).toMatchObject({ state: "done", metrics: { loss: 1.5 } });
+  expect((await lab.rigor("show", run?.id ?? "")).stdout).toMatch(
+    /^ *warnings +result\.json: the metric grad_norm is NaN; it is not declared, and left out\.$/m,
+  );
+});
+
 describe("a run that fails [job.category]", () => {
   test.each<[string, string, string | RegExp]>([
     ["no-module", "missing-module", "ModuleNotFoundError: No module named 'numpyy'"],

@@ -94,7 +94,11 @@ export class TestBench {
     };
     await this.append(
       { kind: "attempt.finished", entity: id, data: ended },
-      { kind: "result.recorded", entity: id, data: { run_id: run.id, metrics, inputs_hash, artifacts: [] } },
+      {
+        kind: "result.recorded",
+        entity: id,
+        data: { run_id: run.id, metrics, inputs_hash, artifacts: [], warnings: [] },
+      },
       { kind: "run.completed", entity: run.id, data: { attempt_id: id } },
     );
   }

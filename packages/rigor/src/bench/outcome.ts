@@ -50,7 +50,11 @@ function outcomeOf(
   const times = timesOf(exit);
   if (exit.reason === "cancelled") return { ...noResult, ...times, state: "cancelled", exit: statusOf(exit) };
   if (exit.code === 0 && exit.reason === "exited") {
-    const result = readResult(directory.output, experiment.definition.outputs.result);
+    const result = readResult(
+      directory.output,
+      experiment.definition.outputs.result,
+      Object.keys(experiment.definition.metrics),
+    );
     return result.ok
       ? succeeded(experiment, exit, result, artifacts)
       : { ...failed(directory, exit, result), ...times };
@@ -128,7 +132,7 @@ function succeeded(
     ...timesOf(exit),
     state: "succeeded",
     exit: statusOf(exit),
-    result: { metrics: result.metrics, inputs_hash: result.inputs_hash, artifacts },
+    result: { metrics: result.metrics, inputs_hash: result.inputs_hash, artifacts, warnings: result.warnings },
     check_failures: failures.map((failure) => ({ code: failure.rule, message: failure.message })),
   };
 }

@@ -121,7 +121,7 @@ describe("metrics", () => {
 describe("a result file", () => {
   function read(text: string) {
     writeFileSync(join(directory.output, "result.json"), text);
-    return readResult(directory.output, "result.json");
+    return readResult(directory.output, "result.json", ["a", "loss"]);
   }
 
   test("with metrics is read", () => {
@@ -129,6 +129,21 @@ describe("a result file", () => {
       ok: true,
       metrics: { loss: 0.5, n: 3 },
       inputs_hash: "abc",
+      warnings: [],
+    });
+  });
+
+  test.each([
+    ["NaN", "NaN"],
+    ["-Infinity", "-Infinity"],
+    ["1e999", "Infinity"],
+    ["null", "null"],
+  ])("without a declared metric that is not finite is read, and says what was left out: %s [F12]", (written, shown) => {
+    expect(read(`{"metrics":{"loss":0.5,"extra":${written}}}`)).toEqual({
+      ok: true,
+      metrics: { loss: 0.5 },
+      inputs_hash: null,
+      warnings: [`result.json: the metric extra is ${shown}; it is not declared, and left out.`],
     });
   });
 
@@ -164,7 +179,7 @@ describe("a result file", () => {
 
   test("that is missing, huge, a folder, a pipe or outside is refused [job.bad-result]", () => {
     const problemOf = (file: string) => {
-      const found = readResult(directory.output, file);
+      const found = readResult(directory.output, file, []);
       return found.ok ? "ok" : found.problem;
     };
     expect(problemOf("result.json")).toBe("missing");

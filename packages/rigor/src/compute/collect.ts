@@ -102,11 +102,21 @@ export type ResultProblem =
   | "non-finite";
 
 export type RunResult =
-  | { ok: true; metrics: Record<string, number>; inputs_hash: string | null }
+  | {
+      ok: true;
+      metrics: Record<string, number>;
+      inputs_hash: string | null;
+      /** What was left out, in a sentence each. */
+      warnings: string[];
+    }
   | { ok: false; problem: ResultProblem; message: string };
 
-/** Reads the result that a run wrote to its output directory. Never throws for what a run may have done. */
-export function readResult(outputDirectory: string, file: string): RunResult {
+/**
+ * Reads the result that a run wrote to its output directory. Never throws for what a run may have done.
+ *
+ * @param declared names of the metrics that must be finite; any other that is not is left out, with a warning
+ */
+export function readResult(outputDirectory: string, file: string, declared: readonly string[]): RunResult {
   const path = join(outputDirectory, file);
   try {
     if (!isInside(outputDirectory, path)) {
@@ -116,7 +126,7 @@ export function readResult(outputDirectory: string, file: string): RunResult {
     if (content === null) {
       return problem("too large", `${file} has more than ${resultLimit / 1024 / 1024} MiB, or is no ordinary file.`);
     }
-    return parseResult(content, file);
+    return parseResult(content, file, declared);
   } catch (error) {
     if (isMissing(error)) return problem("missing", `The run wrote no ${file} to RIGOR_OUTPUT.`);
     if (["EACCES", "EPERM", "ELOOP", "EISDIR", "EIO"].some((code) => hasCode(error, code))) {
@@ -126,8 +136,8 @@ export function readResult(outputDirectory: string, file: string): RunResult {
   }
 }
 
-/** Reads the text of a result file. */
-export function parseResult(text: string, file: string): RunResult {
+/** Reads the text of a result file: see {@link readResult}. */
+function parseResult(text: string, file: string, declared: readonly string[]): RunResult {
   if (text.trim() === "") return problem("empty", `${file} is empty.`);
   const { value: object, error } = parsePythonJson(text);
   if (error !== null) return problem("not JSON", `${file} is not JSON: ${error}.`);
@@ -136,16 +146,18 @@ export function parseResult(text: string, file: string): RunResult {
   if (!isRecord(metrics) || Object.keys(metrics).length === 0) {
     return problem("no metrics", `${file} has no "metrics": {"name": number, ...}.`);
   }
+  const finite: Record<string, number> = {};
+  const warnings: string[] = [];
   for (const [name, value] of Object.entries(metrics)) {
-    if (value === null || isNonFiniteMark(value) || (typeof value === "number" && !Number.isFinite(value))) {
-      return problem("non-finite", `${file}: the metric ${name} is ${shown(value)}, not a finite number.`);
-    }
-    if (typeof value !== "number") {
-      return problem("not a number", `${file}: the metric ${name} is ${shown(value)}, not a number.`);
-    }
+    const what = `the metric ${name} is ${shown(value)}`;
+    if (typeof value === "number" && Number.isFinite(value)) finite[name] = value;
+    else if (value !== null && typeof value !== "number" && !isNonFiniteMark(value)) {
+      return problem("not a number", `${file}: ${what}, not a number.`);
+    } else if (declared.includes(name)) return problem("non-finite", `${file}: ${what}, not a finite number.`);
+    else warnings.push(`${file}: ${what}; it is not declared, and left out.`);
   }
   const hash = object["inputs_hash"];
-  return { ok: true, metrics: metrics as Record<string, number>, inputs_hash: typeof hash === "string" ? hash : null };
+  return { ok: true, metrics: finite, inputs_hash: typeof hash === "string" ? hash : null, warnings };
 }
 
 function problem(name: ResultProblem, message: string): RunResult {
@@ -153,6 +165,7 @@ function problem(name: ResultProblem, message: string): RunResult {
 }
 
 function shown(value: unknown): string {
+  if (typeof value === "number") return String(value);
   return isNonFiniteMark(value) ? value[nonFinite] : JSON.stringify(value).slice(0, 100);
 }
 

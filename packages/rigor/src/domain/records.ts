@@ -203,6 +203,8 @@ export interface ResultRecord {
   metrics: Record<string, number>;
   inputs_hash: string | null;
   artifacts: RecordedArtifact[];
+  /** What was left out of the result, in a sentence each. */
+  warnings: string[];
   recorded_at: string;
 }
 

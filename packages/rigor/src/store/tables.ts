@@ -147,6 +147,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       metrics: "json",
       inputs_hash: "plain",
       artifacts: "json",
+      warnings: "json",
       recorded_at: "plain",
     },
   },

@@ -113,6 +113,7 @@ export const runDetail = runSummary.extend({
       metrics: z.record(z.string(), z.number()),
       inputs_hash: z.string().nullable(),
       artifacts: z.array(z.object({ path: z.string(), sha256: z.string(), size: z.number() })),
+      warnings: z.array(z.string()).describe("What was left out of the result"),
     })
     .nullable(),
   shared_by: z.array(z.string()).describe("Every experiment that asks for this run"),

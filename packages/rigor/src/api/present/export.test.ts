@@ -133,7 +133,7 @@ function run(id: string, { in_final_stage = true, ...place }: Place, loss: numbe
           {
             kind: "result.recorded" as const,
             entity: attempt,
-            data: { run_id: id, metrics: { loss }, inputs_hash: null, artifacts: [] },
+            data: { run_id: id, metrics: { loss }, inputs_hash: null, artifacts: [], warnings: [] },
           },
           { kind: "run.completed" as const, entity: id, data: { attempt_id: attempt } },
         ]),

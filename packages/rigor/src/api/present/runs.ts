@@ -119,7 +119,7 @@ export async function presentRun(db: Db, run: RunRecord, data: DataDirectory): P
 async function resultOf(db: Db, attemptId: string): Promise<RunDetail["result"]> {
   const row = await db
     .selectFrom("results")
-    .select(["attempt_id", "metrics", "inputs_hash", "artifacts"])
+    .select(["attempt_id", "metrics", "inputs_hash", "artifacts", "warnings"])
     .where("attempt_id", "=", attemptId)
     .executeTakeFirst();
   return row === undefined ? null : decodeRow("results", row);

@@ -73,6 +73,7 @@ export function runLines(run: RunDetail, look: Look): string[] {
         ],
         ["experiment", run.shared_by.length > 1 ? `${run.experiment}, shared with ${others(run)}` : run.experiment],
         ["metrics", valuesText(run.metrics ?? result?.metrics ?? {})],
+        ["warnings", (result?.warnings ?? []).join("\n")],
         ["parameters", gridText(run.parameters)],
         ["command", run.command],
         [

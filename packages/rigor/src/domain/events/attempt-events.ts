@@ -115,6 +115,7 @@ export const attemptEvents = {
       metrics: z.record(z.string(), z.number()),
       inputs_hash: z.string().nullable(),
       artifacts: z.array(artifact),
+      warnings: z.array(z.string()),
     }),
     touches: (event) => [...touches(event), { table: "results", key: event.entity }],
     apply(state, event) {

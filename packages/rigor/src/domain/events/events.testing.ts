@@ -161,6 +161,7 @@ export function attemptCandidates(run: string, number: number): DomainEvent[] {
         metrics: { loss: 0.1 + 0.2, tiny: 5e-324 },
         inputs_hash: null,
         artifacts: [{ path: "model.bin", sha256: "0".repeat(64), size: 2 ** 40 }],
+        warnings: ["result.json: the metric `a` is NaN."],
       },
     },
     { kind: "run.completed", entity: run, data: { attempt_id: entity } },

@@ -1,7 +1,7 @@
 import type { DomainEvent } from "../events/registry.ts";
 import type { Experiment } from "../experiment.ts";
 import { attemptLifecycle, isFinal } from "../lifecycle.ts";
-import type { AttemptRecord, ExitStatus, Reason, RecordedArtifact, RunRecord } from "../records.ts";
+import type { AttemptRecord, ExitStatus, Reason, ResultRecord, RunRecord } from "../records.ts";
 
 /** Which of the limits in `retry` a failure counts against. */
 export type RetryClass = keyof RunRecord["retries"];
@@ -18,7 +18,7 @@ export interface AttemptOutcome {
   finished_at: string;
   /** Seconds. */
   duration: number | null;
-  result: { metrics: Record<string, number>; inputs_hash: string | null; artifacts: RecordedArtifact[] } | null;
+  result: Pick<ResultRecord, "metrics" | "inputs_hash" | "artifacts" | "warnings"> | null;
   /** Checks of this run alone that failed. */
   check_failures: Reason[];
 }

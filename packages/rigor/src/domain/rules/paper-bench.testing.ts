@@ -122,7 +122,7 @@ export function outcome(state: AttemptOutcome["state"], changes: Partial<Attempt
     started_at: null,
     finished_at: "2030-01-01T00:00:01.000Z",
     duration: 1,
-    result: succeeded ? { metrics: { loss: 1 }, inputs_hash: null, artifacts: [] } : null,
+    result: succeeded ? { metrics: { loss: 1 }, inputs_hash: null, artifacts: [], warnings: [] } : null,
     check_failures: [],
     ...changes,
   };

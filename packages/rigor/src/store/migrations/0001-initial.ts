@@ -124,6 +124,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("metrics", text, (column) => column.notNull())
     .addColumn("inputs_hash", text)
     .addColumn("artifacts", text, (column) => column.notNull())
+    .addColumn("warnings", text, (column) => column.notNull())
     .addColumn("recorded_at", text, (column) => column.notNull())
     .execute();
 
