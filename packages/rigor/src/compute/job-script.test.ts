@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AttemptDirectory } from "./attempt-directory.ts";
 import { makeJob, untilExists } from "./executors/executor.suite.ts";
-import { jobScript, quote } from "./job-script.ts";
+import { quote } from "../hosts/quote.ts";
+import { jobScript } from "./job-script.ts";
 import type { JobPlace } from "./job-script.ts";
 import type { JobSpec } from "./job.ts";
 

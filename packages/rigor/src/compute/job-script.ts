@@ -1,4 +1,5 @@
 import { RigorError } from "../domain/errors.ts";
+import { quote } from "../hosts/quote.ts";
 import type { JobSpec } from "./job.ts";
 
 /**
@@ -79,16 +80,6 @@ const hasSecrets = (spec: JobSpec): boolean => Object.keys(spec.secrets ?? {}).l
 
 function exportLines(variables: Readonly<Record<string, string>>): string[] {
   return Object.entries(variables).map(([name, value]) => `export ${variableName(name)}=${quote(value)}`);
-}
-
-/** A value as one word of a shell command, whatever it contains. */
-export function quote(value: string): string {
-  if (value.includes("\0")) {
-    throw new RigorError("file-invalid", `A NUL character cannot be given to a command: ${JSON.stringify(value)}.`, {
-      next: "Remove the NUL character from the command, the parameters or the environment.",
-    });
-  }
-  return `'${value.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A shell waits for what it runs before it obeys TERM, and leaves the warning USR1 to what it runs. */

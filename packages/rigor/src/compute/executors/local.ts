@@ -5,7 +5,7 @@ import { AttemptDirectory, attemptPath, hasCode, isMissing } from "../attempt-di
 import { collectAttempt, defaultLimit } from "../collect.ts";
 import type { Failure } from "../failures.ts";
 import type { ExitRecord, JobSpec, ProcessRecord } from "../job.ts";
-import { jobScript, secretsScript } from "../job-script.ts";
+import { writeJobFiles } from "../job-files.ts";
 import { killRemains, runsWithArgument, sendSignal, witness } from "../processes.ts";
 import { freeSpace, probeHost } from "../resources.ts";
 import type { HostCapacity } from "../resources.ts";
@@ -180,18 +180,11 @@ export class LocalExecutor implements Executor {
   }
 
   private prepare(directory: AttemptDirectory, job: JobSpec, bootedAt: number | null): void {
-    const script = jobScript(
+    writeJobFiles(
+      directory,
       { ...job, environment: { ...this.locale, ...job.environment } },
       { directory: directory.path, finished_log: this.finishedPath, booted_at: bootedAt, kicked: this.kicks },
     );
-    if (existsSync(directory.claim)) return;
-    directory.create();
-    writeFileSync(directory.parameters, `${JSON.stringify(job.parameters ?? {})}\n`, { mode: 0o600 });
-    const { secrets: _, ...recorded } = job;
-    writeFileSync(directory.spec, `${JSON.stringify(recorded)}\n`, { mode: 0o600 });
-    const secrets = secretsScript(job);
-    if (secrets !== null) writeFileSync(directory.secrets, secrets, { mode: 0o600 });
-    directory.replace(directory.script, script);
   }
 
   private statusIn(directory: AttemptDirectory): JobStatus {

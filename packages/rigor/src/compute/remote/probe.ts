@@ -1,5 +1,5 @@
 import { RigorError } from "../../domain/errors.ts";
-import { quote } from "../job-script.ts";
+import { quote } from "../../hosts/quote.ts";
 import { parseGpus, type HostCapacity } from "../resources.ts";
 
 /** What a host has, as lines `NAME VALUE` and then what `nvidia-smi` prints of its GPUs. */

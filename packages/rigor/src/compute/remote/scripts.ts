@@ -1,4 +1,4 @@
-import { quote } from "../job-script.ts";
+import { quote } from "../../hosts/quote.ts";
 
 // What Rigor asks of a host, as POSIX shell: it runs in dash, bash and busybox sh. Starting a process is what costs, so
 // what is asked of every attempt uses none.

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { LocalShell } from "./local-shell.ts";
+
+const shell = new LocalShell();
+
+test("a script reads its input, and its output and status are the answer", async () => {
+  const answer = await shell.run("cat; printf ' and words' >&2; exit 3", { input: Buffer.from("a\0b") });
+  expect(answer).toEqual({ status: 3, stdout: Buffer.from("a\0b"), stderr: " and words" });
+});
+
+test("what a script leaves running holds up nothing [F18]", async () => {
+  const begun = performance.now();
+  expect((await shell.run("sleep 30 & echo started")).stdout.toString()).toBe("started\n");
+  expect(performance.now() - begun).toBeLessThan(10_000);
+});
+
+test("a script that is killed, or takes too long, gives no answer [F11]", async () => {
+  await expect(shell.run("echo a part; kill -KILL $$")).rejects.toMatchObject({ code: "unreachable" });
+  await expect(shell.run("echo a part; sleep 30", { timeout: 0.5 })).rejects.toThrow("no answer within 0.5 s");
+});
+
+test("input that nobody reads, and much output, do no harm [F18]", async () => {
+  const input = Buffer.alloc(5_000_000, "x");
+  expect((await shell.run("exit 0", { input })).status).toBe(0);
+  expect((await shell.run("cat", { input })).stdout.equals(input)).toBe(true);
+});
