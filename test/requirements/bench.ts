@@ -164,6 +164,10 @@ export const bench: Requirement[] = [
     statement: "Exit codes: 0 supported or no rule, 1 refuted or failed runs, 2 usage, 3 held, 130 detached.",
   },
   { id: "cli.detach", statement: "Ctrl-C leaves runs going and says how to come back." },
+  {
+    id: "cli.by-hand",
+    statement: "What `rigor show RUN` prints to repeat a run gives the same result when it is pasted into a shell.",
+  },
   { id: "cli.no-stack", statement: "A user error shows a message and what to do next, never a stack." },
   { id: "cli.completion", statement: "Shell completion lists commands, options and references." },
   {

@@ -85,7 +85,7 @@ function passedVariables(names: readonly string[]): Record<string, string> {
 }
 
 /** `my-corpus` -> `MY_CORPUS`, so that it can be the name of a variable. */
-function variableName(name: string): string {
+export function variableName(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
 }
 

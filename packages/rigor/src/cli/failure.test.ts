@@ -73,7 +73,7 @@ describe("an error [cli.no-stack]", () => {
   test("of the connection is told apart: only a refused request may be sent again", () => {
     expect([refused, reset, new Error("other")].map(isConnectionFailure)).toEqual([true, true, false]);
     const noHttp = new TypeError("fetch failed", {
-      cause: Object.assign(new Error(), { code: "HPE_INVALID_CONSTANT" }),
+      cause: Object.assign(new Error("no HTTP"), { name: "HTTPParserError" }),
     });
     expect([refused, noHttp, new AnotherServerError(), reset].map(isUnheard)).toEqual([true, true, true, false]);
     expect(describeFailure(reset, place).code).toBe("daemon");

@@ -86,7 +86,7 @@ export const runSummary = z.object({
 export const runDetail = runSummary.extend({
   parameters: z.record(z.string(), json),
   command: z.string().describe("As a shell would take it"),
-  repeat: z.string().describe("Commands that repeat the run by hand"),
+  repeat: z.string().describe("Shell commands that repeat the run by hand; empty before its first attempt"),
   source: z.object({
     repository: z.string(),
     commit: z.string(),

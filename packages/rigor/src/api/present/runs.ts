@@ -7,6 +7,7 @@ import type { RunState } from "../../domain/lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { decodeRow, type Database } from "../../store/tables.ts";
+import { repeatText } from "./repeat.ts";
 import type { AttemptView, RunDetail, RunSummary } from "../contract/views.ts";
 
 type Db = Kysely<Database>;
@@ -104,7 +105,7 @@ export async function presentRun(db: Db, run: RunRecord, data: DataDirectory): P
     changed_at: run.changed_at,
     parameters: run.parameters,
     command: commandText(present, run, data, last?.number ?? 1),
-    repeat: repeatText(present, run, data, last?.number ?? 1),
+    repeat: repeatText(present, run, last),
     source: present.source,
     environment: present.environment,
     inputs: present.inputs,
@@ -150,20 +151,4 @@ export function commandText(
     resume: null,
   });
   return "shell" in rendered ? rendered.shell : rendered.argv.map(shellQuote).join(" ");
-}
-
-function repeatText(experiment: ExperimentRecord, run: RunRecord, data: DataDirectory, attempt: number): string {
-  const { source } = experiment;
-  const variables: [string, string][] = [
-    ["RIGOR_ARM", run.arm],
-    ["RIGOR_TASK", run.task],
-    ["RIGOR_SEED", String(run.seed)],
-    ["RIGOR_PARAMETERS", AttemptDirectory.in(data.root, run.id, `${run.id.slice(0, 16)}-${attempt}`).parameters],
-    ["RIGOR_OUTPUT", "/tmp/rigor-output"],
-  ];
-  return [
-    `git -C ${shellQuote(source.repository)} worktree add --detach /tmp/rigor-repeat ${source.commit}`,
-    "cd /tmp/rigor-repeat && mkdir -p /tmp/rigor-output",
-    `${variables.map(([name, value]) => `${name}=${shellQuote(value)}`).join(" ")} sh -c ${shellQuote(commandText(experiment, run, data, attempt))}`,
-  ].join("\n");
 }

@@ -1,7 +1,6 @@
 import type { AttemptView, RunDetail, RunSummary } from "../../api/contract/views.ts";
 import { ago, bytes, duration, gridText, moment, number, parameterText, plural, shortId } from "../format.ts";
 import { facts, table } from "../table.ts";
-import { indent } from "../text.ts";
 import type { Look } from "./results.ts";
 import { paintState, whyText } from "./words.ts";
 
@@ -108,9 +107,8 @@ export function runLines(run: RunDetail, look: Look): string[] {
       ],
       style.dim,
     ),
-    "",
-    style.bold("By hand"),
-    indent(run.repeat, 2),
+    // Not indented: a command may have lines of its own.
+    ...(run.repeat === "" ? [] : ["", style.bold("By hand, in any shell"), run.repeat]),
   ];
 }
 

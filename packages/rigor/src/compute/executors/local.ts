@@ -344,7 +344,7 @@ function isLocale(name: string): boolean {
 }
 
 /** What a job needs of this process's environment; the rest, secrets among it, stays here. */
-function usualEnvironment(): Record<string, string> {
+export function usualEnvironment(): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && usualVariables.test(name)) kept[name] = value;

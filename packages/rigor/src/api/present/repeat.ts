@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { variableName } from "../../bench/job.ts";
+import { AttemptDirectory, isMissing } from "../../compute/attempt-directory.ts";
+import { usualEnvironment } from "../../compute/executors/local.ts";
+import type { JobSpec } from "../../compute/job.ts";
+import { renderCommand } from "../../domain/command.ts";
+import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
+
+/**
+ * Commands that repeat a run in any POSIX shell: the same checkout, environment, variables, inputs and parameters, from
+ * the beginning, into a new directory. Values that are handed through to runs are secrets: the person's shell must have
+ * them. Empty for a run that was never started, because nothing is prepared for it yet.
+ */
+export function repeatText(
+  { definition }: Pick<ExperimentRecord, "definition">,
+  run: RunRecord,
+  attempt: AttemptRecord | undefined,
+): string {
+  const spec = attempt === undefined ? null : readSpec(attempt);
+  if (spec === null) return "";
+  const { RIGOR_RESUME: _, ...recorded } = spec.environment;
+  const variables = [
+    ...Object.entries({ ...usualEnvironment(), ...recorded, RIGOR_RUN_ID: run.id }).map(
+      ([name, value]) => `${name}=${shown(value)}`,
+    ),
+    'RIGOR_OUTPUT="$repeat/output"',
+    'RIGOR_PARAMETERS="$repeat/parameters.json"',
+    ...definition.environment.pass.map((name) => `${name}="\${${name}:?must be set}"`),
+  ];
+  return [
+    "(",
+    "set -e",
+    "repeat=$(mktemp -d)",
+    'mkdir "$repeat/output"',
+    `printf '%s\\n' ${shown(JSON.stringify(run.parameters))} > "$repeat/parameters.json"`,
+    `cd ${shown(spec.working_directory)}`,
+    'echo "Output: $repeat/output"',
+    `env -i ${variables.join(" \\\n")} \\\n${commandWords(definition, run, spec)}`,
+    ")",
+  ].join("\n");
+}
+
+/** The attempt as it was handed over; null if its directory was removed. */
+function readSpec({ directory }: AttemptRecord): JobSpec | null {
+  try {
+    return JSON.parse(readFileSync(new AttemptDirectory(directory).spec, "utf8")) as JobSpec;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+/** Stands for the output directory until it is known, in the shell. */
+const outputMark = "/rigor-output-directory/";
+
+function commandWords({ inputs, run: command }: ExperimentRecord["definition"], run: RunRecord, spec: JobSpec): string {
+  const paths = Object.keys(inputs).map((name) => [name, spec.environment[`RIGOR_INPUT_${variableName(name)}`] ?? ""]);
+  const rendered = renderCommand(command, {
+    seed: run.seed,
+    arm: run.arm,
+    task: run.task,
+    parameters: run.parameters,
+    inputs: Object.fromEntries(paths) as Record<string, string>,
+    output: outputMark,
+    run_id: run.id,
+    attempt: Number(spec.environment["RIGOR_ATTEMPT"]),
+    resume: null,
+  });
+  if ("argv" in rendered) return rendered.argv.map(shown).join(" ");
+  // The inner shell is given quotes to put the variable into, the outer one leaves it alone.
+  return `/bin/sh -c ${shown(rendered.shell)}`;
+}
+
+/** A value as one word of a shell, of printable characters and line ends only. */
+function shown(value: string): string {
+  const parts = value.split(outputMark).map((part) => part.replace(/['\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, inShell));
+  return `'${parts.join(`'"$repeat/output"'`)}'`;
+}
+
+/** A character in the middle of a quoted word: the quote is closed, and opened again after it. */
+function inShell(character: string): string {
+  if (character === "\n") return character;
+  if (character === "'") return String.raw`'\''`;
+  const octal = [...Buffer.from(character)].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`);
+  return `'"$(printf '${octal.join("")}')"'`;
+}
