@@ -3,6 +3,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { keptLines } from "./environment-build.ts";
 import type { Command } from "./environments/manager.ts";
 
 export interface BuildCommand {
@@ -24,8 +25,6 @@ export interface CommandEnd {
   error: string | null;
   last_lines: string[];
 }
-
-const keptLines = 400;
 
 /** Runs one command of a build, with all it prints appended to a log, and returns how it ended. */
 export async function runBuildCommand(build: BuildCommand): Promise<CommandEnd> {

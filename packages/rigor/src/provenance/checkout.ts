@@ -62,13 +62,16 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
 async function placeLink(root: string, path: string, target: string): Promise<void> {
   if (!isAbsolute(target)) throw new RigorError("internal", `the link ${path} needs an absolute target, not ${target}`);
   const place = join(root, repositoryPath(path));
-  if (await isThere(place)) {
-    throw new RigorError("repository", `${path} is committed, but belongs to the environment`, {
-      next: `Remove it from the repository: git rm -r --cached ${path}, and add it to .gitignore.`,
-    });
-  }
+  if (await isThere(place)) throw committedLink(path);
   await mkdir(dirname(place), { recursive: true });
   await symlink(target, place);
+}
+
+/** The error of a commit that has something where a link to the environment must be. */
+export function committedLink(path: string): RigorError {
+  return new RigorError("repository", `${path} is committed, but belongs to the environment`, {
+    next: `Remove it from the repository: git rm -r --cached ${path}, and add it to .gitignore.`,
+  });
 }
 
 /** `chmod -R` follows no links inside the directory, and one process does ten thousand files at once. */

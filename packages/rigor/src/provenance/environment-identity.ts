@@ -5,6 +5,8 @@ import { RigorError } from "../domain/errors.ts";
 import type { Environment } from "../domain/experiment.ts";
 import type { LocalReferences } from "./environments/manager.ts";
 import { environmentManagers } from "./environments/registry.ts";
+import type { Machine } from "./machines/machine.ts";
+import { thisMachine } from "./machines/this-machine.ts";
 import { objectIds, readCommitted, repositoryPath } from "./tree.ts";
 
 export interface EnvironmentIdentity {
@@ -17,7 +19,7 @@ export interface EnvironmentIdentity {
   setup: string | null;
   /** Local files that lock or setup name -> object id in the commit: a wheel, a workspace, a script. */
   local: Record<string, string>;
-  /** Names one build: equal keys need no second one on this machine. */
+  /** Names one build: equal keys need no second one on the machine that it is for. */
   key: string;
 }
 
@@ -30,14 +32,8 @@ export interface EnvironmentSource extends EnvironmentIdentity {
   exported: string[];
 }
 
-/** What a build depends on besides the committed files. */
-export interface Platform {
-  os: string;
-  arch: string;
-}
-
 /**
- * Names the environment of a commit. The key follows from manager, committed lock, setup, variables, platform, the
+ * Names the environment of a commit on a machine. The key follows from manager, committed lock, setup, variables, platform, the
  * version of the runtime, and the content of local files that lock or setup name: a local wheel, a workspace, a
  * script. What such a script reads besides is not seen; declare it in the lock or name it in the setup.
  *
@@ -47,8 +43,9 @@ export async function environmentIdentity(
   repository: string,
   commit: string,
   environment: Environment,
+  machine: Machine = thisMachine,
 ): Promise<EnvironmentIdentity> {
-  const source = await environmentSource(repository, commit, environment);
+  const source = await environmentSource(repository, commit, environment, machine);
   const { manager, lock, lock_hash, setup, local, key } = source;
   return { manager, lock, lock_hash, setup, local, key };
 }
@@ -58,8 +55,10 @@ export async function environmentSource(
   repository: string,
   commit: string,
   environment: Environment,
-  platform: Platform = { os: process.platform, arch: process.arch },
+  machine: Machine = thisMachine,
 ): Promise<EnvironmentSource> {
+  const { os, arch } = await machine.facts();
+  const platform = { os, arch };
   const manager = environmentManagers[environment.manager];
   const setup = environment.setup === manager.defaultSetup ? null : environment.setup;
   const lock = environment.lock ?? manager.defaultLock;
@@ -86,7 +85,7 @@ export async function environmentSource(
     variables: environment.variables,
     local,
     platform,
-    runtime: await manager.runtime(),
+    runtime: await manager.runtime(machine),
   });
   const whole = references.whole_directory || !isPlain;
   const needed = [
@@ -99,7 +98,11 @@ export async function environmentSource(
   return { ...identity, lock_directory, lock_name, lock_text, exported: [...new Set(needed)] };
 }
 
-function unbuilt(environment: Environment, setup: string | null, platform: Platform): EnvironmentSource {
+function unbuilt(
+  environment: Environment,
+  setup: string | null,
+  platform: { os: string; arch: string },
+): EnvironmentSource {
   if (setup !== null) {
     throw new RigorError("environment", "`environment.setup` is given, but manager `none` builds nothing", {
       next: "Remove `setup`, or name the manager that it belongs to.",

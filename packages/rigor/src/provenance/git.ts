@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { realpath, stat } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { open, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RigorError } from "../domain/errors.ts";
 
@@ -85,6 +85,42 @@ export function tryGit(repository: string, args: readonly string[], options: Git
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(options.input ?? "");
   });
+}
+
+/**
+ * Runs git with its output written to a new file, for output of any size.
+ *
+ * @throws RigorError `repository` with git's own words when git refuses.
+ */
+export async function gitToFile(
+  repository: string,
+  args: readonly string[],
+  file: string,
+  input: string,
+): Promise<void> {
+  const output = await open(file, "wx");
+  try {
+    const child = spawn("git", [...settings, ...args], {
+      cwd: repository,
+      env: environment(),
+      stdio: ["pipe", output.fd, "pipe"],
+    });
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.once("error", (error) => reject(notStarted(repository, args, error)));
+      child.once("close", resolve);
+    });
+    // A pipe that git closed early shows in its exit status.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
+    let stderr = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const status = await ended;
+    if (status === 0) return;
+    const outcome = { status: status ?? -1, stdout: Buffer.alloc(0), stderr };
+    throw new RigorError("repository", `git ${args[0]} failed in ${repository}: ${words(outcome)}`);
+  } finally {
+    await output.close();
+  }
 }
 
 /**

@@ -43,6 +43,34 @@ export async function hashInputs(
   return hashes;
 }
 
+/** The content of an input, file by file. */
+export interface InputContent {
+  kind: "file" | "directory";
+  /** As {@link hashInputs} names it. */
+  sha256: string;
+  /** Sorted by the bytes of their path, which is empty for a single file. */
+  files: InputFile[];
+}
+
+export interface InputFile {
+  path: string;
+  /** Real path. */
+  absolute: string;
+  sha256: string;
+  size: number;
+  executable: boolean;
+}
+
+/** What an input consists of now. With a cache file, files that have not changed are not read again. */
+export async function inputContent(
+  repository: string,
+  name: string,
+  path: string,
+  cacheFile: string | null,
+): Promise<InputContent> {
+  return readContent(await findInput(repository, name, path), await openHashCache(cacheFile));
+}
+
 /**
  * Copies inputs into `directory/<sha256>`, once for equal content, and makes the copies read-only. Where the file
  * system can share blocks, a copy takes no space. The copy's own content is hashed before it gets its name.
@@ -59,7 +87,8 @@ export async function stageInputs(
   await mkdir(directory, { recursive: true });
   for (const [name, input] of Object.entries(hashes)) {
     const target = resolve(directory, input.sha256);
-    if (!(await isPresent(target))) await stage(name, await findInput(repository, name, input.path), input, target);
+    if (!(await isPresent(target)))
+      await stageInput(name, await findInput(repository, name, input.path), input, target);
     staged[name] = target;
   }
   return staged;
@@ -79,26 +108,29 @@ async function findInput(repository: string, name: string, path: string): Promis
 }
 
 async function hashPath(path: string, cache: HashCache): Promise<Omit<InputHash, "path">> {
-  const found = await stat(path);
-  if (found.isFile()) {
-    const { sha256, size } = await cache.hash(path);
-    return { sha256, size, files: 1 };
-  }
-  if (!found.isDirectory()) throw new RigorError("not-possible", `${path} is neither a file nor a directory`);
-  const files = await listFiles(path);
-  const hashed = await mapLimited(files, filesAtOnce, async (file) => cache.hash(await realpath(file.absolute)));
-  const tree = createHash("sha256");
-  let size = 0;
-  for (const [index, file] of files.entries()) {
-    const content = hashed[index];
-    if (content === undefined) throw new RigorError("internal", `${file.path} was not hashed`);
-    tree.update(`${content.executable ? "x" : "f"} ${content.sha256} ${file.path}\0`);
-    size += content.size;
-  }
-  return { sha256: tree.digest("hex"), size, files: files.length };
+  const { sha256, files } = await readContent(path, cache);
+  return { sha256, size: files.reduce((total, file) => total + file.size, 0), files: files.length };
 }
 
-async function stage(name: string, source: string, input: InputHash, target: string): Promise<void> {
+async function readContent(path: string, cache: HashCache): Promise<InputContent> {
+  const found = await stat(path);
+  const read = async (name: string, absolute: string): Promise<InputFile> => {
+    const { sha256, size, executable } = await cache.hash(absolute);
+    return { path: name, absolute, sha256, size, executable };
+  };
+  if (found.isFile()) {
+    const file = await read("", path);
+    return { kind: "file", sha256: file.sha256, files: [file] };
+  }
+  if (!found.isDirectory()) throw new RigorError("not-possible", `${path} is neither a file nor a directory`);
+  const listed = await listFiles(path);
+  const files = await mapLimited(listed, filesAtOnce, async (file) => read(file.path, await realpath(file.absolute)));
+  const tree = createHash("sha256");
+  for (const file of files) tree.update(`${file.executable ? "x" : "f"} ${file.sha256} ${file.path}\0`);
+  return { kind: "directory", sha256: tree.digest("hex"), files };
+}
+
+async function stageInput(name: string, source: string, input: InputHash, target: string): Promise<void> {
   const partial = `${target}.partial-${process.pid}-${randomBytes(6).toString("hex")}`;
   try {
     const isFile = (await stat(source)).isFile();

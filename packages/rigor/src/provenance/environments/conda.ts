@@ -1,8 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { RigorError } from "../../domain/errors.ts";
+import type { Machine } from "../machines/machine.ts";
 import type { BuildPlan, Command, EnvironmentManager } from "./manager.ts";
-import { describePython, isFile, requirementPaths } from "./python.ts";
+import { describePython, requirementPaths } from "./python.ts";
 
 const condaPackage = z.object({ name: z.string(), version: z.string() });
 
@@ -34,15 +35,15 @@ export const conda: EnvironmentManager = {
   variables: (plan) => ({ variables: { CONDA_PREFIX: prefix(plan) }, path_prefix: [join(prefix(plan), "bin")] }),
   links: async () => ({}),
 
-  async describe(plan) {
-    const directory = join(prefix(plan), "conda-meta");
-    const names = (await readdir(directory)).filter((name) => name.endsWith(".json"));
-    const records = await Promise.all(names.map((name) => readFile(join(directory, name), "utf8")));
+  async describe(plan, machine) {
+    const records = await machine.readTexts(join(prefix(plan), "conda-meta"), ".json");
+    if (records.length === 0) throw nothingBuilt(plan, machine);
     const installed = records.map((record) => condaPackage.parse(JSON.parse(record)));
     const packages = Object.fromEntries(installed.map(({ name, version }) => [name, version]));
     const python = join(prefix(plan), "bin", "python");
-    if (!(await isFile(python)) || packages["pip"] === undefined) return { packages, runtime: {} };
-    const listed = await describePython(python, [python, "-m", "pip", "list", "--format", "json"]);
+    const hasPython = (await machine.existing([python])).length > 0;
+    if (!hasPython || packages["pip"] === undefined) return { packages, runtime: {} };
+    const listed = await describePython(machine, python, [python, "-m", "pip", "list", "--format", "json"]);
     return { packages: { ...listed.packages, ...packages }, runtime: listed.runtime };
   },
 };
@@ -51,6 +52,12 @@ function create(plan: BuildPlan, tool: string): Command {
   const target = ["--prefix", prefix(plan), "--file", plan.lock_name];
   if (tool === "micromamba" || isExplicit(plan.lock_text)) return [tool, "create", ...target];
   return [tool, "env", "create", ...target];
+}
+
+function nothingBuilt(plan: BuildPlan, machine: Machine): RigorError {
+  return new RigorError("environment", `the build left no conda environment in ${prefix(plan)} on ${machine.host}`, {
+    next: "Let `environment.setup` make it there: at `$RIGOR_ENVIRONMENT/prefix`.",
+  });
 }
 
 function isExplicit(lockText: string): boolean {

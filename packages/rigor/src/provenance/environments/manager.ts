@@ -1,4 +1,5 @@
 import type { Environment } from "../../domain/experiment.ts";
+import type { Machine } from "../machines/machine.ts";
 
 export type ManagerName = Environment["manager"];
 
@@ -30,6 +31,13 @@ export interface LocalReferences {
   whole_directory: boolean;
 }
 
+/** What an environment holds: name -> version. */
+export interface Installed {
+  packages: Record<string, string>;
+  /** What runs them: `python`, `node`. */
+  runtime: Record<string, string>;
+}
+
 /** One tool that builds environments. A new one is one file and one line in the registry. */
 export interface EnvironmentManager {
   name: ManagerName;
@@ -48,7 +56,7 @@ export interface EnvironmentManager {
   /** A setup that does nothing but what the lock says, so that other files of the directory do not matter. */
   isPlainSetup(setup: string): boolean;
   /** Version of what the environment is built for, where another one needs another build. */
-  runtime(): Promise<string | null>;
+  runtime(machine: Machine): Promise<string | null>;
   /** The commands that build, in order. Pure. */
   commands(plan: BuildPlan, tool: string): Command[];
   /** Variables for the build. */
@@ -56,7 +64,7 @@ export interface EnvironmentManager {
   /** Variables and directories in front of PATH for a run. */
   variables(plan: BuildPlan): { variables: Record<string, string>; path_prefix: string[] };
   /** Links that a checkout needs: path in the repository -> absolute target. */
-  links(plan: BuildPlan): Promise<Record<string, string>>;
+  links(plan: BuildPlan, machine: Machine): Promise<Record<string, string>>;
   /** Installed packages by name, and the versions of what runs them, as found after the build. */
-  describe(plan: BuildPlan): Promise<{ packages: Record<string, string>; runtime: Record<string, string> }>;
+  describe(plan: BuildPlan, machine: Machine): Promise<Installed>;
 }

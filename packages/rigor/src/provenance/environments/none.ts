@@ -1,5 +1,5 @@
 import type { EnvironmentManager } from "./manager.ts";
-import { present, printed } from "./tools.ts";
+import { present } from "./present.ts";
 
 /** Nothing is built: runs use what the machine has, whose versions are recorded. */
 export const none: EnvironmentManager = {
@@ -16,8 +16,11 @@ export const none: EnvironmentManager = {
   variables: () => ({ variables: {}, path_prefix: [] }),
   links: async () => ({}),
 
-  async describe() {
-    const [node, python] = await Promise.all([printed("node", ["--version"]), printed("python3", ["--version"])]);
+  async describe(_, machine) {
+    const [node, python] = await Promise.all([
+      machine.printed("node", ["--version"]),
+      machine.printed("python3", ["--version"]),
+    ]);
     return { packages: {}, runtime: present({ node, python: python?.replace(/^Python /, "") ?? null }) };
   },
 };

@@ -1,9 +1,8 @@
-import { access, readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { z } from "zod";
-import { isMissing } from "../files.ts";
+import type { Machine } from "../machines/machine.ts";
 import type { BuildPlan, EnvironmentManager } from "./manager.ts";
-import { present, printed } from "./tools.ts";
+import { present } from "./present.ts";
 
 const lockFile = z.object({
   packages: z
@@ -49,9 +48,9 @@ export const npm: EnvironmentManager = {
 
   isPlainSetup: (setup) => /^npm (ci|install|i)( --?[\w-]+(=[\w-]+)?)*$/.test(setup.trim()),
 
-  async runtime() {
+  async runtime(machine) {
     // Packages with native code are built for one ABI.
-    const version = await printed("node", ["--version"]);
+    const version = await machine.printed("node", ["--version"]);
     return version === null ? null : `node ${version.replace(/^v(\d+).*$/s, "$1")}`;
   },
 
@@ -61,26 +60,28 @@ export const npm: EnvironmentManager = {
 
   variables: (plan) => ({ variables: {}, path_prefix: [join(plan.source, "node_modules", ".bin")] }),
 
-  async links(plan) {
+  async links(plan, machine) {
     // Workspaces may have a node_modules of their own.
     const places = new Set(["node_modules"]);
     for (const path of Object.keys(parseLock(plan.lock_text))) {
       const end = path.indexOf("node_modules/");
       if (end > 0) places.add(`${path.slice(0, end)}node_modules`);
     }
-    const links: Record<string, string> = {};
-    for (const place of places) {
-      const target = join(plan.source, place);
-      if (await exists(target)) links[posix.join(plan.lock_directory, place)] = target;
-    }
-    return links;
+    const found = new Set(await machine.existing([...places].map((place) => join(plan.source, place))));
+    const links = [...places].map(
+      (place) => [posix.join(plan.lock_directory, place), join(plan.source, place)] as const,
+    );
+    return Object.fromEntries(links.filter(([, target]) => found.has(target)));
   },
 
-  async describe(plan) {
-    const packages = Object.entries(parseLock(await installedLock(plan)))
+  async describe(plan, machine) {
+    const packages = Object.entries(parseLock(await installedLock(plan, machine)))
       .filter(([path, entry]) => path !== "" && entry.version !== undefined)
       .map(([path, entry]): [string, string] => [path.replace(/^node_modules\//, ""), entry.version ?? ""]);
-    const [node, npmVersion] = await Promise.all([printed("node", ["--version"]), printed("npm", ["--version"])]);
+    const [node, npmVersion] = await Promise.all([
+      machine.printed("node", ["--version"]),
+      machine.printed("npm", ["--version"]),
+    ]);
     return { packages: Object.fromEntries(packages), runtime: present({ node, npm: npmVersion }) };
   },
 };
@@ -90,18 +91,6 @@ function parseLock(text: string): NonNullable<z.infer<typeof lockFile>["packages
 }
 
 /** What npm wrote about what it installed; nothing is there when there was nothing to install. */
-async function installedLock(plan: BuildPlan): Promise<string> {
-  try {
-    return await readFile(join(plan.source, "node_modules", ".package-lock.json"), "utf8");
-  } catch (error) {
-    if (isMissing(error)) return "{}";
-    throw error;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+async function installedLock(plan: BuildPlan, machine: Machine): Promise<string> {
+  return (await machine.readText(join(plan.source, "node_modules", ".package-lock.json"))) ?? "{}";
 }

@@ -31,10 +31,10 @@ export const pip: EnvironmentManager = {
   variables: venvVariables,
   links: async () => ({}),
 
-  describe(plan) {
+  describe(plan, machine) {
     const python = join(venv(plan), "bin", "python");
     const list = ["-m", "pip", "list", "--format", "json", "--disable-pip-version-check"];
-    return describePython(python, [python, ...list]);
+    return describePython(machine, python, [python, ...list]);
   },
 };
 

@@ -1,9 +1,8 @@
-import { access } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { z } from "zod";
 import { RigorError } from "../../domain/errors.ts";
-import type { BuildPlan } from "./manager.ts";
-import { printed } from "./tools.ts";
+import type { Machine } from "../machines/machine.ts";
+import type { BuildPlan, Installed } from "./manager.ts";
 
 /** What the Python managers have in common: a virtual environment at a fixed place, and requirements files. */
 
@@ -16,8 +15,8 @@ export function venvVariables(plan: BuildPlan) {
 }
 
 /** `python 3.11`: packages are installed for one minor version. */
-export async function pythonRuntime(): Promise<string | null> {
-  const version = await printed("python3", ["--version"]);
+export async function pythonRuntime(machine: Machine): Promise<string | null> {
+  const version = await machine.printed("python3", ["--version"]);
   return version === null ? null : version.replace(/^Python (\d+\.\d+).*$/s, "python $1");
 }
 
@@ -78,22 +77,22 @@ export function parsePipList(text: string): Record<string, string> {
 }
 
 /** What an interpreter says about itself and its packages. */
-export async function describePython(python: string, list: readonly [string, ...string[]]) {
+export async function describePython(
+  machine: Machine,
+  python: string,
+  list: readonly [string, ...string[]],
+): Promise<Installed> {
   const [program, ...args] = list;
-  const [version, packages] = await Promise.all([printed(python, ["--version"]), printed(program, args)]);
+  const [version, packages] = await Promise.all([
+    machine.printed(python, ["--version"]),
+    machine.printed(program, args),
+  ]);
   if (version === null || packages === null) {
-    throw new RigorError("environment", `${python} does not answer after it was built`, {
+    throw new RigorError("environment", `${python} on ${machine.host} does not answer after it was built`, {
       next: "Run it with --version to see why.",
     });
   }
   return { packages: parsePipList(packages), runtime: { python: version.replace(/^Python /, "") } };
-}
-
-export async function isFile(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function isRemote(target: string): boolean {

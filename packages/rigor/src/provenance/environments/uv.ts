@@ -42,9 +42,9 @@ export const uv: EnvironmentManager = {
   variables: venvVariables,
   links: async () => ({}),
 
-  describe(plan) {
+  describe(plan, machine) {
     const python = join(venv(plan), "bin", "python");
-    return describePython(python, ["uv", "pip", "list", "--format", "json", "--python", python]);
+    return describePython(machine, python, ["uv", "pip", "list", "--format", "json", "--python", python]);
   },
 };
 
