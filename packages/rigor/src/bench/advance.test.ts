@@ -4,7 +4,7 @@ import * as actions from "./actions.ts";
 import { advanceExperiment } from "./advance.ts";
 import type { ExperimentDecision } from "./decide.ts";
 import { presentResults } from "../api/present/results.ts";
-import { placedRuns } from "./queries.ts";
+import { placedRuns } from "./placed-runs.ts";
 import { rule, TestBench } from "./bench.testing.ts";
 
 const pilot = [

@@ -6,15 +6,8 @@ import type { Transaction } from "../store/store.ts";
 import type { AcrossFailure } from "../statistics/checks-across.ts";
 import { decideExperiment, failedChecks } from "./decide.ts";
 import type { Lab } from "./lab.ts";
-import {
-  experimentById,
-  makersOf,
-  measurementsOf,
-  placedRuns,
-  sharedElsewhere,
-  tallyOf,
-  type PlacedRun,
-} from "./queries.ts";
+import { makersOf, measurementsOf, placedRuns, type PlacedRun } from "./placed-runs.ts";
+import { experimentById, sharedElsewhere, tallyOf } from "./queries.ts";
 import { compareOwnCode, type ComparedCode } from "./unlisted-changes.ts";
 
 /** Takes an experiment as far as it can go now: next stage, hold, or checks and decision. */

@@ -7,7 +7,7 @@ import { checkRun } from "../statistics/checks.ts";
 import { confidenceCap, type ConfidenceCap } from "../statistics/confidence.ts";
 import { decide, type Decision } from "../statistics/decision.ts";
 import { groupBy, pairKey, type RunPlace } from "../statistics/places.ts";
-import { makersOf, measurementsOf, type PlacedRun } from "./queries.ts";
+import { makersOf, measurementsOf, type PlacedRun } from "./placed-runs.ts";
 import { commitUses, unlistedNote, type ComparedCode } from "./unlisted-changes.ts";
 
 /** A decision with what a reader must know to trust it. Kept in the log. */

@@ -1,6 +1,5 @@
 import type { Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
-import type { Measurement } from "../domain/experiment.ts";
 import type { RunState } from "../domain/lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, PlacementRecord, ResultRecord, RunRecord } from "../domain/records.ts";
 import { emptyTally, type Tally } from "../domain/rules/experiment-rules.ts";
@@ -174,7 +173,13 @@ export async function tallyOf(db: Db, experimentId: string, stage?: number): Pro
     for (const row of rows) tally[row.state] = Number(row.count);
     return tally;
   }
-  for (const one of await placedRuns(db, experimentId)) if (one.stages.includes(stage)) tally[one.state] += 1;
+  const rows = await db
+    .selectFrom("placements")
+    .innerJoin("runs", "runs.id", "placements.run_id")
+    .select(["placements.stages", "runs.state"])
+    .where("placements.experiment_id", "=", experimentId)
+    .execute();
+  for (const row of rows) if (decodeRow("placements", row).stages.includes(stage)) tally[row.state] += 1;
   return tally;
 }
 
@@ -221,75 +226,6 @@ export async function makersOfRuns(db: Db, runIds: readonly string[]): Promise<M
       .groupBy("attempts.experiment_id")
       .execute();
     for (const row of rows) makers.set(row.experiment_id, (makers.get(row.experiment_id) ?? 0) + Number(row.count));
-  }
-  return makers;
-}
-
-/** A result, and the experiment whose commit it was made from. */
-interface PlacedResult extends Pick<ResultRecord, "metrics" | "inputs_hash" | "artifacts"> {
-  made_for: string;
-}
-
-/** A run at its place in an experiment, with the result that counts. */
-export interface PlacedRun extends Pick<
-  PlacementRecord,
-  "run_id" | "arm" | "task" | "grid" | "seed" | "stages" | "in_final_stage"
-> {
-  state: RunState;
-  reason: RunRecord["reason"];
-  result: PlacedResult | null;
-}
-
-/** All runs of an experiment in its order. A result counts only while its run is done. */
-export async function placedRuns(db: Db, experimentId: string): Promise<PlacedRun[]> {
-  const rows = await db
-    .selectFrom("placements")
-    .innerJoin("runs", "runs.id", "placements.run_id")
-    .leftJoin("results", (join) =>
-      join.onRef("results.attempt_id", "=", "runs.result_attempt").on("runs.state", "=", "done"),
-    )
-    .leftJoin("attempts", "attempts.id", "results.attempt_id")
-    .select([
-      "placements.run_id",
-      "placements.arm",
-      "placements.task",
-      "placements.grid",
-      "placements.seed",
-      "placements.stages",
-      "placements.in_final_stage",
-      "runs.state",
-      "runs.reason",
-      "results.metrics",
-      "results.inputs_hash",
-      "results.artifacts",
-      "attempts.experiment_id as made_for",
-    ])
-    .where("placements.experiment_id", "=", experimentId)
-    .orderBy("placements.position")
-    .execute();
-  return rows.map(({ metrics, inputs_hash, artifacts, made_for, reason, state, ...row }) => ({
-    ...decodeRow("placements", row),
-    state,
-    reason: reason === null ? null : (JSON.parse(reason) as RunRecord["reason"]),
-    result:
-      metrics === null || artifacts === null || made_for === null
-        ? null
-        : { ...decodeRow("results", { metrics, artifacts }), inputs_hash, made_for },
-  }));
-}
-
-/** Every recorded value of runs whose result counts. */
-export function measurementsOf(runs: readonly PlacedRun[]): Measurement[] {
-  return runs.flatMap(({ run_id, arm, task, grid, seed, result }) =>
-    Object.entries(result?.metrics ?? {}).map(([metric, value]) => ({ run_id, arm, task, grid, seed, metric, value })),
-  );
-}
-
-/** Runs whose result counts: how many were made for which experiment, by its id. */
-export function makersOf(runs: readonly PlacedRun[]): Map<string, number> {
-  const makers = new Map<string, number>();
-  for (const { result } of runs) {
-    if (result !== null) makers.set(result.made_for, (makers.get(result.made_for) ?? 0) + 1);
   }
   return makers;
 }

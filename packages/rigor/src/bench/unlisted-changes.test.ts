@@ -6,7 +6,7 @@ import type { ResultsView } from "../api/contract/views.ts";
 import { scratchRepository } from "../provenance/scratch-repository.testing.ts";
 import { advanceExperiment } from "./advance.ts";
 import { rule, small, TestBench } from "./bench.testing.ts";
-import { placedRuns } from "./queries.ts";
+import { placedRuns } from "./placed-runs.ts";
 import { resolveExperiment } from "./resolve.ts";
 import { startExperiment } from "./start.ts";
 import { plannedUses, unlistedNote } from "./unlisted-changes.ts";

@@ -69,7 +69,8 @@ export async function compareOwnCode(db: Kysely<Database>, experiment: Experimen
   return compareCode(db, experiment, await makerIds(db, experiment.id), experiment.source);
 }
 
-async function commitsOf(db: Kysely<Database>, experimentIds: readonly string[]): Promise<Map<string, string>> {
+/** The commits that runs of experiments are made from, by the id of the experiment. */
+export async function commitsOf(db: Kysely<Database>, experimentIds: readonly string[]): Promise<Map<string, string>> {
   if (experimentIds.length === 0) return new Map();
   const rows = await db.selectFrom("experiments").select(["id", "source"]).where("id", "in", experimentIds).execute();
   return new Map(rows.map((row) => [row.id, decodeRow("experiments", row).source.commit]));

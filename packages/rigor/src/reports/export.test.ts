@@ -4,7 +4,7 @@ import type { Comparison } from "../domain/experiment.ts";
 import { decide } from "../statistics/decision.ts";
 import { comparison, experiment, measured, plannedRuns, type Values } from "../statistics/statistics.testing.ts";
 import { resultTable } from "../statistics/table.ts";
-import { exportText, type ExportInput } from "./export.ts";
+import { reportText, type ReportInput } from "./export.ts";
 import { latexTable, markdownTable } from "./table-text.ts";
 import type { PlannedTable } from "./text-table.ts";
 
@@ -27,7 +27,7 @@ function table(metric = "accuracy"): PlannedTable {
   };
 }
 
-function input(changes: Partial<Comparison> = {}): ExportInput {
+function input(changes: Partial<Comparison> = {}): ReportInput {
   const decision = decide({
     experiment: {
       ...defined,
@@ -52,7 +52,6 @@ function input(changes: Partial<Comparison> = {}): ExportInput {
       provisional: true,
     },
     notes: ["3 planned runs have no valid result."],
-    rows: [],
   };
 }
 
@@ -90,7 +89,7 @@ describe("Markdown", () => {
   });
 
   test("comparisons and the decision stand below, with everything a reader must know", () => {
-    const text = exportText("markdown", input());
+    const text = reportText("markdown", input());
     expect(text).toContain("**Question:** Is 50% \\& more \\| enough?");
     expect(text).toMatch(
       /\| ours against base \| accuracy \| sst2 \| paired t test \| 0\.10\d+ \| 0\.\d+ to 0\.\d+ \(95 % t\) \| 5 pairs \| \S.* \| supported \|/,
@@ -102,13 +101,13 @@ describe("Markdown", () => {
   });
 
   test("without a rule there is no decision, and that is said", () => {
-    const text = exportText("markdown", { ...input(), decision: null });
+    const text = reportText("markdown", { ...input(), decision: null });
     expect(text).toContain("No decision rule was declared");
     expect(text).not.toContain("## Comparisons");
   });
 
   test("a comparison that cannot be tested has no numbers", () => {
-    const text = exportText("markdown", input({ better: "late" }));
+    const text = reportText("markdown", input({ better: "late" }));
     expect(text).toContain(
       "| late against base | accuracy | sst2 | paired t test | – | – | 0 pairs | – | inconclusive |",
     );
@@ -120,7 +119,7 @@ describe("Markdown", () => {
     if (one === undefined || decision === null) throw new Error("no comparison");
     const comparisons = [{ ...one, method: "permutation" as const }];
     for (const format of ["markdown", "latex"] as const) {
-      expect(exportText(format, { ...input(), decision: { ...decision, comparisons } })).toContain(
+      expect(reportText(format, { ...input(), decision: { ...decision, comparisons } })).toContain(
         "exact sign-flip test in place of the paired t test: the differences do not vary",
       );
     }
@@ -148,7 +147,7 @@ describe("LaTeX", () => {
   });
 
   test("the whole document balances its braces and environments", () => {
-    const text = exportText("latex", input());
+    const text = reportText("latex", input());
     expect(text).toContain("\\paragraph{Question} Is 50\\% \\& more \\textbar{} enough?");
     expect(text).toContain("\\paragraph{Decision} Provisional, not decided yet: supported.");
     expectBalanced(text);

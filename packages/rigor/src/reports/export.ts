@@ -1,14 +1,13 @@
 import { plural } from "../domain/format/numbers.ts";
 import { decisionRemarks, noRule } from "../domain/format/words.ts";
-import { tidyCsv, type TidyRow } from "./csv.ts";
 import { escapeLatex, renderLatexTable } from "./latex.ts";
 import { escapeMarkdown, renderMarkdownTable } from "./markdown.ts";
 import { latexTable, markdownTable } from "./table-text.ts";
 import { comparisonTextTable, type PlannedTable, type ReportedComparison } from "./text-table.ts";
 
-export type ExportFormat = "csv" | "markdown" | "latex";
+export type ReportFormat = "markdown" | "latex";
 
-export interface ExportInput {
+export interface ReportInput {
   experiment: {
     /** NAME@VERSION. */
     reference: string;
@@ -23,8 +22,6 @@ export interface ExportInput {
   decision: ReportedDecision | null;
   /** What else a reader must know: runs without a result, checks that failed. */
   notes: readonly string[];
-  /** Every value that counts, for CSV. */
-  rows: readonly TidyRow[];
 }
 
 export interface ReportedDecision {
@@ -39,13 +36,12 @@ export interface ReportedDecision {
   provisional: boolean;
 }
 
-/** Results as a text: CSV has every value; Markdown and LaTeX have the tables, the comparisons and the decision. */
-export function exportText(format: ExportFormat, input: ExportInput): string {
-  if (format === "csv") return tidyCsv(input.rows);
+/** Results as a document: tables, comparisons and the decision, with everything that a reader must know. */
+export function reportText(format: ReportFormat, input: ReportInput): string {
   return format === "markdown" ? markdown(input) : latex(input);
 }
 
-function markdown({ experiment, tables, decision, notes }: ExportInput): string {
+function markdown({ experiment, tables, decision, notes }: ReportInput): string {
   const blocks = [
     `# ${escapeMarkdown(experiment.reference)}\n`,
     ...facts(experiment).map(([name, text]) => `**${name}:** ${escapeMarkdown(text)}\n`),
@@ -63,7 +59,7 @@ function markdown({ experiment, tables, decision, notes }: ExportInput): string 
   return blocks.filter((block) => block !== "").join("\n");
 }
 
-function latex({ experiment, tables, decision, notes }: ExportInput): string {
+function latex({ experiment, tables, decision, notes }: ReportInput): string {
   const label = `tab:${experiment.reference.replace(/[^A-Za-z0-9]+/g, "-")}`;
   const items = remarks(decision, notes).map((remark) => `  \\item ${escapeLatex(remark)}\n`);
   const blocks = [
@@ -80,7 +76,7 @@ function latex({ experiment, tables, decision, notes }: ExportInput): string {
   return blocks.filter((block) => block !== "").join("\n");
 }
 
-function facts({ question, hypothesis, commits }: ExportInput["experiment"]): [string, string][] {
+function facts({ question, hypothesis, commits }: ReportInput["experiment"]): [string, string][] {
   const all: [string, string | null][] = [
     ["Question", question],
     ["Hypothesis", hypothesis],

@@ -1,7 +1,8 @@
 import * as actions from "../../bench/actions.ts";
 import { findExperiment } from "../../bench/lookup.ts";
 
-import { placedRuns, tallyOf } from "../../bench/queries.ts";
+import { placedRuns } from "../../bench/placed-runs.ts";
+import { tallyOf } from "../../bench/queries.ts";
 import { resolveExperiment } from "../../bench/resolve.ts";
 import { startExperiment } from "../../bench/start.ts";
 import { refuseImpossible, refuseMissingVariables } from "../../bench/fit.ts";

@@ -1,12 +1,13 @@
 import type { Kysely } from "kysely";
 import type { Lab } from "../../bench/lab.ts";
-import { placedRuns } from "../../bench/queries.ts";
+import { makersOf, placedRuns, type PlacedRun } from "../../bench/placed-runs.ts";
+import { commitsOf } from "../../bench/unlisted-changes.ts";
 import { plural } from "../../domain/format/numbers.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
-import type { TidyRow } from "../../reports/csv.ts";
-import { exportText, type ExportFormat } from "../../reports/export.ts";
-import { decodeRow, type Database } from "../../store/tables.ts";
+import { tidyCsv, type TidyRow } from "../../reports/csv.ts";
+import { reportText, type ReportFormat } from "../../reports/export.ts";
+import type { Database } from "../../store/tables.ts";
 import type { ResultsView } from "../contract/views.ts";
 import { presentResults } from "./results.ts";
 
@@ -17,12 +18,13 @@ import { presentResults } from "./results.ts";
 export async function exportResults(
   lab: Pick<Lab, "store" | "data">,
   experiment: ExperimentRecord,
-  format: ExportFormat,
+  format: ReportFormat | "csv",
 ): Promise<string> {
   const { db } = lab.store;
   const runs = await placedRuns(db, experiment.id);
+  if (format === "csv") return tidyCsv(await tidyRows(db, experiment, runs));
   const { hypothesis, tables, decision, provisional, commits, ...rest } = await presentResults(lab, experiment, runs);
-  return exportText(format, {
+  return reportText(format, {
     experiment: {
       reference: reference(experiment),
       question: experiment.definition.question,
@@ -32,7 +34,6 @@ export async function exportResults(
     tables,
     decision: decision === null ? null : { ...decision, provisional },
     notes: notesOf(rest),
-    rows: format === "csv" ? await tidyRows(db, experiment) : [],
   });
 }
 
@@ -48,36 +49,20 @@ function notesOf({
   ];
 }
 
-/** The values that count in the order of the plan, each with the attempt that measured it. One query, so that both belong together. */
-async function tidyRows(db: Kysely<Database>, experiment: ExperimentRecord): Promise<TidyRow[]> {
-  const rows = await db
-    .selectFrom("placements")
-    .innerJoin("runs", "runs.id", "placements.run_id")
-    .innerJoin("attempts", "attempts.id", "runs.result_attempt")
-    .innerJoin("results", "results.attempt_id", "attempts.id")
-    .innerJoin("experiments", "experiments.id", "attempts.experiment_id")
-    .select([
-      "placements.run_id",
-      "placements.arm",
-      "placements.task",
-      "placements.seed",
-      "runs.parameters",
-      "attempts.host",
-      "attempts.finished_at",
-      "results.metrics",
-      // A run that is shared ran with the code of the experiment that asked for it first.
-      "experiments.source",
-    ])
-    .where("placements.experiment_id", "=", experiment.id)
-    .where("placements.in_final_stage", "=", 1)
-    .where("runs.state", "=", "done")
-    .orderBy("placements.position")
-    .execute();
+/** The values that count in the order of the plan, each with the attempt that measured it. */
+async function tidyRows(
+  db: Kysely<Database>,
+  experiment: ExperimentRecord,
+  runs: readonly PlacedRun[],
+): Promise<TidyRow[]> {
+  // A run that is shared ran with the code of the experiment that it was made for.
+  const commits = await commitsOf(db, [...makersOf(runs).keys()]);
   const declared = Object.keys(experiment.definition.metrics);
-  return rows.flatMap(({ run_id: run, arm, task, seed, host, finished_at, ...encoded }) => {
-    const { parameters } = decodeRow("runs", { parameters: encoded.parameters });
-    const { metrics } = decodeRow("results", { metrics: encoded.metrics });
-    const { commit } = decodeRow("experiments", { source: encoded.source }).source;
+  return runs.flatMap(({ run_id: run, arm, task, seed, parameters, in_final_stage, result }) => {
+    if (result === null || !in_final_stage) return [];
+    const { metrics, made_for, host, finished_at } = result;
+    const commit = commits.get(made_for);
+    if (commit === undefined) throw new Error(`there is no experiment ${made_for}, for which run ${run} was made`);
     const at = { experiment: reference(experiment), run, arm, task, parameters, seed, host, commit, finished_at };
     return inOrder(metrics, declared).map(([metric, value]) => ({ ...at, metric, value }));
   });

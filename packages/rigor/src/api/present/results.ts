@@ -1,6 +1,6 @@
 import { codeNote, countedRuns, decideExperiment, placesOf, type ExperimentDecision } from "../../bench/decide.ts";
 import type { Lab } from "../../bench/lab.ts";
-import { makersOf, measurementsOf, type PlacedRun } from "../../bench/queries.ts";
+import { makersOf, measurementsOf, type PlacedRun } from "../../bench/placed-runs.ts";
 import { codeSince } from "../../bench/staleness.ts";
 import { commitUses, compareCode, unlistedChanges, type CommitUse } from "../../bench/unlisted-changes.ts";
 import { canonicalJson } from "../../domain/canonical.ts";

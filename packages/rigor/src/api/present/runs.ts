@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { DataDirectory } from "../../bench/lab.ts";
+import { placesWithResults } from "../../bench/placed-runs.ts";
 import { attemptsOfRun, experimentById, placementsOfRun } from "../../bench/queries.ts";
 import { AttemptDirectory } from "../../compute/attempt-directory.ts";
 import { renderCommand, shellQuote } from "../../domain/command.ts";
@@ -28,9 +29,6 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
   const { total } = await base.select(({ fn }) => fn.countAll<number | string>().as("total")).executeTakeFirstOrThrow();
   const rows = await base
     .leftJoin("attempts", "attempts.id", "runs.current_attempt")
-    .leftJoin("results", (join) =>
-      join.onRef("results.attempt_id", "=", "runs.result_attempt").on("runs.state", "=", "done"),
-    )
     .select([
       "runs.id",
       "experiments.name",
@@ -54,21 +52,17 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
     .execute();
   return {
     total: Number(total),
-    runs: rows.map(({ name, version, metrics, reason, ...row }) => ({
-      ...decodeRow("placements", row),
-      reason: reason === null ? null : (JSON.parse(reason) as RunSummary["reason"]),
+    runs: rows.map(({ name, version, metrics, ...row }) => ({
+      ...decodeRow("runs", decodeRow("placements", row)),
       experiment: reference({ name, version }),
       stale: null,
-      metrics: metrics === null ? null : (JSON.parse(metrics) as Record<string, number>),
+      metrics: metrics === null ? null : decodeRow("results", { metrics }).metrics,
     })),
   };
 }
 
 function filtered(db: Db, { experiments, states, arm, task, seed }: RunQuery) {
-  let query = db
-    .selectFrom("placements")
-    .innerJoin("runs", "runs.id", "placements.run_id")
-    .innerJoin("experiments", "experiments.id", "placements.experiment_id");
+  let query = placesWithResults(db).innerJoin("experiments", "experiments.id", "placements.experiment_id");
   if (experiments !== undefined) query = query.where("placements.experiment_id", "in", experiments);
   else query = query.where("experiments.state", "!=", "archived");
   if (states !== undefined && states.length > 0) query = query.where("runs.state", "in", states);
