@@ -61,6 +61,7 @@ export const contract = {
           experiment: views.experimentSummary,
           created: z.boolean(),
           message: z.string().describe("What was found or done, for people"),
+          plan: views.planView.describe("What it meant to do, as it was before the start"),
         }),
       ),
     list: oc

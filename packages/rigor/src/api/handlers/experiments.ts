@@ -26,10 +26,11 @@ export const experiments = {
     const resolved = await resolveExperiment(input, lab.data);
     refuseMissingVariables(resolved);
     refuseImpossible(await lab.executor.probe(), resolved);
+    const plan = await presentPlan(lab, resolved);
     const { experiment_id, created, message } = await startExperiment(lab, actor, resolved);
     dispatcher.wake();
     const experiment = await findExperiment(lab.store.db, experiment_id);
-    return { experiment: summarize(experiment, await tallyOf(lab.store.db, experiment_id)), created, message };
+    return { experiment: summarize(experiment, await tallyOf(lab.store.db, experiment_id)), created, message, plan };
   }),
 
   list: api.experiments.list.handler(async ({ context, input }) => {

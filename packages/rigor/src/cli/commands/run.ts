@@ -14,22 +14,21 @@ import { experimentReference } from "../views/words.ts";
 import { watch } from "../watch.ts";
 import { startInput } from "../start-input.ts";
 
-type Started = Awaited<ReturnType<Client["experiments"]["start"]>>;
+type Started = Omit<Awaited<ReturnType<Client["experiments"]["start"]>>, "plan">;
 
 export async function execute(context: Context, invocation: Invocation): Promise<number> {
   const input = startInput(context, invocation);
   const interruption = onInterrupt(context, invocation.required(0));
   try {
     const lab = await context.lab();
-    if (!context.json) {
-      const plan = printable(await lab.client.experiments.plan(input));
-      await context.lines(planSummary(plan, context.terminal.style));
-    }
-    const started = await lab.client.experiments.start(input);
+    const { plan, ...started } = await lab.client.experiments.start(input);
     interruption.started(started.experiment);
-    if (!context.json) context.note(startedLine(printable(started)));
+    if (!context.json) {
+      await context.lines(planSummary(printable(plan), context.terminal.style));
+      context.note(startedLine(printable(started)));
+    }
     if (invocation.flag("detach")) return await leave(context, started);
-    return await follow(context, lab, started);
+    return await follow(context, lab, started, context.json ? [] : plan.notes);
   } catch (error) {
     if (!(error instanceof DaemonStoppedError)) throw error;
     return interruption.daemonStopped();
@@ -50,16 +49,18 @@ async function leave(context: Context, started: Started): Promise<number> {
   return 0;
 }
 
-async function follow(context: Context, lab: Lab, started: Started): Promise<number> {
+/** @param told notes that need not be said again */
+async function follow(context: Context, lab: Lab, started: Started, told: readonly string[]): Promise<number> {
   const { id } = started.experiment;
   const alreadyEnded = hasEnded(started.experiment);
   const progress = alreadyEnded ? null : await watch(context, lab, id);
   const results = await lab.client.experiments.results({ reference: id });
   if (progress !== null && !context.json) context.note(finishedText(progress));
   const look = lookOf(context);
+  const said = new Set(printable(told));
   await context.answer({ ...started, experiment: results.experiment, results }, (safe) => [
     "",
-    ...resultsLines(safe.results, look),
+    ...resultsLines({ ...safe.results, notes: safe.results.notes.filter((note) => !said.has(note)) }, look),
   ]);
   return experimentExit(results.experiment);
 }
