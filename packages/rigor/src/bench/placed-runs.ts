@@ -1,18 +1,18 @@
-import type { Kysely } from "kysely";
+import type { JoinBuilder, Kysely } from "kysely";
 import type { Measurement } from "../domain/experiment.ts";
 import type { PlacementRecord, ResultRecord, RunRecord } from "../domain/records.ts";
 import { decodeRow, type Database } from "../store/tables.ts";
 
 /** Runs at their places with the results that count: what decisions, results, lists and exports are made from. */
 
-/** The query behind them all, to be narrowed. A result counts only while its run is done. */
-export function placesWithResults(db: Kysely<Database>) {
-  return db
-    .selectFrom("placements")
-    .innerJoin("runs", "runs.id", "placements.run_id")
-    .leftJoin("results", (join) =>
-      join.onRef("results.attempt_id", "=", "runs.result_attempt").on("runs.state", "=", "done"),
-    );
+/** The query behind them all, to be narrowed. */
+export function runsAtPlaces(db: Kysely<Database>) {
+  return db.selectFrom("placements").innerJoin("runs", "runs.id", "placements.run_id");
+}
+
+/** What joins runs with the result that counts: one only while its run is done. */
+export function theirResult(join: JoinBuilder<Database, "runs" | "results">) {
+  return join.onRef("results.attempt_id", "=", "runs.result_attempt").on("runs.state", "=", "done");
 }
 
 /** A result, and the attempt that it is of. */
@@ -32,7 +32,8 @@ export interface PlacedRun
 
 /** All runs of an experiment in its order. */
 export async function placedRuns(db: Kysely<Database>, experimentId: string): Promise<PlacedRun[]> {
-  const rows = await placesWithResults(db)
+  const rows = await runsAtPlaces(db)
+    .leftJoin("results", theirResult)
     .leftJoin("attempts", "attempts.id", "results.attempt_id")
     .select([
       "placements.run_id",

@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import type { DataDirectory } from "../../bench/lab.ts";
-import { placesWithResults } from "../../bench/placed-runs.ts";
+import { runsAtPlaces, theirResult } from "../../bench/placed-runs.ts";
 import { attemptsOfRun, experimentById, placementsOfRun } from "../../bench/queries.ts";
 import { AttemptDirectory } from "../../compute/attempt-directory.ts";
 import { renderCommand, shellQuote } from "../../domain/command.ts";
@@ -29,6 +29,7 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
   const { total } = await base.select(({ fn }) => fn.countAll<number | string>().as("total")).executeTakeFirstOrThrow();
   const rows = await base
     .leftJoin("attempts", "attempts.id", "runs.current_attempt")
+    .leftJoin("results", theirResult)
     .select([
       "runs.id",
       "experiments.name",
@@ -62,7 +63,7 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
 }
 
 function filtered(db: Db, { experiments, states, arm, task, seed }: RunQuery) {
-  let query = placesWithResults(db).innerJoin("experiments", "experiments.id", "placements.experiment_id");
+  let query = runsAtPlaces(db).innerJoin("experiments", "experiments.id", "placements.experiment_id");
   if (experiments !== undefined) query = query.where("placements.experiment_id", "in", experiments);
   else query = query.where("experiments.state", "!=", "archived");
   if (states !== undefined && states.length > 0) query = query.where("runs.state", "in", states);
