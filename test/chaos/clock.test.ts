@@ -29,7 +29,7 @@ beforeAll(() => {
     "run.sh": `
 if [ "$RIGOR_ARM" = retried ] && [ ! -e "$1-$RIGOR_SEED" ]; then
   : >"$1-$RIGOR_SEED"
-  echo 'Connection refused' >&2
+  echo 'curl: (7) Failed to connect to index.invalid port 80: Connection refused' >&2
   exit 1
 fi
 if [ "$RIGOR_ARM" = long ]; then sleep 4; fi

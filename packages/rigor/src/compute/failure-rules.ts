@@ -1,5 +1,5 @@
 import type { Clue } from "./failure-text.ts";
-import type { FailureCategory } from "./failures.ts";
+import type { FailureCategory } from "./failure-category.ts";
 
 /** Texts that prove a category: in any line, in the exception that ended the program, or in a line that is no exception. */
 export interface FailureRule {

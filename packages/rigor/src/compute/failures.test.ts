@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { classifyFailure, failureCategories, retryClass } from "./failures.ts";
+import { failureCategories } from "./failure-category.ts";
+import { classifyFailure, retryClass } from "./failures.ts";
 import type { FailureWitnesses } from "./failures.ts";
 import { failureTexts } from "./failures.testing.ts";
 

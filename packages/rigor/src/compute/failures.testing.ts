@@ -1,4 +1,4 @@
-import type { FailureCategory } from "./failures.ts";
+import type { FailureCategory } from "./failure-category.ts";
 
 /** What real programs print when they fail: the category that it proves, and the line that proves it. */
 export interface FailureText {

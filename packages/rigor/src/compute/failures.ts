@@ -1,29 +1,8 @@
+import type { FailureCategory } from "./failure-category.ts";
 import { ruleFor } from "./failure-rules.ts";
 import { cluesIn } from "./failure-text.ts";
 import type { Clue } from "./failure-text.ts";
 import type { ExitRecord } from "./job.ts";
-
-export const failureCategories = [
-  "out-of-memory-gpu",
-  "out-of-memory-host",
-  "non-finite",
-  "missing-module",
-  "missing-file",
-  "disk-full",
-  "quota",
-  "permission",
-  "network",
-  "timeout",
-  "preempted",
-  "killed",
-  "crash",
-  "node-failure",
-  "removed",
-  "assertion",
-  "bad-result",
-  "unknown",
-] as const;
-export type FailureCategory = (typeof failureCategories)[number];
 
 export interface Failure {
   category: FailureCategory;

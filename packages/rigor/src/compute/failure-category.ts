@@ -1,0 +1,21 @@
+export const failureCategories = [
+  "out-of-memory-gpu",
+  "out-of-memory-host",
+  "non-finite",
+  "missing-module",
+  "missing-file",
+  "disk-full",
+  "quota",
+  "permission",
+  "network",
+  "timeout",
+  "preempted",
+  "killed",
+  "crash",
+  "node-failure",
+  "removed",
+  "assertion",
+  "bad-result",
+  "unknown",
+] as const;
+export type FailureCategory = (typeof failureCategories)[number];
