@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SshExecutor } from "../../packages/rigor/src/compute/executors/ssh.ts";
-import { makeJob, untilState } from "../../packages/rigor/src/compute/executors/executor.suite.ts";
+import { makeJob, untilState } from "../../packages/rigor/src/compute/executors/executor.testing.ts";
 import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

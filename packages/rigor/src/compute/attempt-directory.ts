@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { RigorError } from "../domain/errors.ts";
@@ -60,6 +60,10 @@ export class AttemptDirectory {
   get claim(): string {
     return join(this.path, "claim");
   }
+  /** Beside the claim: it was taken so that the job cannot start. */
+  get withdrawn(): string {
+    return join(this.path, "withdrawn");
+  }
   /** Exports of secret variables, from the submission to the start of the command. */
   get secrets(): string {
     return join(this.path, "secrets.sh");
@@ -105,6 +109,19 @@ export class AttemptDirectory {
     mkdirSync(this.output, { recursive: true, mode: 0o700 });
   }
 
+  /** Takes the claim, so that a job that has not started never will. False when it has started. */
+  withdraw(): boolean {
+    this.create();
+    try {
+      writeFileSync(this.claim, "", { flag: "wx", mode: 0o600 });
+    } catch (error) {
+      if (hasCode(error, "EEXIST")) return existsSync(this.withdrawn);
+      throw error;
+    }
+    writeFileSync(this.withdrawn, "", { mode: 0o600 });
+    return true;
+  }
+
   /** Writes a file so that a reader, or a shell that still reads an older one, never sees half of it. */
   replace(path: string, content: string): void {
     const next = `${path}.next`;
@@ -124,6 +141,16 @@ export class AttemptDirectory {
   /** Which process executes the job, or null while no complete record exists. */
   readProcess(): ProcessRecord | null {
     return readRecord(this.process, processSchema);
+  }
+
+  /** Seconds between TERM and KILL that the job asked for; none where its specification can no longer be read. */
+  readGrace(): number {
+    try {
+      return z.object({ grace: z.number() }).safeParse(JSON.parse(readFileSync(this.spec, "utf8"))).data?.grace ?? 0;
+    } catch (error) {
+      if (error instanceof SyntaxError || isMissing(error)) return 0;
+      throw error;
+    }
   }
 
   /** Epoch milliseconds of the last sign of life that the job gave, or null before the first. */

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AttemptDirectory } from "./attempt-directory.ts";
 import { collectAttempt, defaultLimit, parseMetrics, readResult, resultLimit } from "./collect.ts";
-import { fromTheStart } from "./executors/executor.suite.ts";
+import { fromTheStart } from "./executors/executor.testing.ts";
 import { readFrom, readLastText } from "./tail.ts";
 
 let folder: string;

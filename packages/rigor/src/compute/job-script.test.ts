@@ -6,11 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AttemptDirectory } from "./attempt-directory.ts";
-import { makeJob, untilExists } from "./executors/executor.suite.ts";
+import { makeJob, untilExists } from "./executors/executor.testing.ts";
 import { quote } from "../hosts/quote.ts";
 import { jobScript } from "./job-script.ts";
 import type { JobPlace } from "./job-script.ts";
 import type { JobSpec } from "./job.ts";
+import { canUnshare } from "./unshare.testing.ts";
+
+const template = join(import.meta.dirname, "../../templates/job.sh");
 
 let folder: string;
 let directory: AttemptDirectory;
@@ -32,11 +35,23 @@ function write(command: JobSpec["command"], job: Partial<JobSpec> = {}, place: P
 
 const shells = [["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]] as const;
 
-test.each(["sh", "dash", "bash"])("shellcheck finds nothing in the script for %s", (dialect) => {
+test.each(["sh", "dash", "bash"])("shellcheck finds nothing in the script and its template for %s", (dialect) => {
   write(["echo", "it's", "$x"], { environment: { A: "$(b) `c` 'd'" }, time_limit: null });
-  const found = spawnSync("shellcheck", ["-s", dialect, directory.script], { encoding: "utf8" });
-  expect(found.stdout).toBe("");
-  expect(found.status).toBe(0);
+  for (const script of [directory.script, template]) {
+    const found = spawnSync("shellcheck", ["-s", dialect, script], { encoding: "utf8" });
+    expect(found.stdout).toBe("");
+    expect(found.status).toBe(0);
+  }
+});
+
+test("each value that the template has for an attempt is replaced by the attempt's own", () => {
+  write(["true"]);
+  const [, part = ""] = readFileSync(template, "utf8").split(/^#@ .*\n/m);
+  const names = [...part.matchAll(/(?<=^| )[a-z_]+(?==)/gm)].map(([name]) => name);
+  expect(names).toContain("attempt");
+  const script = readFileSync(directory.script, "utf8");
+  for (const name of names) expect(script.match(new RegExp(`^${name}=`, "gm")), name).toHaveLength(1);
+  expect(script).not.toContain("#@");
 });
 
 describe.each(shells)("in %s %s", (shell, ...options) => {
@@ -161,12 +176,12 @@ test("a job starts four programs and no more [size.throughput]", () => {
   expect(forks).toHaveLength(2); // true, mv
 });
 
-describe("processes that the kernel ended for lack of memory are counted", () => {
+describe.skipIf(!canUnshare)("processes that the kernel ended for lack of memory are counted", () => {
   /** Runs the script where the files that count are ours; `$1` is what lies at `/sys/fs/cgroup`. */
   function runWith(count: string, prepare: string): void {
     write(`sleep 0.5; ${count}; kill -9 $$`);
     const inside = `mount -t tmpfs none /sys/fs/cgroup && ${prepare} && exec setsid -w /bin/sh "$0"`;
-    spawnSync("unshare", ["-rm", "sh", "-ec", inside, directory.script], { stdio: "inherit" });
+    spawnSync("unshare", ["-rm", "sh", "-ec", inside, directory.script], { stdio: "ignore" });
   }
 
   test("in the cgroup of the job [F25]", () => {

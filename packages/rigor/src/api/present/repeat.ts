@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { variableName } from "../../bench/job.ts";
 import { AttemptDirectory, isMissing } from "../../compute/attempt-directory.ts";
-import { usualEnvironment } from "../../compute/executors/local.ts";
+import { usualEnvironment } from "../../compute/usual-environment.ts";
 import type { JobSpec } from "../../compute/job.ts";
 import { renderCommand } from "../../domain/command.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";

@@ -7,8 +7,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AttemptDirectory } from "../attempt-directory.ts";
 import type { JobSpec } from "../job.ts";
 import type { Handle } from "./executor.ts";
-import { makeJob, untilExists, untilState } from "./executor.suite.ts";
+import { makeJob, untilExists, untilState } from "./executor.testing.ts";
 import { LocalExecutor } from "./local.ts";
+import { canUnshare } from "../unshare.testing.ts";
 
 /** Leaves the group and session of its job, and writes its number where the test finds it. */
 const setsid = `setsid sh -c 'echo $$ >"$RIGOR_OUTPUT/pid.next"; mv "$RIGOR_OUTPUT/pid.next" "$RIGOR_OUTPUT/pid"; exec sleep 1000' &`;
@@ -150,27 +151,30 @@ describe("a process that has left its job's session", { timeout: 60_000 }, () =>
     expect(strangers.filter((pid) => !isRunning(pid))).toEqual([]);
   });
 
-  test("is left alone when the same path is another folder for it, as in a container [job.left-behind]", async () => {
-    const ended = await start(`${setsid} ${begun}`);
-    const mark = join(folder, "mounted");
-    const inside = spawn(
-      "unshare",
-      [
-        "-rm",
-        "sh",
-        "-c",
-        'mount -t tmpfs none "$1" && mkdir -p "$RIGOR_JOB" && touch "$2" && exec sleep 1000',
-        "sh",
-      ].concat([AttemptDirectory.root(folder), mark]),
-      { env: { ...process.env, RIGOR_JOB: ended.directory.path }, stdio: "ignore" },
-    );
-    others.push(inside.pid ?? 0);
-    await untilExists(mark);
-    await untilState(executor, ended.handle, "ended");
-    await expectEnded(ended);
-    await sleep(300);
-    expect(isRunning(inside.pid ?? 0)).toBe(true);
-  });
+  test.skipIf(!canUnshare)(
+    "is left alone when the same path is another folder for it, as in a container [job.left-behind]",
+    async () => {
+      const ended = await start(`${setsid} ${begun}`);
+      const mark = join(folder, "mounted");
+      const inside = spawn(
+        "unshare",
+        [
+          "-rm",
+          "sh",
+          "-c",
+          'mount -t tmpfs none "$1" && mkdir -p "$RIGOR_JOB" && touch "$2" && exec sleep 1000',
+          "sh",
+        ].concat([AttemptDirectory.root(folder), mark]),
+        { env: { ...process.env, RIGOR_JOB: ended.directory.path }, stdio: "ignore" },
+      );
+      others.push(inside.pid ?? 0);
+      await untilExists(mark);
+      await untilState(executor, ended.handle, "ended");
+      await expectEnded(ended);
+      await sleep(300);
+      expect(isRunning(inside.pid ?? 0)).toBe(true);
+    },
+  );
 
   function sleeper(variables: Record<string, string>): number {
     const child = spawn("sleep", ["1000"], { env: { PATH: process.env["PATH"], ...variables }, stdio: "ignore" });

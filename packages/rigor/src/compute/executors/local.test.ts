@@ -8,7 +8,8 @@ import { AttemptDirectory } from "../attempt-directory.ts";
 import type { ProcessRecord } from "../job.ts";
 import type { Handle } from "./executor.ts";
 import { LocalExecutor } from "./local.ts";
-import { executorSuite, makeJob, untilExists, untilState } from "./executor.suite.ts";
+import { executorSuite } from "./executor.suite.ts";
+import { makeJob, untilExists, untilState } from "./executor.testing.ts";
 
 executorSuite(
   "local, through the starter",

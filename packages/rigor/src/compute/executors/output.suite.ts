@@ -1,0 +1,105 @@
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { AttemptDirectory } from "../attempt-directory.ts";
+import { parseMetrics } from "../collect.ts";
+import { fromTheStart, makeJob, untilExists, untilState, type ExecutorPlace } from "./executor.testing.ts";
+
+/** What reaches a job, and what comes back from it. */
+export function outputTests(place: ExecutorPlace): void {
+  test("output larger than 10 MB neither blocks the job nor is lost [F18] [job.logs-whole]", async () => {
+    const program = `const b = Buffer.alloc(1 << 20, "x"); for (let i = 0; i < 12; i++) require("fs").writeSync(1, b);`;
+    const handle = await place.submit([process.execPath, "-e", program]);
+    const { exit } = await untilState(place.executor, handle, "ended");
+    expect(exit.code).toBe(0);
+    let size = 0;
+    for (let offsets = fromTheStart; ;) {
+      const found = (await place.executor.collect([{ handle, offsets }], 1_000_000)).get(handle.attempt);
+      if (found === undefined || found.stdout.length === 0) break;
+      expect(found.stdout.length).toBeLessThanOrEqual(1_000_000);
+      size += found.stdout.length;
+      ({ offsets } = found);
+    }
+    expect(size).toBe(12 * 1024 * 1024);
+  });
+
+  test("binary output arrives byte by byte [job.logs-whole]", async () => {
+    const program = `process.stdout.write(Buffer.from(Array.from({length: 256}, (_, i) => i)))`;
+    const handle = await place.submit([process.execPath, "-e", program]);
+    await untilState(place.executor, handle, "ended");
+    expect([...(await place.outputOf(handle)).stdout]).toEqual(Array.from({ length: 256 }, (_, index) => index));
+  });
+
+  test("logs and metrics are collected while the job runs [job.logs-whole]", async () => {
+    const handle = await place.submit(
+      `echo one; echo '{"step":1,"loss":0.5}' >"$RIGOR_OUTPUT/metrics.jsonl"; printf '{"st' >>"$RIGOR_OUTPUT/metrics.jsonl"; echo up >"$RIGOR_OUTPUT/up"; sleep 60`,
+    );
+    await untilExists(join(place.directoryOf(handle).output, "up"));
+    const first = await place.outputOf(handle);
+    expect(first.text).toBe("one\n");
+    expect(parseMetrics(first.metrics, 0).points).toMatchObject([{ step: 1, name: "loss", value: 0.5 }]);
+    expect(first.offsets.metrics).toBe(first.metrics.length);
+    await place.executor.cancel([handle]);
+    await untilState(place.executor, handle, "ended");
+  });
+
+  test("arguments, variables and parameters reach the command unchanged [file.arguments-exact]", async () => {
+    const strange = [
+      "a b",
+      "it's",
+      '"q"',
+      "$HOME",
+      "`id`",
+      "line\nbreak",
+      "\ttab",
+      "*",
+      "",
+      "\\",
+      "é 漢 🎲",
+      "-n",
+      "!x",
+      "\r",
+      "a\\nb",
+    ];
+    const program = `process.stdout.write(JSON.stringify({ arguments: process.argv.slice(1), variable: process.env.STRANGE, parameters: JSON.parse(require("fs").readFileSync(process.env.RIGOR_PARAMETERS)), names: [process.env.RIGOR_ATTEMPT, process.env.RIGOR_RUN_ID], cwd: process.cwd() }))`;
+    const directory = join(place.folder, "it's a $place\n");
+    mkdirSync(directory);
+    const handle = await place.submit([process.execPath, "-e", program, "--", ...strange], {
+      environment: { STRANGE: strange.join("") },
+      parameters: { strange },
+      working_directory: directory,
+    });
+    await untilState(place.executor, handle, "ended");
+    expect(JSON.parse((await place.outputOf(handle)).text)).toEqual({
+      arguments: strange,
+      variable: strange.join(""),
+      parameters: { strange },
+      names: [handle.attempt, handle.run],
+      cwd: directory,
+    });
+  });
+
+  test("a NUL character is refused before anything is started [file.arguments-exact]", async () => {
+    await expect(place.submit(["echo", "a\0b"])).rejects.toMatchObject({ code: "file-invalid" });
+  });
+
+  test("a job has nothing on its standard input", async () => {
+    const handle = await place.submit(["cat"]);
+    expect((await untilState(place.executor, handle, "ended")).exit.code).toBe(0);
+  });
+
+  test("a secret reaches the command exactly, and stays in no file of the attempt [job.secrets]", async () => {
+    const secret = "tok'en $HOME \n é";
+    const job = makeJob(place.folder, `printf %s "$TOKEN" | wc -c >"$RIGOR_OUTPUT/length"`, {
+      secrets: { TOKEN: secret },
+    });
+    const [handle] = await place.executor.submit([job]);
+    if (handle === undefined) throw new Error("no handle");
+    await untilState(place.executor, handle, "ended");
+    const { path, output } = AttemptDirectory.in(place.folder, job.run, job.attempt);
+    expect(Number(readFileSync(join(output, "length"), "utf8"))).toBe(Buffer.byteLength(secret));
+    for (const name of readdirSync(path, { withFileTypes: true })) {
+      if (name.isFile()) expect(readFileSync(join(path, name.name), "utf8"), name.name).not.toContain("tok'");
+    }
+  });
+}
