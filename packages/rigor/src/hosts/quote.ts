@@ -9,3 +9,11 @@ export function quote(value: string): string {
   }
   return `'${value.replaceAll("'", `'\\''`)}'`;
 }
+
+/** A line of a script that sets a variable for what it starts. */
+export function exportLine(name: string, value: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return `export ${name}=${quote(value)}`;
+  throw new RigorError("file-invalid", `"${name}" cannot name an environment variable.`, {
+    next: "Use letters, digits and underscores, and do not begin with a digit.",
+  });
+}
