@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -61,6 +62,19 @@ describe("a daemon that cannot start", () => {
     expect(error).toMatchObject({ code: "storage", message: expect.stringContaining("file/home") });
   });
 
+  test("in a directory that others can enter leaves it as it is, if it holds more than a lab [daemon.private]", async () => {
+    mkdirSync(lab.home);
+    chmodSync(lab.home, 0o755);
+    writeFileSync(join(lab.home, "thesis.tex"), "");
+    const said = /holds other files, and others can enter it \(mode 755\)/;
+    expect(await refusal()).toMatchObject({ code: "storage", message: expect.stringMatching(said) });
+    const { status, stderr } = await lab.cli("status");
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(said) });
+    expect(stderr).toContain(`chmod 700 ${lab.home}`);
+    expect(readdirSync(lab.home)).toEqual(["thesis.tex"]);
+    expect(statSync(lab.home).mode & 0o777).toBe(0o755);
+  });
+
   test("on a damaged database leaves it as it is", async () => {
     mkdirSync(lab.home);
     writeFileSync(lab.database, "no database at all, by any means");
@@ -79,14 +93,36 @@ describe("a daemon that cannot start", () => {
   });
 });
 
+describe("a data directory that others can enter", () => {
+  test("is closed to them when it is empty, and when a lab is in it [daemon.private]", async () => {
+    const lab = new TestLab();
+    try {
+      mkdirSync(lab.home);
+      for (const words of [["up"], ["status"]]) {
+        chmodSync(lab.home, 0o755);
+        expect(await lab.cli(...words)).toMatchObject({ status: 0 });
+        expect(statSync(lab.home).mode & 0o777).toBe(0o700);
+        expect(await lab.cli("down")).toMatchObject({ status: 0 });
+      }
+    } finally {
+      await lab.remove();
+    }
+  });
+});
+
 describe("a daemon that runs", () => {
   let running: RunningLab;
   beforeAll(async () => void (running = await startLab()));
   afterAll(() => running.lab.remove());
 
-  test("tells only its owner where it is", () => {
-    expect(statSync(join(running.lab.home, "daemon.json")).mode & 0o777).toBe(0o600);
-    expect(statSync(running.lab.home).mode & 0o077).toBe(0);
+  test("keeps what it writes to its owner [daemon.private]", async () => {
+    await ask(running.daemon, "/api/backup", post({ file: join(running.lab.directory, "copy.db") }));
+    const names = readdirSync(running.lab.home).filter((name) => !statSync(join(running.lab.home, name)).isDirectory());
+    expect(names).toEqual(expect.arrayContaining(["daemon.json", "daemon.lock", "daemon.log", "rigor.sqlite"]));
+    const modes = (paths: string[]) => paths.map((path) => [path, statSync(path).mode & 0o777]);
+    const files = [...names.map((name) => join(running.lab.home, name)), join(running.lab.directory, "copy.db")];
+    expect(modes(files)).toEqual(files.map((path) => [path, 0o600]));
+    expect(modes([running.lab.home])).toEqual([[running.lab.home, 0o700]]);
   });
 
   test("keeps its port, and a client of another daemon is noticed [F19]", async () => {

@@ -80,6 +80,11 @@ export const bench: Requirement[] = [
     id: "daemon.autostart",
     statement: "The CLI starts the daemon when it is absent; its address and token are readable by the owner only.",
   },
+  {
+    id: "daemon.private",
+    statement:
+      "Nobody but the owner can enter the data directory or read its database, lock, log and backups; a directory with other things in it that others can enter is refused.",
+  },
   { id: "daemon.reconcile", statement: "A new daemon takes over everything that was under way." },
   { id: "daemon.graceful", statement: "A stopped daemon finishes its writes and leaves running jobs alone." },
   { id: "api.guarded", statement: "Every route checks token, Host and Origin." },

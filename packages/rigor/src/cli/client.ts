@@ -2,7 +2,8 @@ import { createORPCClient } from "@orpc/client";
 import { RPCLink } from "@orpc/client/fetch";
 import type { Client } from "../api/contract/contract.ts";
 import { instanceHeader, type DaemonFile } from "../api/contract/daemon-file.ts";
-import { dataDirectory, readDaemonFile } from "./daemon-file.ts";
+import { dataDirectory } from "../api/contract/data-directory.ts";
+import { readDaemonFile } from "./daemon-file.ts";
 import { AnotherServerError } from "./failure.ts";
 
 /** The daemon that runs now, without starting one; null if the data directory has none. */

@@ -1,8 +1,9 @@
 import type { Client } from "../api/contract/contract.ts";
 import type { DaemonFile } from "../api/contract/daemon-file.ts";
+import { dataDirectory } from "../api/contract/data-directory.ts";
 import { RigorError } from "../domain/errors.ts";
 import { connect } from "./client.ts";
-import { dataDirectory, readDaemonFile } from "./daemon-file.ts";
+import { readDaemonFile } from "./daemon-file.ts";
 import { isUnheard } from "./failure.ts";
 import { isAlive } from "./processes.ts";
 import { packageVersion } from "./version.ts";

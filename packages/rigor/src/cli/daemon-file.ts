@@ -1,13 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { daemonFileName, type DaemonFile } from "../api/contract/daemon-file.ts";
 import { RigorError } from "../domain/errors.ts";
-
-/** `RIGOR_HOME`, or `.rigor` in the home directory. */
-export function dataDirectory(environment: NodeJS.ProcessEnv): string {
-  return resolve(environment["RIGOR_HOME"] || join(homedir(), ".rigor"));
-}
 
 export function daemonFilePath(directory: string): string {
   return join(directory, daemonFileName);

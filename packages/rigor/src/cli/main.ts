@@ -1,6 +1,7 @@
+import { dataDirectory } from "../api/contract/data-directory.ts";
 import { RigorError } from "../domain/errors.ts";
 import { createContext } from "./context.ts";
-import { daemonLogPath, dataDirectory } from "./daemon-file.ts";
+import { daemonLogPath } from "./daemon-file.ts";
 import { describeFailure, exitStatus, failureJson, failureText } from "./failure.ts";
 import { Invocation } from "./invocation.ts";
 import type { CommandSpecification } from "./specification.ts";

@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { DaemonFile } from "../api/contract/daemon-file.ts";
+import { makeDataDirectory } from "../api/contract/data-directory.ts";
 import { RigorError } from "../domain/errors.ts";
 import { answers } from "./client.ts";
 import { daemonLogPath, readDaemonFile } from "./daemon-file.ts";
@@ -121,8 +122,8 @@ function logAdvice(directory: string, written: string): string {
 }
 
 function openLog(directory: string): { file: number; size: number } {
+  makeDataDirectory(directory);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
     const file = openSync(daemonLogPath(directory), "a", 0o600);
     return { file, size: fstatSync(file).size };
   } catch (cause) {

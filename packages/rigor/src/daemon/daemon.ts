@@ -1,13 +1,12 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { lockFileName, makeDataDirectory } from "../api/contract/data-directory.ts";
 import { startServer } from "../api/server.ts";
 import { Dispatcher } from "../bench/dispatcher.ts";
 import { DataDirectory, type Lab } from "../bench/lab.ts";
 import { LocalExecutor } from "../compute/executors/local.ts";
-import { RigorError } from "../domain/errors.ts";
 import { openPostgresStore, openSqliteStore } from "../store/open.ts";
 import { takeOwnership } from "../store/ownership.ts";
 import { takePostgresOwnership } from "../store/postgres-ownership.ts";
@@ -35,9 +34,9 @@ export async function startDaemon(
   onStop: () => void,
   onLoss: (error: Error) => void,
 ): Promise<Daemon> {
-  makeDirectory(options.directory);
+  makeDataDirectory(options.directory);
   const data = new DataDirectory(options.directory);
-  const ownership = takeOwnership(join(data.root, "daemon.lock"), () => describeOwner(data.root));
+  const ownership = takeOwnership(join(data.root, lockFileName), () => describeOwner(data.root));
   const shared = options.databaseUrl === null ? null : await takePostgresOwnership(options.databaseUrl, onLoss);
   const store = await openStore(options, data);
   const executor = new LocalExecutor({
@@ -95,15 +94,4 @@ export async function startDaemon(
 
 function openStore(options: DaemonOptions, data: DataDirectory): Promise<Store> {
   return options.databaseUrl === null ? openSqliteStore(data.database) : openPostgresStore(options.databaseUrl);
-}
-
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new RigorError("storage", `the data directory ${directory} cannot be made`, {
-      next: "Check permissions, or set RIGOR_HOME to another directory.",
-      cause: error,
-    });
-  }
 }

@@ -1,5 +1,4 @@
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dataDirectory } from "../api/contract/data-directory.ts";
 import { RigorError } from "../domain/errors.ts";
 
 /** What the environment asks of the daemon. */
@@ -41,7 +40,7 @@ export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
     });
   }
   return {
-    directory: resolve(environment["RIGOR_HOME"] || join(homedir(), ".rigor")),
+    directory: dataDirectory(environment),
     databaseUrl: environment["RIGOR_DATABASE_URL"] || null,
     hostname,
     port,

@@ -7,6 +7,7 @@ import { openPostgres } from "./dialects/postgres.ts";
 import { backupSqlite, openSqlite, sqliteDialect } from "./dialects/sqlite.ts";
 import { databaseError, sqlite, sqliteCode } from "./errors.ts";
 import { migrate, readMeta, refuseNewer } from "./migrate.ts";
+import { makePrivateFile } from "./private-file.ts";
 import { Store, type StoreOptions } from "./store.ts";
 import { tableNames, type Database } from "./tables.ts";
 import { Turn } from "./turn.ts";
@@ -79,6 +80,7 @@ async function createDatabase(file: string): Promise<void> {
   }
   const made = `${file}.${randomUUID()}.new`;
   try {
+    makePrivateFile(made);
     const db = new Kysely<Database>({ dialect: sqliteDialect(openSqlite(made), new Turn()) });
     try {
       await migrate(db, "sqlite");

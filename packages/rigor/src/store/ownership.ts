@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { RigorError } from "../domain/errors.ts";
 import { databaseError, sqlite, sqliteCode } from "./errors.ts";
+import { makePrivateFile } from "./private-file.ts";
 
 /**
  * Takes the data directory for this process, until the process ends, however it ends: the lock is the operating
@@ -13,6 +14,7 @@ import { databaseError, sqlite, sqliteCode } from "./errors.ts";
  */
 export function takeOwnership(file: string, holder: () => string): { release: () => void } {
   try {
+    makePrivateFile(file);
     const database = new DatabaseSync(file, { timeout: 0 });
     try {
       database.exec("pragma journal_mode = delete; begin exclusive");

@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
+import { z } from "zod";
 import { variableName } from "../../bench/job.ts";
-import { AttemptDirectory, isMissing } from "../../compute/attempt-directory.ts";
+import { AttemptDirectory, hasCode, isMissing } from "../../compute/attempt-directory.ts";
 import { usualEnvironment } from "../../compute/usual-environment.ts";
-import type { JobSpec } from "../../compute/job.ts";
 import { renderCommand } from "../../domain/command.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
 
 /**
  * Commands that repeat a run in any POSIX shell: the same checkout, environment, variables, inputs and parameters, from
  * the beginning, into a new directory. Values that are handed through to runs are secrets: the person's shell must have
- * them. Empty for a run that was never started, because nothing is prepared for it yet.
+ * them. Empty for a run that was never started, because nothing is prepared for it yet, and for one whose last attempt left
+ * nothing of what it was handed.
  */
 export function repeatText(
   { definition }: Pick<ExperimentRecord, "definition">,
@@ -40,12 +41,15 @@ export function repeatText(
   ].join("\n");
 }
 
-/** The attempt as it was handed over; null if its directory was removed. */
-function readSpec({ directory }: AttemptRecord): JobSpec | null {
+const specification = z.object({ working_directory: z.string(), environment: z.record(z.string(), z.string()) });
+
+/** The attempt as it was handed over; null if its directory was removed, or a run has damaged it. */
+function readSpec({ directory }: AttemptRecord): z.infer<typeof specification> | null {
   try {
-    return JSON.parse(readFileSync(new AttemptDirectory(directory).spec, "utf8")) as JobSpec;
+    const text = readFileSync(new AttemptDirectory(directory).spec, "utf8");
+    return specification.safeParse(JSON.parse(text)).data ?? null;
   } catch (error) {
-    if (isMissing(error)) return null;
+    if (isMissing(error) || hasCode(error, "EISDIR") || error instanceof SyntaxError) return null;
     throw error;
   }
 }
@@ -53,7 +57,11 @@ function readSpec({ directory }: AttemptRecord): JobSpec | null {
 /** Stands for the output directory until it is known, in the shell. */
 const outputMark = "/rigor-output-directory/";
 
-function commandWords({ inputs, run: command }: ExperimentRecord["definition"], run: RunRecord, spec: JobSpec): string {
+function commandWords(
+  { inputs, run: command }: ExperimentRecord["definition"],
+  run: RunRecord,
+  spec: z.infer<typeof specification>,
+): string {
   const paths = Object.keys(inputs).map((name) => [name, spec.environment[`RIGOR_INPUT_${variableName(name)}`] ?? ""]);
   const rendered = renderCommand(command, {
     seed: run.seed,

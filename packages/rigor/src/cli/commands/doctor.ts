@@ -1,6 +1,7 @@
+import { dataDirectory } from "../../api/contract/data-directory.ts";
 import type { DoctorCheck } from "../../api/contract/views.ts";
 import type { Context } from "../context.ts";
-import { daemonLogPath, dataDirectory } from "../daemon-file.ts";
+import { daemonLogPath } from "../daemon-file.ts";
 import { describeFailure } from "../failure.ts";
 import { doctorLines } from "../views/status.ts";
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { dataDirectory } from "../../api/contract/data-directory.ts";
 import { findDaemon } from "../client.ts";
 import type { Context } from "../context.ts";
-import { daemonLogPath, dataDirectory } from "../daemon-file.ts";
+import { daemonLogPath } from "../daemon-file.ts";
 import { isUnheard } from "../failure.ts";
 import { plural } from "../format.ts";
 import { isAlive } from "../processes.ts";

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { dataDirectory } from "../../api/contract/data-directory.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
-import { dataDirectory } from "../daemon-file.ts";
 import type { Failure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { daemonEntry, startFailure } from "../start-daemon.ts";

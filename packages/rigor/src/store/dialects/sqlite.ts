@@ -12,6 +12,7 @@ import {
   type SqliteDatabase,
 } from "kysely";
 import { RigorError } from "../../domain/errors.ts";
+import { makePrivateFile } from "../private-file.ts";
 import type { Turn } from "../turn.ts";
 
 /** Statements kept compiled. */
@@ -135,6 +136,7 @@ export async function backupSqlite(source: string, target: string): Promise<void
   const part = `${target}.part`;
   const reader = new DatabaseSync(source, { readOnly: true });
   try {
+    makePrivateFile(part);
     await backup(reader, part, { rate: 2 ** 30 });
     await rename(part, target);
   } finally {

@@ -1,0 +1,61 @@
+import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { RigorError } from "../../domain/errors.ts";
+
+/** Where a lab keeps everything: `RIGOR_HOME`, or `.rigor` in the home directory. */
+export function dataDirectory(environment: NodeJS.ProcessEnv): string {
+  return resolve(environment["RIGOR_HOME"] || join(homedir(), ".rigor"));
+}
+
+/** Name of the file whose lock says which daemon owns a data directory. */
+export const lockFileName = "daemon.lock";
+
+/** Any of these shows that a directory is a lab's: the lock is the first file of all, the database may be brought back alone. */
+const signs = [lockFileName, "rigor.sqlite"];
+
+/**
+ * Makes a data directory that only its owner can enter: it holds the token of the daemon, and what runs print. One that
+ * others can enter is closed to them where nothing but a lab is in it.
+ *
+ * @throws RigorError `storage` if it cannot be made or written, or if others can enter it and it is not a lab's alone.
+ */
+export function makeDataDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (process.platform !== "win32") keepPrivate(directory);
+  } catch (cause) {
+    if (cause instanceof RigorError) throw cause;
+    const reason = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+    throw new RigorError("storage", `The data directory ${directory} cannot be written${reason}.`, {
+      next: "Make it writable, or choose another one with RIGOR_HOME.",
+      cause,
+    });
+  }
+}
+
+function keepPrivate(directory: string): void {
+  const { mode, uid } = statSync(directory);
+  if ((mode & 0o077) === 0) return;
+  const found = `(mode ${(mode & 0o777).toString(8)})`;
+  if (uid !== process.getuid?.()) {
+    throw new RigorError(
+      "storage",
+      `The data directory ${directory} belongs to another user, and others can enter it ${found}.`,
+      {
+        next: "Choose a directory of your own with RIGOR_HOME.",
+      },
+    );
+  }
+  const names = readdirSync(directory);
+  if (names.length > 0 && !signs.some((name) => names.includes(name))) {
+    throw new RigorError(
+      "storage",
+      `The data directory ${directory} holds other files, and others can enter it ${found}.`,
+      {
+        next: `Choose a directory of its own with RIGOR_HOME, or close this one to others: chmod 700 ${directory}`,
+      },
+    );
+  }
+  chmodSync(directory, 0o700);
+}
