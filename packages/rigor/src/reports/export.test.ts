@@ -92,8 +92,9 @@ describe("Markdown", () => {
     const text = reportText("markdown", input());
     expect(text).toContain("**Question:** Is 50% \\& more \\| enough?");
     expect(text).toMatch(
-      /\| ours against base \| accuracy \| sst2 \| paired t test \| 0\.10\d+ \| 0\.\d+ to 0\.\d+ \(95 % t\) \| 5 pairs \| \S.* \| supported \|/,
+      /\| ours against base \| 0\.10\d+ \| 0\.\d+ to 0\.\d+ \(95 % t\) \| 5 pairs \| \S.* \| supported \|/,
     );
+    expect(text).toContain("Comparisons of the decision rule (metric: accuracy; task: sst2; test: paired t test).");
     expect(text).toContain("**Provisional, not decided yet: supported.**");
     for (const part of ["p values are adjusted by Holm", "at most moderate", "Decided without 1", "3 planned runs"]) {
       expect(text).toContain(part);
@@ -108,9 +109,7 @@ describe("Markdown", () => {
 
   test("a comparison that cannot be tested has no numbers", () => {
     const text = reportText("markdown", input({ better: "late" }));
-    expect(text).toContain(
-      "| late against base | accuracy | sst2 | paired t test | – | – | 0 pairs | – | inconclusive |",
-    );
+    expect(text).toContain("| late against base | – | – | 0 pairs | – | inconclusive |");
   });
 
   test("an exact test in place of the t test is named in both formats, beside its p value [export.formats]", () => {
@@ -119,10 +118,23 @@ describe("Markdown", () => {
     if (one === undefined || decision === null) throw new Error("no comparison");
     const comparisons = [{ ...one, method: "permutation" as const }];
     for (const format of ["markdown", "latex"] as const) {
-      expect(reportText(format, { ...input(), decision: { ...decision, comparisons } })).toContain(
-        "exact sign-flip test in place of the paired t test: the differences do not vary",
+      const text = reportText(format, { ...input(), decision: { ...decision, comparisons } });
+      expect(text).toContain("test: exact sign-flip test");
+      expect(text).toContain(
+        "The exact sign-flip test is in place of the paired t test, because the differences do not vary.",
       );
     }
+  });
+
+  test("what differs between comparisons has a column, what does not stands in the caption", () => {
+    const { decision } = input();
+    const [one] = decision?.comparisons ?? [];
+    if (one === undefined || decision === null) throw new Error("no comparison");
+    const comparisons = [one, { ...one, task: null, test: "wilcoxon", method: "exact" as const }];
+    const text = reportText("markdown", { ...input(), decision: { ...decision, comparisons } });
+    expect(text).toContain("Comparisons of the decision rule (metric: accuracy).");
+    expect(text).toContain("| comparison | task | test | effect | interval | n | adjusted p | verdict |");
+    expect(text).toContain("| ours against base | all tasks | exact Wilcoxon signed-rank test | ");
   });
 
   test("every row has the columns of the header, whatever the names", () => {

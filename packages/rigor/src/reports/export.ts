@@ -1,6 +1,6 @@
 import { plural } from "../domain/format/numbers.ts";
 import { decisionRemarks, noRule } from "../domain/format/words.ts";
-import { escapeLatex, renderLatexTable } from "./latex.ts";
+import { characterDefinitions, escapeLatex, renderLatexTable } from "./latex.ts";
 import { escapeMarkdown, renderMarkdownTable } from "./markdown.ts";
 import { latexTable, markdownTable } from "./table-text.ts";
 import { comparisonTextTable, type PlannedTable, type ReportedComparison } from "./text-table.ts";
@@ -63,7 +63,6 @@ function latex({ experiment, tables, decision, notes }: ReportInput): string {
   const label = `tab:${experiment.reference.replace(/[^A-Za-z0-9]+/g, "-")}`;
   const items = remarks(decision, notes).map((remark) => `  \\item ${escapeLatex(remark)}\n`);
   const blocks = [
-    "% Needs \\usepackage{booktabs}.\n",
     `\\paragraph{Experiment} ${escapeLatex(experiment.reference)}\n`,
     ...facts(experiment).map(([name, text]) => `\\paragraph{${name}} ${escapeLatex(text)}\n`),
     ...tables.map((table, index) => latexTable(table, `${label}-${index + 1}`)),
@@ -73,8 +72,11 @@ function latex({ experiment, tables, decision, notes }: ReportInput): string {
     `\\paragraph{Decision} ${decision === null ? noRule : `${escapeLatex(decisionTitle(decision))}. ${escapeLatex(decision.reason)}`}\n`,
     items.length === 0 ? "" : `\\begin{itemize}\n${items.join("")}\\end{itemize}\n`,
   ];
-  return blocks.filter((block) => block !== "").join("\n");
+  const text = blocks.filter((block) => block !== "").join("\n");
+  return [needs, characterDefinitions(text), text].filter((block) => block !== "").join("\n");
 }
+
+const needs = "% Needs \\usepackage{booktabs} and, with pdfLaTeX, \\usepackage[T1]{fontenc}.\n";
 
 function facts({ question, hypothesis, commits }: ReportInput["experiment"]): [string, string][] {
   const all: [string, string | null][] = [

@@ -1,5 +1,5 @@
 import { halfWidth, percent, plural, pText, roundedBy } from "../domain/format/numbers.ts";
-import { correctionText, parameterText, tableTitle, testName } from "../domain/format/words.ts";
+import { correctionText, parameterText, replacementReason, tableTitle, testName } from "../domain/format/words.ts";
 import { tieAlpha } from "../domain/rules/table-rules.ts";
 import type { ComparisonResult } from "../statistics/decision.ts";
 import type { ResultCell, ResultTable } from "../statistics/table.ts";
@@ -93,27 +93,66 @@ function resultCaption(table: PlannedTable): string {
   return sentences.filter((sentence) => sentence !== null).join(" ");
 }
 
-/** A row for each comparison of the decision rule. */
+/** A row for each comparison of the decision rule. What is the same for all of them stands in the caption. */
 export function comparisonTextTable(comparisons: readonly ReportedComparison[], correction: string): TextTable {
-  const left = ["comparison", "metric", "task", "test"].map((title) => ({ title, align: "left" as const }));
-  const right = ["effect", "interval", "n", "adjusted p", "verdict"].map((title) => ({
-    title,
-    align: "right" as const,
-  }));
+  const facts: Fact[] = [
+    { title: "metric", text: ({ metric }) => metric },
+    { title: "task", text: ({ task }) => task ?? "all tasks" },
+    { title: "test", text: ({ test, method }) => testName(test, method) },
+  ];
+  const varying = facts.filter((fact) => common(fact, comparisons) === null);
+  const left = ["comparison", ...varying.map(({ title }) => title)];
+  const right = ["effect", "interval", "n", "adjusted p", "verdict"];
   return {
-    caption: `Comparisons of the decision rule. Effect: difference of means, positive where the first arm is better by the goal of the metric. Interval: of the effect, for one comparison alone. Adjusted p: two-sided, against no difference, ${correctionText(correction)}.${comparisons.some(({ effect, interval, adjusted_p: p }) => [effect, interval, p].includes(null)) ? ` ${missing}: not testable.` : ""}`,
-    columns: [...left, ...right],
+    caption: comparisonCaption(facts, comparisons, correction),
+    columns: [
+      ...left.map((title) => ({ title, align: "left" as const })),
+      ...right.map((title) => ({ title, align: "right" as const })),
+    ],
     rows: comparisons.map((one) => [
       [`${one.better} against ${one.than}`],
-      [one.metric],
-      [one.task ?? "all tasks"],
-      [testName(one.test, one.method)],
+      ...varying.map(({ text }) => [text(one)]),
       ...effectCells(one),
       [one.n_pairs === null ? `${one.n_better} and ${one.n_than} values` : plural(one.n_pairs, "pair")],
       [one.adjusted_p === null ? missing : pText(one.adjusted_p)],
       [one.verdict],
     ]),
   };
+}
+
+interface Fact {
+  title: string;
+  text: (one: ReportedComparison) => string;
+}
+
+/** What a fact is for all comparisons; null where they differ. */
+function common({ text }: Fact, comparisons: readonly ReportedComparison[]): string | null {
+  const [first, ...others] = new Set(comparisons.map(text));
+  return first === undefined || others.length > 0 ? null : first;
+}
+
+function comparisonCaption(
+  facts: readonly Fact[],
+  comparisons: readonly ReportedComparison[],
+  correction: string,
+): string {
+  const same = facts.flatMap((fact) => {
+    const text = common(fact, comparisons);
+    return text === null ? [] : [`${fact.title}: ${text}`];
+  });
+  const replaced = comparisons.flatMap(({ test, method }) => {
+    const reason = replacementReason(test, method);
+    return reason === null ? [] : [`The ${testName(test, method)} is ${reason}.`];
+  });
+  const untested = comparisons.some(({ effect, interval, adjusted_p: p }) => [effect, interval, p].includes(null));
+  return [
+    `Comparisons of the decision rule${same.length === 0 ? "" : ` (${same.join("; ")})`}.`,
+    "Effect: difference of means, positive where the first arm is better by the goal of the metric.",
+    "Interval: of the effect, for one comparison alone.",
+    `Adjusted p: two-sided, against no difference, ${correctionText(correction)}.`,
+    ...new Set(replaced),
+    ...(untested ? [`${missing}: not testable.`] : []),
+  ].join(" ");
 }
 
 function effectCells({ effect, interval, unit }: ReportedComparison): TextCell[] {

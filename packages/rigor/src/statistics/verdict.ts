@@ -1,6 +1,6 @@
 import type { Comparison, Metric } from "../domain/experiment.ts";
 import { halfWidth, number, percent, plural, pText, quantityText, roundedBy } from "../domain/format/numbers.ts";
-import { replacementOf } from "../domain/format/words.ts";
+import { testName } from "../domain/format/words.ts";
 import { isPaired, type ComparedArms } from "./comparison.ts";
 import { placeText } from "./places.ts";
 import { smallestP } from "./t-tests.ts";
@@ -99,8 +99,7 @@ function foundText(
 
 /** Names the test where it is not the one that the rule names. */
 function insteadText({ test }: Comparison, { test_result: result }: ComparedArms): string {
-  const replacement = result.p !== null && result.method === "permutation" ? replacementOf(test) : null;
-  return replacement === null ? "" : ` by the ${replacement.name}`;
+  return result.p !== null && result.method === "permutation" ? ` by the ${testName(test, result.method)}` : "";
 }
 
 /** Whether so few values that do not vary could give a p value below alpha at all, and how many could. */

@@ -6,7 +6,7 @@ import type {
   ResultTableView,
 } from "../../api/contract/views.ts";
 import { halfWidth } from "../../domain/format/numbers.ts";
-import { decisionRemarks, noRule, tableTitle, testName } from "../../domain/format/words.ts";
+import { decisionRemarks, noRule, replacementReason, tableTitle, testName } from "../../domain/format/words.ts";
 import { gridText, number, plural, shortId, withUncertainty } from "../format.ts";
 import { facts, table } from "../table.ts";
 import type { Style } from "../terminal.ts";
@@ -105,8 +105,9 @@ export function comparisonLines(one: ComparisonView, { style }: Pick<Look, "styl
   // The reason stands alone elsewhere, so it names the arms again.
   const known = `${one.better} against ${one.than} on ${one.metric}: `;
   const reason = one.reason.startsWith(known) ? one.reason.slice(known.length) : one.reason;
+  const test = [testName(one.test, one.method), replacementReason(one.test, one.method)].filter(Boolean).join(" ");
   return [
-    `${paintState(style, one.verdict)(one.verdict)}: ${one.better} better than ${one.than} on ${one.metric}, ${where} (${testName(one.test, one.method)})`,
+    `${paintState(style, one.verdict)(one.verdict)}: ${one.better} better than ${one.than} on ${one.metric}, ${where} (${test})`,
     `  ${reason}`,
   ];
 }

@@ -167,7 +167,7 @@ describe("results [cli.progress]", () => {
 
   test("a test that took the place of a t test is named", () => {
     expect(comparisonLines(comparison({ method: "permutation" }), look)[0]).toBe(
-      "supported: ours better than base on perplexity, all tasks (exact sign-flip test in place of the paired t test: the differences do not vary)",
+      "supported: ours better than base on perplexity, all tasks (exact sign-flip test in place of the paired t test, because the differences do not vary)",
     );
     expect(comparisonLines(comparison({ test: "wilcoxon", method: "exact" }), look)[0]).toContain(
       "(exact Wilcoxon signed-rank test)",

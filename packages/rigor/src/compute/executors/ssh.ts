@@ -72,7 +72,7 @@ export class SshExecutor implements Executor {
       case "ended":
         this.#forget(attempt);
         return { state: "ended", exit: seen.exit };
-      case "claimed":
+      default:
         return this.#statusOfProcess(attempt, seen);
     }
   }

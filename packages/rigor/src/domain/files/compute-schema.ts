@@ -84,7 +84,8 @@ export interface Warning {
 
 function readWarning(value: unknown): Reading<Warning | null> {
   if (value === null) return { value: null };
-  const [, signal, seconds] = /^(?:SIG)?(USR1|USR2|TERM|INT|HUP)@(\d{1,5})$/.exec(String(value)) ?? [];
+  const text = typeof value === "string" ? value : "";
+  const [, signal, seconds] = /^(?:SIG)?(USR1|USR2|TERM|INT|HUP)@(\d{1,5})$/.exec(text) ?? [];
   if (signal === undefined) return { problem: "expected a signal and seconds such as `USR1@60`, or null" };
   return { value: { signal, seconds: Number(seconds) } };
 }

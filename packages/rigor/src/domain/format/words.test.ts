@@ -1,15 +1,17 @@
 import { expect, test } from "vitest";
-import { decisionRemarks, gridText, tableTitle, testName } from "./words.ts";
+import { decisionRemarks, gridText, replacementReason, tableTitle, testName } from "./words.ts";
 
 test("a test is called by what gave the p value", () => {
   expect(testName("paired-t", "t")).toBe("paired t test");
   expect(testName("paired-t", null)).toBe("paired t test");
   expect(testName("wilcoxon", "exact")).toBe("exact Wilcoxon signed-rank test");
   expect(testName("mann-whitney", "normal")).toBe("Mann-Whitney U test, by normal approximation");
-  expect(testName("paired-t", "permutation")).toBe(
-    "exact sign-flip test in place of the paired t test: the differences do not vary",
+  expect(testName("paired-t", "permutation")).toBe("exact sign-flip test");
+  expect(replacementReason("paired-t", "permutation")).toBe(
+    "in place of the paired t test, because the differences do not vary",
   );
-  expect(testName("welch", "permutation")).toContain("exact permutation test in place of Welch's t test");
+  expect(replacementReason("welch", "permutation")).toContain("in place of Welch's t test");
+  expect(replacementReason("paired-t", "t")).toBeNull();
 });
 
 test("a table says what it shows, in which direction, and over how many seeds", () => {

@@ -9,16 +9,17 @@ const tests: Readonly<Record<string, string>> = {
   "mann-whitney": "Mann-Whitney U test",
 };
 
-/** What takes the place of a t test where nothing varies, because t is not defined there; null for other tests. */
-export function replacementOf(test: string): { name: string; why: string } | null {
-  if (test === "paired-t") {
-    return { name: "exact sign-flip test", why: "in place of the paired t test: the differences do not vary" };
-  }
-  if (test === "welch") {
-    return { name: "exact permutation test", why: "in place of Welch's t test: the values of neither arm vary" };
-  }
-  return null;
-}
+/** What takes the place of a t test where nothing varies, because t is not defined there. */
+const replacements: Readonly<Record<string, { name: string; reason: string }>> = {
+  "paired-t": {
+    name: "exact sign-flip test",
+    reason: "in place of the paired t test, because the differences do not vary",
+  },
+  welch: {
+    name: "exact permutation test",
+    reason: "in place of Welch's t test, because the values of neither arm vary",
+  },
+};
 
 /**
  * The test that gave a p value, in words.
@@ -28,10 +29,14 @@ export function replacementOf(test: string): { name: string; why: string } | nul
  */
 export function testName(test: string, method: string | null): string {
   const name = tests[test] ?? test;
+  if (method === "permutation") return replacements[test]?.name ?? name;
   if (method === "exact") return `exact ${name}`;
-  if (method === "normal") return `${name}, by normal approximation`;
-  const replacement = method === "permutation" ? replacementOf(test) : null;
-  return replacement === null ? name : `${replacement.name} ${replacement.why}`;
+  return method === "normal" ? `${name}, by normal approximation` : name;
+}
+
+/** Why it is not the test that the rule names; null where it is. */
+export function replacementReason(test: string, method: string | null): string | null {
+  return method === "permutation" ? (replacements[test]?.reason ?? null) : null;
 }
 
 const corrections: Readonly<Record<string, string>> = {
