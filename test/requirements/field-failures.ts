@@ -31,6 +31,7 @@ export const fieldFailures: Requirement[] = [
     statement: "A job that its scheduler reports with exit status 0 although it was deleted is no success.",
   },
   { id: "F14", statement: "Each member of an array is judged by itself, never by what its array reports." },
+  { id: "F15", statement: "Looking at jobs costs a fixed number of calls of a scheduler, whatever their number." },
   { id: "F16", statement: "A job that is gone without an exit record is lost, never completed." },
   { id: "F17", statement: "Two jobs never hold one GPU; a card that others use is not free." },
   { id: "F18", statement: "Output of any size never blocks a job." },

@@ -3,10 +3,11 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bench } from "./bench.ts";
 import { citations } from "./citations.ts";
+import { compute } from "./compute.ts";
 import { fieldFailures } from "./field-failures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const requirements = [...fieldFailures, ...bench];
+const requirements = [...fieldFailures, ...bench, ...compute];
 const patterns = ["{packages,examples,scripts,test}/**/*.{test,suite}.ts"];
 const files = globSync(patterns, {
   cwd: root,

@@ -1,0 +1,169 @@
+import { RigorError } from "../../domain/errors.ts";
+import type { SlurmCompute } from "../../domain/files/compute-schema.ts";
+import { quote } from "../../hosts/quote.ts";
+import type { Allocation, Batch } from "./scheduler.ts";
+
+// What the adapter asks Slurm's commands to do, as text for a shell. Pure.
+
+/** What a batch and the configuration say about one submission. */
+export type SlurmSettings = Pick<
+  SlurmCompute,
+  "account" | "partition" | "qos" | "requeue" | "signal" | "modules" | "directives"
+>;
+
+/**
+ * Variables of the login that Slurm's commands and jobs get. All others stay away: `SQUEUE_*` and `SBATCH_*` change
+ * what the commands do, `SLURM_*` of an outer job would reach the inner one, and what a login happens to have would
+ * become part of a run. With `--export` instead, Slurm would run the login scripts on the node, or hand the setting on
+ * to `srun` in the job.
+ */
+const kept = ["HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "KRB5CCNAME"];
+const keptOfSlurm = ["SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS"];
+
+/** What stands before each command of Slurm in a script, up to the command's name. */
+export const cleanly = `env -i ${[...kept, ...keptOfSlurm].map((name) => `\${${name}+"${name}=$${name}"}`).join(" ")}`;
+
+/** A command of Slurm with its arguments, whatever they contain. */
+export function slurmCommand(program: string, args: readonly string[]): string {
+  return `${cleanly} ${[program, ...args.map(quote)].join(" ")}`;
+}
+
+/** Name, in the directory of a batch, of the file with what Slurm and the loading of modules say about a member. */
+export const memberLog = (index: number): string => `slurm-${index}.log`;
+
+/** The options of `sbatch` for a batch; its script comes on standard input. @throws RigorError `file-invalid` */
+export function submissionOptions(batch: Batch, settings: SlurmSettings): string[] {
+  const { name, size, directory, allocation } = batch;
+  if (directory.includes("\\")) {
+    throw new RigorError("file-invalid", `Slurm cannot write to a path with a backslash: ${directory}.`, {
+      next: "Choose another `workdir`.",
+    });
+  }
+  const log = `${directory.replaceAll("%", "%%")}/${size > 1 ? "slurm-%a.log" : memberLog(0)}`;
+  return [
+    "--parsable",
+    `--job-name=${name}`,
+    ...(size > 1 ? [`--array=0-${size - 1}`] : []),
+    `--chdir=${directory}`,
+    `--output=${log}`,
+    "--open-mode=append",
+    // The limits of a login node, such as minutes of CPU time, are none of a job's.
+    "--propagate=NONE",
+    ...allocationOptions(allocation, settings),
+    settings.requeue ? "--requeue" : "--no-requeue",
+    ...placeOptions(settings),
+  ];
+}
+
+/** The options of `sbatch --test-only`, which says whether account, partition and quality of service would be taken. */
+export function testOptions(settings: SlurmSettings): string[] {
+  return ["--test-only", "--ntasks=1", ...placeOptions(settings)];
+}
+
+function placeOptions({ account, partition, qos, directives }: SlurmSettings): string[] {
+  return [
+    ...(account === null ? [] : [`--account=${account}`]),
+    ...(partition === null ? [] : [`--partition=${partition}`]),
+    ...(qos === null ? [] : [`--qos=${qos}`]),
+    // Last, so that they have the last word on all that is not refused by `checkDirectives`.
+    ...directives,
+  ];
+}
+
+function allocationOptions({ cpus, gpus, memory, time }: Allocation, { signal }: SlurmSettings): string[] {
+  const warning = signal !== null && (time === null || time > signal.seconds + warningResolution);
+  return [
+    "--nodes=1",
+    "--ntasks=1",
+    `--cpus-per-task=${cpus}`,
+    // Known to every version and every way to select resources, unlike `--gpus-per-node`.
+    ...(gpus === 0 ? [] : [`--gres=gpu:${gpus}`]),
+    ...(memory === null ? [] : [`--mem=${Math.ceil(memory / 2 ** 20)}M`]),
+    ...(time === null ? [] : [`--time=${Math.ceil(time / 60)}`]),
+    ...(warning ? [`--signal=B:${signal.signal}@${signal.seconds}`] : []),
+  ];
+}
+
+/** Seconds by which Slurm may send the warning too early. A shorter job would be warned when it starts. */
+const warningResolution = 60;
+
+/** Options that the adapter sets, or that would keep `sbatch` from answering as the adapter reads it. */
+const ownOptions: readonly { long: string; short?: string }[] = [
+  { long: "array", short: "a" },
+  { long: "chdir", short: "D" },
+  { long: "error", short: "e" },
+  { long: "export" },
+  { long: "export-file" },
+  { long: "get-user-env" },
+  { long: "hold", short: "H" },
+  { long: "job-name", short: "J" },
+  { long: "open-mode" },
+  { long: "output", short: "o" },
+  { long: "parsable" },
+  { long: "quiet", short: "Q" },
+  { long: "test-only" },
+  { long: "uid" },
+  { long: "wait", short: "W" },
+  { long: "wrap" },
+];
+
+/**
+ * Refuses directives that would change what is submitted instead of how. A word that is no option would be taken for
+ * the script; a beginning of an option's name stands for the option.
+ *
+ * @throws RigorError `file-invalid`
+ */
+export function checkDirectives(directives: readonly string[]): void {
+  for (const directive of directives) {
+    const problem = problemOf(directive);
+    if (problem === null) continue;
+    throw new RigorError("file-invalid", `The directive \`${directive}\` ${problem.what}`, { next: problem.next });
+  }
+}
+
+function problemOf(directive: string): { what: string; next: string } | null {
+  const [, long, short] = /^(?:--([a-z][a-z0-9-]*)(?:=.*)?|-([A-Za-z]).*)$/s.exec(directive) ?? [];
+  if (long === undefined && short === undefined) {
+    return { what: "is no option of `sbatch`.", next: "Write option and value as one word: `--constraint=a100`." };
+  }
+  if (short === "M" || (long !== undefined && "clusters".startsWith(long))) {
+    return {
+      what: "would submit to another cluster than the one that is asked about jobs.",
+      next: "Set SLURM_CLUSTERS in a file that a login without a terminal reads, such as ~/.bashrc.",
+    };
+  }
+  const own =
+    ownOptions.some((option) => option.short === short && short !== undefined) ||
+    (long !== undefined && ownOptions.some((option) => option.long.startsWith(long)));
+  return own ? { what: "is set by Rigor itself.", next: "Remove it from the directives." } : null;
+}
+
+/** Exit status of a batch script that could not load its modules. No script of a member ends with it. */
+export const modulesMissing = 78;
+
+/** The script that Slurm starts for each member. */
+export function batchScript({ script }: Batch, { modules, signal }: SlurmSettings): string {
+  return [
+    "#!/bin/sh",
+    // Else the warning would end a shell that is still loading modules.
+    ...(signal === null ? [] : [`trap : ${signal.signal}`]),
+    ...(modules.length === 0 ? [] : moduleLines(modules)),
+    `exec /bin/sh ${quote(script)}`,
+    "",
+  ].join("\n");
+}
+
+/** `module` is a function of the shell; a shell that is no login shell gets it from where the system keeps it. */
+function moduleLines(modules: readonly string[]): string[] {
+  return [
+    "if ! command -v module >/dev/null; then",
+    '  for file in "${MODULESHOME:-/nowhere}/init/sh" "${LMOD_PKG:-/nowhere}/init/sh" /etc/profile; do',
+    '    if ! command -v module >/dev/null && [ -r "$file" ]; then . "$file"; fi',
+    "  done",
+    "fi",
+    ...modules.map(
+      (name) =>
+        `module load ${quote(name)} || { printf 'The module %s cannot be loaded.\\n' ${quote(name)} >&2; exit ${modulesMissing}; }`,
+    ),
+  ];
+}

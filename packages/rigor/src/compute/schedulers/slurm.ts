@@ -1,0 +1,197 @@
+import { randomBytes } from "node:crypto";
+import { RigorError } from "../../domain/errors.ts";
+import type { SlurmCompute } from "../../domain/files/compute-schema.ts";
+import type { Answer, HostShell } from "../../hosts/shell.ts";
+import {
+  historyFormat,
+  type HistoryRecord,
+  type QueueRecord,
+  queueFormat,
+  readConfiguration,
+  readHistory,
+  readQueue,
+  readSubmission,
+  wordsOf,
+  writeIndexes,
+} from "./slurm-answers.ts";
+import { batchScript, checkDirectives, cleanly, slurmCommand, submissionOptions, testOptions } from "./slurm-script.ts";
+import { endedMembers, queuedMembers } from "./slurm-states.ts";
+import {
+  type Batch,
+  type JobReport,
+  type Member,
+  memberKey,
+  type Scheduler,
+  type SchedulerFacts,
+} from "./scheduler.ts";
+
+/** Seconds: without its controller, a command of Slurm gives up after 10 to 20, and one with a spare controller later. */
+const patience = 120;
+
+/** Batches in one question to the job history, so that their ids or names fit into an argument. */
+const historyPortion = 1_000;
+
+/** How far back the history is searched for a batch whose id was never learnt: sites refuse to search all of it. */
+const historyReach = "now-30days";
+
+type AskedBatch = Parameters<Scheduler["report"]>[0][number];
+
+/**
+ * Slurm from 22.05 on, by its commands. Calls of a method: `probe` two; `submit` one; `report` one, and when members
+ * have left the queue since the last time, one of the job history for batches with an id and one for those without (for
+ * each 1,000 batches); `cancel` two, or one when nothing is alive.
+ */
+export class SlurmScheduler implements Scheduler {
+  readonly kind = "slurm";
+  readonly #shell: HostShell;
+  readonly #options: SlurmCompute;
+  /** False once Slurm has said that the site keeps none. */
+  #hasHistory = true;
+  /**
+   * How members ended that were asked about, so that the history is asked once about each; null where it knows nothing
+   * of a member. The queue overrules it: a job that has ended may be started again.
+   */
+  #settled: ReadonlyMap<string, JobReport | null> = new Map();
+
+  /** @throws RigorError `file-invalid` for directives that cannot be given to `sbatch`. */
+  constructor(shell: HostShell, options: SlurmCompute) {
+    checkDirectives(options.directives);
+    this.#shell = shell;
+    this.#options = options;
+  }
+
+  async probe(): Promise<SchedulerFacts> {
+    const configuration = await this.#ask("scontrol", ["show", "config"]);
+    const { version, array_limit } = readConfiguration(configuration);
+    const test = await this.#run(slurmCommand("sbatch", testOptions(this.#options)), "#!/bin/sh\n");
+    if (test.status !== 0 && unanswered.test(test.stderr)) throw this.#refusal("sbatch", test);
+    return {
+      version,
+      array_limit: this.#options.array ? array_limit : 1,
+      problems: test.status === 0 ? [] : [wordsOf(test.stderr)],
+    };
+  }
+
+  async submit(batch: Batch): Promise<string> {
+    const args = submissionOptions(batch, this.#options);
+    const keys = new Set(keysOf(batch));
+    this.#settled = new Map([...this.#settled].filter(([key]) => !keys.has(key)));
+    return readSubmission(await this.#ask("sbatch", args, batchScript(batch, this.#options)));
+  }
+
+  async report(batches: readonly AskedBatch[]): Promise<Map<string, JobReport>> {
+    if (batches.length === 0) return new Map();
+    const queue = queuedMembers(await this.#queue(), batches);
+    const isOpen = (key: string): boolean => !queue.has(key) && !this.#settled.has(key);
+    const history = await this.#history(batches.filter((batch) => keysOf(batch).some(isOpen)));
+    const known = new Map([...history, ...this.#settled, ...reportsOf(queue)]);
+    const reports = new Map<string, JobReport>();
+    const settled = new Map<string, JobReport | null>();
+    for (const key of batches.flatMap(keysOf)) {
+      const report = known.get(key);
+      if (report === undefined) continue;
+      if (report === null || report.state === "ended") settled.set(key, report);
+      if (report !== null) reports.set(key, report);
+    }
+    this.#settled = settled;
+    return reports;
+  }
+
+  async cancel(members: readonly { member: Member; id: string | null }[]): Promise<void> {
+    if (members.length === 0) return;
+    const wanted = new Set(members.map(({ member }) => memberKey(member)));
+    const batches = [...new Set(members.map(({ member }) => member.batch))].map((name) => ({ name, size: Infinity }));
+    const queue = [...queuedMembers(await this.#queue(), batches)].filter(([, { report }]) => report.state !== "ended");
+    // By name, never by an old id: Slurm gives the ids of forgotten jobs to others when its counter begins anew.
+    const ids = [...Map.groupBy(queue, ([, { record }]) => record.id)].flatMap(([id, alive]) => {
+      const chosen = alive.filter(([key]) => wanted.has(key)).map(([, { index }]) => index);
+      // Of a whole array that is cancelled Slurm keeps a record, of single members that wait it keeps none.
+      if (chosen.length === alive.length) return id;
+      return chosen.length === 0 ? [] : `${id}_${writeIndexes(chosen)}`;
+    });
+    if (ids.length === 0) return;
+    const answer = await this.#run(`xargs ${cleanly} scancel`, ids.join("\n"));
+    const said = answer.stderr.split("\n").filter((line) => !alreadyEnded.test(line));
+    // scancel tells of errors with exit status 0, too.
+    const failed =
+      said.some((line) => line.startsWith("scancel: error: ")) || (answer.status !== 0 && said.join("") !== "");
+    if (failed) throw this.#refusal("scancel", answer);
+  }
+
+  /** All jobs of this user that the controller knows: also those of hidden partitions, and those that ended lately. */
+  async #queue(): Promise<QueueRecord[]> {
+    const mark = newMark();
+    const filters = ["--me", "--all", "--states=all", "--array", "--noheader"];
+    return readQueue(await this.#ask("squeue", [...filters, `--Format=${queueFormat(mark)}`]), mark);
+  }
+
+  /** What the job history knows of the end of members; null where it knows nothing, no entry where it did not answer. */
+  async #history(batches: readonly AskedBatch[]): Promise<Map<string, JobReport | null>> {
+    const reports = new Map<string, JobReport | null>();
+    const questions = [
+      ...portions(batches.filter(({ id }) => id !== null)),
+      ...portions(batches.filter(({ id }) => id === null)),
+    ];
+    for (const asked of questions) {
+      const records = await this.#ended(asked);
+      if (records === null) continue;
+      for (const key of asked.flatMap(keysOf)) reports.set(key, null);
+      for (const [key, report] of reportsOf(endedMembers(records, asked))) reports.set(key, report);
+    }
+    return reports;
+  }
+
+  /** Null where there is no history, or no answer: that is no reason to know less than the queue tells. */
+  async #ended(batches: readonly AskedBatch[]): Promise<HistoryRecord[] | null> {
+    if (!this.#hasHistory) return null;
+    const ids = batches.flatMap(({ id }) => id ?? []);
+    const names = batches.map(({ name }) => name).join(",");
+    const which = ids.length > 0 ? [`--jobs=${ids.join(",")}`] : [`--name=${names}`, `--starttime=${historyReach}`];
+    const mark = newMark();
+    const format = ["--allocations", "--noheader", "--parsable", `--delimiter=${mark}`, `--format=${historyFormat}`];
+    const answer = await this.#run(slurmCommand("sacct", [...format, ...which]));
+    if (answer.status === 0) return readHistory(answer.stdout.toString("utf8"), mark);
+    if (noHistory.test(answer.stderr) || answer.status === 127) this.#hasHistory = false;
+    return null;
+  }
+
+  /** What a command prints. @throws RigorError `scheduler` when it fails */
+  async #ask(program: string, args: readonly string[], input?: string): Promise<string> {
+    const answer = await this.#run(slurmCommand(program, args), input);
+    if (answer.status !== 0) throw this.#refusal(program, answer);
+    return answer.stdout.toString("utf8");
+  }
+
+  #run(script: string, input = ""): Promise<Answer> {
+    return this.#shell.run(script, { input: Buffer.from(input), timeout: patience });
+  }
+
+  #refusal(program: string, { status, stderr }: Answer): RigorError {
+    const words = wordsOf(stderr);
+    if (status === 127) {
+      return new RigorError("scheduler", `${program} was not found on ${this.#shell.host}.`, {
+        next: "Add the folder of Slurm's commands to PATH where a login without a terminal reads it, such as ~/.bashrc.",
+      });
+    }
+    const said = words === "" ? `exit status ${status}` : words;
+    return new RigorError("scheduler", `${program} on ${this.#shell.host} failed: ${said}`);
+  }
+}
+
+const unanswered = /Unable to contact slurm controller|Socket timed out|connect failure|Connection refused/i;
+const noHistory = /Slurm accounting storage is disabled/;
+const alreadyEnded = /Invalid job id specified|Job\/step already completing or completed/;
+
+/** Characters that appear in no name, for one answer. */
+const newMark = (): string => `|${randomBytes(6).toString("hex")}|`;
+
+const reportsOf = (findings: ReadonlyMap<string, { report: JobReport }>): [string, JobReport][] =>
+  [...findings].map(([key, { report }]) => [key, report]);
+
+const keysOf = ({ name, size }: { name: string; size: number }): string[] =>
+  Array.from({ length: size }, (_, index) => memberKey({ batch: name, index }));
+
+function portions<T>(list: readonly T[]): T[][] {
+  const count = Math.ceil(list.length / historyPortion);
+  return Array.from({ length: count }, (_, at) => list.slice(at * historyPortion, (at + 1) * historyPortion));
+}

@@ -1,0 +1,18 @@
+import type { Requirement } from "./requirement.ts";
+
+/** What holds for machines other than this one. */
+export const compute: Requirement[] = [
+  // Schedulers
+  {
+    id: "compute.constant-calls",
+    statement: "A look at all jobs of a scheduler costs a fixed number of calls, whatever the number of jobs.",
+  },
+  {
+    id: "compute.own-words",
+    statement: "What a scheduler refuses is reported in its own words, and nothing is submitted.",
+  },
+  {
+    id: "compute.clean-login",
+    statement: "What a login has in its environment changes neither how a scheduler is asked nor what a job gets.",
+  },
+];
