@@ -42,11 +42,9 @@ describe.skipIf(sshMissing() !== null)("SSH hosts", () => {
 
   test("each has its own name, home, temporary files and processes, and does not see those of the test run", async () => {
     await ssh(lab, "hostA", "echo a >~/mine; echo a >/tmp/mine; setsid sleep 1000 >/dev/null 2>&1 </dev/null &");
-    const look = `hostname; pwd; ls /tmp '${repository}' ~; ps -eo args | grep -c '[s]leep 1000'`;
-    expect((await ssh(lab, "hostA", look)).stdout).toBe(
-      `hostA\n/root\n/root:\nmine\n\n/tmp:\nmine\n\n${repository}:\n1\n`,
-    );
-    expect((await ssh(lab, "hostB", look)).stdout).toBe(`hostB\n/root\n/root:\n\n/tmp:\n\n${repository}:\n0\n`);
+    const look = `hostname; pwd; for place in ~ /tmp '${repository}'; do echo "$place:" $(ls "$place"); done; ps -eo args | grep -c '[s]leep 1000'`;
+    expect((await ssh(lab, "hostA", look)).stdout).toBe(`hostA\n/root\n/root: mine\n/tmp: mine\n${repository}:\n1\n`);
+    expect((await ssh(lab, "hostB", look)).stdout).toBe(`hostB\n/root\n/root:\n/tmp:\n${repository}:\n0\n`);
     expect(readFileSync(join(lab.host("hostA").home, "mine"), "utf8")).toBe("a\n");
   });
 
