@@ -10,7 +10,7 @@ export interface Allocation {
 
 /** Jobs that are submitted in one call: one job, or an array with the indexes 0 to `size - 1`. */
 export interface Batch {
-  /** Names the batch at the scheduler, in every lab: letters, digits and `-`, at most 60 characters. */
+  /** Names the batch at the scheduler, in every lab: a letter, then letters, digits and `-`, at most 60 characters. */
   name: string;
   size: number;
   /**
@@ -21,6 +21,12 @@ export interface Batch {
   /** Absolute path of a directory on the host for what the scheduler itself writes about the batch. */
   directory: string;
   allocation: Allocation;
+}
+
+/** A batch that was submitted, or may have been. */
+export interface AskedBatch extends Pick<Batch, "name" | "size"> {
+  /** What its submission returned; null when nobody learnt of it. */
+  id: string | null;
 }
 
 /** A member of a batch at a scheduler. */
@@ -88,10 +94,10 @@ export interface Scheduler {
 
   /**
    * What is known of the batches with these names, by {@link memberKey}: found by name, so that a batch is found whose
-   * id was never learnt. A member that the scheduler does not know, or knows no more, is absent; `ids` are those that
-   * submissions returned, for schedulers that forget a job's name before they forget the job.
+   * id was never learnt. A member that the scheduler does not know, or knows no more, is absent; `id` is for schedulers
+   * that forget a job's name before they forget the job.
    */
-  report(batches: readonly { name: string; size: number; id: string | null }[]): Promise<Map<string, JobReport>>;
+  report(batches: readonly AskedBatch[]): Promise<Map<string, JobReport>>;
 
   /** Ends members, waiting or running. Members that have ended are left alone. */
   cancel(members: readonly { member: Member; id: string | null }[]): Promise<void>;

@@ -1,4 +1,5 @@
-import { RigorError } from "../../domain/errors.ts";
+import { unreadable } from "./commands.ts";
+import { rangesOf } from "./members.ts";
 
 // Reads what Slurm's commands print, from 22.05 on. Pure. Nothing that cannot be read becomes a fact: it is refused.
 
@@ -154,13 +155,9 @@ const mostMembers = 5_000_000;
 
 /** Indexes as `scancel` takes them after the id: `[0-4,7]`. */
 export function writeIndexes(indexes: readonly number[]): string {
-  const ranges: { first: number; last: number }[] = [];
-  for (const index of indexes.toSorted((a, b) => a - b)) {
-    const range = ranges.at(-1);
-    if (range !== undefined && index <= range.last + 1) range.last = index;
-    else ranges.push({ first: index, last: index });
-  }
-  return `[${ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(",")}]`;
+  return `[${rangesOf(indexes)
+    .map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`))
+    .join(",")}]`;
 }
 
 /** The id that `sbatch --parsable` prints, among lines that a site's wrapper may add. @throws RigorError `scheduler` */
@@ -193,8 +190,3 @@ export function wordsOf(stderr: string): string {
 
 const prefix = /^(?:sbatch|squeue|scancel|sacct|scontrol): (?:error: |fatal: )?/;
 const ownWords = new RegExp(`${prefix.source}|^slurm_\\w+ error: |^allocation failure: |^env: |^Slurm `);
-
-function unreadable(program: string, answer: string): RigorError {
-  const shown = answer.trim().slice(0, 200);
-  return new RigorError("scheduler", `The answer of ${program} cannot be read: ${JSON.stringify(shown)}.`);
-}

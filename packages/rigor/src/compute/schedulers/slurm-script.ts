@@ -1,6 +1,7 @@
 import { RigorError } from "../../domain/errors.ts";
 import type { SlurmCompute } from "../../domain/files/compute-schema.ts";
 import { quote } from "../../hosts/quote.ts";
+import { moduleLines } from "./batch-script.ts";
 import type { Allocation, Batch } from "./scheduler.ts";
 
 // What the adapter asks Slurm's commands to do, as text for a shell. Pure.
@@ -12,21 +13,11 @@ export type SlurmSettings = Pick<
 >;
 
 /**
- * Variables of the login that Slurm's commands and jobs get. All others stay away: `SQUEUE_*` and `SBATCH_*` change
- * what the commands do, `SLURM_*` of an outer job would reach the inner one, and what a login happens to have would
- * become part of a run. With `--export` instead, Slurm would run the login scripts on the node, or hand the setting on
- * to `srun` in the job.
+ * Variables with which a login says where Slurm is. `SQUEUE_*` and `SBATCH_*` would change what the commands do, and
+ * `SLURM_*` of an outer job would reach the inner one. With `--export` instead, Slurm would run the login scripts on the
+ * node, or hand the setting on to `srun` in the job.
  */
-const kept = ["HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "KRB5CCNAME"];
-const keptOfSlurm = ["SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS"];
-
-/** What stands before each command of Slurm in a script, up to the command's name. */
-export const cleanly = `env -i ${[...kept, ...keptOfSlurm].map((name) => `\${${name}+"${name}=$${name}"}`).join(" ")}`;
-
-/** A command of Slurm with its arguments, whatever they contain. */
-export function slurmCommand(program: string, args: readonly string[]): string {
-  return `${cleanly} ${[program, ...args.map(quote)].join(" ")}`;
-}
+export const slurmVariables = ["SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS"];
 
 /** Name, in the directory of a batch, of the file with what Slurm and the loading of modules say about a member. */
 export const memberLog = (index: number): string => `slurm-${index}.log`;
@@ -138,32 +129,14 @@ function problemOf(directive: string): { what: string; next: string } | null {
   return own ? { what: "is set by Rigor itself.", next: "Remove it from the directives." } : null;
 }
 
-/** Exit status of a batch script that could not load its modules. No script of a member ends with it. */
-export const modulesMissing = 78;
-
 /** The script that Slurm starts for each member. */
 export function batchScript({ script }: Batch, { modules, signal }: SlurmSettings): string {
   return [
     "#!/bin/sh",
     // Else the warning would end a shell that is still loading modules.
     ...(signal === null ? [] : [`trap : ${signal.signal}`]),
-    ...(modules.length === 0 ? [] : moduleLines(modules)),
+    ...moduleLines(modules),
     `exec /bin/sh ${quote(script)}`,
     "",
   ].join("\n");
-}
-
-/** `module` is a function of the shell; a shell that is no login shell gets it from where the system keeps it. */
-function moduleLines(modules: readonly string[]): string[] {
-  return [
-    "if ! command -v module >/dev/null; then",
-    '  for file in "${MODULESHOME:-/nowhere}/init/sh" "${LMOD_PKG:-/nowhere}/init/sh" /etc/profile; do',
-    '    if ! command -v module >/dev/null && [ -r "$file" ]; then . "$file"; fi',
-    "  done",
-    "fi",
-    ...modules.map(
-      (name) =>
-        `module load ${quote(name)} || { printf 'The module %s cannot be loaded.\\n' ${quote(name)} >&2; exit ${modulesMissing}; }`,
-    ),
-  ];
 }

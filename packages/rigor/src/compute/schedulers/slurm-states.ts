@@ -1,7 +1,8 @@
 import { RigorError } from "../../domain/errors.ts";
+import { notBegun } from "./batch-script.ts";
+import { compareReports } from "./members.ts";
 import { type HistoryRecord, type QueueRecord, readIndexes } from "./slurm-answers.ts";
 import { type EndCause, type JobReport, memberKey } from "./scheduler.ts";
-import { modulesMissing } from "./slurm-script.ts";
 
 // What Slurm's states mean. Pure. A state that is not listed is never guessed at.
 
@@ -85,14 +86,12 @@ const launchSignal = 53;
 function neverStarted({ state, reason, host, exit }: Pick<QueueRecord, "state" | "reason" | "host" | "exit">): boolean {
   if (state === "DEADLINE") return host === null;
   if (state !== "FAILED") return false;
-  return (
-    host === null || reason === "JobLaunchFailure" || exit?.signal === launchSignal || exit?.code === modulesMissing
-  );
+  return host === null || reason === "JobLaunchFailure" || exit?.signal === launchSignal || exit?.code === notBegun;
 }
 
 function exitText({ code, signal }: { code: number; signal: number }): string {
   if (signal !== 0) return `signal ${signal}`;
-  return code === modulesMissing ? `its modules could not be loaded (exit status ${code})` : `exit status ${code}`;
+  return code === notBegun ? `its modules could not be loaded (exit status ${code})` : `exit status ${code}`;
 }
 
 /** A batch that is asked about. */
@@ -155,12 +154,10 @@ function byMember<Record extends { id: string; name: string }>(
   return members;
 }
 
-const weight = { ended: 0, waiting: 1, running: 2 };
-
 type Weighed = Finding<{ id: string }>;
 
 /** Of a name that was submitted twice: what is alive counts, then what was submitted last. */
 function counts(one: Weighed, other: Weighed): boolean {
-  const difference = weight[one.report.state] - weight[other.report.state];
+  const difference = compareReports(one.report, other.report);
   return difference === 0 ? Number(one.record.id) > Number(other.record.id) : difference > 0;
 }

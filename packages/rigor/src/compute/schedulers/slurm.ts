@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { RigorError } from "../../domain/errors.ts";
 import type { SlurmCompute } from "../../domain/files/compute-schema.ts";
-import type { Answer, HostShell } from "../../hosts/shell.ts";
+import type { HostShell } from "../../hosts/shell.ts";
 import {
   historyFormat,
   type HistoryRecord,
@@ -14,9 +13,12 @@ import {
   wordsOf,
   writeIndexes,
 } from "./slurm-answers.ts";
-import { batchScript, checkDirectives, cleanly, slurmCommand, submissionOptions, testOptions } from "./slurm-script.ts";
+import { SchedulerCommands } from "./commands.ts";
+import { keysOf, portions } from "./members.ts";
+import { batchScript, checkDirectives, slurmVariables, submissionOptions, testOptions } from "./slurm-script.ts";
 import { endedMembers, queuedMembers } from "./slurm-states.ts";
 import {
+  type AskedBatch,
   type Batch,
   type JobReport,
   type Member,
@@ -25,16 +27,11 @@ import {
   type SchedulerFacts,
 } from "./scheduler.ts";
 
-/** Seconds: without its controller, a command of Slurm gives up after 10 to 20, and one with a spare controller later. */
-const patience = 120;
-
 /** Batches in one question to the job history, so that their ids or names fit into an argument. */
 const historyPortion = 1_000;
 
 /** How far back the history is searched for a batch whose id was never learnt: sites refuse to search all of it. */
 const historyReach = "now-30days";
-
-type AskedBatch = Parameters<Scheduler["report"]>[0][number];
 
 /**
  * Slurm from 22.05 on, by its commands. Calls of a method: `probe` two; `submit` one; `report` one, and when members
@@ -43,7 +40,7 @@ type AskedBatch = Parameters<Scheduler["report"]>[0][number];
  */
 export class SlurmScheduler implements Scheduler {
   readonly kind = "slurm";
-  readonly #shell: HostShell;
+  readonly #commands: SchedulerCommands;
   readonly #options: SlurmCompute;
   /** False once Slurm has said that the site keeps none. */
   #hasHistory = true;
@@ -56,15 +53,15 @@ export class SlurmScheduler implements Scheduler {
   /** @throws RigorError `file-invalid` for directives that cannot be given to `sbatch`. */
   constructor(shell: HostShell, options: SlurmCompute) {
     checkDirectives(options.directives);
-    this.#shell = shell;
+    this.#commands = new SchedulerCommands(shell, { name: "Slurm", variables: slurmVariables, wordsOf });
     this.#options = options;
   }
 
   async probe(): Promise<SchedulerFacts> {
-    const configuration = await this.#ask("scontrol", ["show", "config"]);
+    const configuration = await this.#commands.ask("scontrol", ["show", "config"]);
     const { version, array_limit } = readConfiguration(configuration);
-    const test = await this.#run(slurmCommand("sbatch", testOptions(this.#options)), "#!/bin/sh\n");
-    if (test.status !== 0 && unanswered.test(test.stderr)) throw this.#refusal("sbatch", test);
+    const test = await this.#commands.run("sbatch", testOptions(this.#options), "#!/bin/sh\n");
+    if (test.status !== 0 && unanswered.test(test.stderr)) throw this.#commands.refusal("sbatch", test);
     return {
       version,
       array_limit: this.#options.array ? array_limit : 1,
@@ -76,7 +73,7 @@ export class SlurmScheduler implements Scheduler {
     const args = submissionOptions(batch, this.#options);
     const keys = new Set(keysOf(batch));
     this.#settled = new Map([...this.#settled].filter(([key]) => !keys.has(key)));
-    return readSubmission(await this.#ask("sbatch", args, batchScript(batch, this.#options)));
+    return readSubmission(await this.#commands.ask("sbatch", args, batchScript(batch, this.#options)));
   }
 
   async report(batches: readonly AskedBatch[]): Promise<Map<string, JobReport>> {
@@ -110,27 +107,33 @@ export class SlurmScheduler implements Scheduler {
       return chosen.length === 0 ? [] : `${id}_${writeIndexes(chosen)}`;
     });
     if (ids.length === 0) return;
-    const answer = await this.#run(`xargs ${cleanly} scancel`, ids.join("\n"));
+    const answer = await this.#commands.runForAll("scancel", ids);
     const said = answer.stderr.split("\n").filter((line) => !alreadyEnded.test(line));
     // scancel tells of errors with exit status 0, too.
     const failed =
       said.some((line) => line.startsWith("scancel: error: ")) || (answer.status !== 0 && said.join("") !== "");
-    if (failed) throw this.#refusal("scancel", answer);
+    if (failed) throw this.#commands.refusal("scancel", answer);
   }
 
   /** All jobs of this user that the controller knows: also those of hidden partitions, and those that ended lately. */
   async #queue(): Promise<QueueRecord[]> {
     const mark = newMark();
     const filters = ["--me", "--all", "--states=all", "--array", "--noheader"];
-    return readQueue(await this.#ask("squeue", [...filters, `--Format=${queueFormat(mark)}`]), mark);
+    return readQueue(await this.#commands.ask("squeue", [...filters, `--Format=${queueFormat(mark)}`]), mark);
   }
 
   /** What the job history knows of the end of members; null where it knows nothing, no entry where it did not answer. */
   async #history(batches: readonly AskedBatch[]): Promise<Map<string, JobReport | null>> {
     const reports = new Map<string, JobReport | null>();
     const questions = [
-      ...portions(batches.filter(({ id }) => id !== null)),
-      ...portions(batches.filter(({ id }) => id === null)),
+      ...portions(
+        batches.filter(({ id }) => id !== null),
+        historyPortion,
+      ),
+      ...portions(
+        batches.filter(({ id }) => id === null),
+        historyPortion,
+      ),
     ];
     for (const asked of questions) {
       const records = await this.#ended(asked);
@@ -149,32 +152,10 @@ export class SlurmScheduler implements Scheduler {
     const which = ids.length > 0 ? [`--jobs=${ids.join(",")}`] : [`--name=${names}`, `--starttime=${historyReach}`];
     const mark = newMark();
     const format = ["--allocations", "--noheader", "--parsable", `--delimiter=${mark}`, `--format=${historyFormat}`];
-    const answer = await this.#run(slurmCommand("sacct", [...format, ...which]));
+    const answer = await this.#commands.run("sacct", [...format, ...which]);
     if (answer.status === 0) return readHistory(answer.stdout.toString("utf8"), mark);
     if (noHistory.test(answer.stderr) || answer.status === 127) this.#hasHistory = false;
     return null;
-  }
-
-  /** What a command prints. @throws RigorError `scheduler` when it fails */
-  async #ask(program: string, args: readonly string[], input?: string): Promise<string> {
-    const answer = await this.#run(slurmCommand(program, args), input);
-    if (answer.status !== 0) throw this.#refusal(program, answer);
-    return answer.stdout.toString("utf8");
-  }
-
-  #run(script: string, input = ""): Promise<Answer> {
-    return this.#shell.run(script, { input: Buffer.from(input), timeout: patience });
-  }
-
-  #refusal(program: string, { status, stderr }: Answer): RigorError {
-    const words = wordsOf(stderr);
-    if (status === 127) {
-      return new RigorError("scheduler", `${program} was not found on ${this.#shell.host}.`, {
-        next: "Add the folder of Slurm's commands to PATH where a login without a terminal reads it, such as ~/.bashrc.",
-      });
-    }
-    const said = words === "" ? `exit status ${status}` : words;
-    return new RigorError("scheduler", `${program} on ${this.#shell.host} failed: ${said}`);
   }
 }
 
@@ -187,11 +168,3 @@ const newMark = (): string => `|${randomBytes(6).toString("hex")}|`;
 
 const reportsOf = (findings: ReadonlyMap<string, { report: JobReport }>): [string, JobReport][] =>
   [...findings].map(([key, { report }]) => [key, report]);
-
-const keysOf = ({ name, size }: { name: string; size: number }): string[] =>
-  Array.from({ length: size }, (_, index) => memberKey({ batch: name, index }));
-
-function portions<T>(list: readonly T[]): T[][] {
-  const count = Math.ceil(list.length / historyPortion);
-  return Array.from({ length: count }, (_, at) => list.slice(at * historyPortion, (at + 1) * historyPortion));
-}

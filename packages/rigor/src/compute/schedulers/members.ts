@@ -1,0 +1,27 @@
+import { type JobReport, memberKey } from "./scheduler.ts";
+
+/** The keys of all members of a batch. */
+export const keysOf = ({ name, size }: { name: string; size: number }): string[] =>
+  Array.from({ length: size }, (_, index) => memberKey({ batch: name, index }));
+
+/** A list in pieces, so that each fits into one question. */
+export function portions<T>(list: readonly T[], size: number): T[][] {
+  const count = Math.ceil(list.length / size);
+  return Array.from({ length: count }, (_, at) => list.slice(at * size, (at + 1) * size));
+}
+
+/** Indexes as ranges, in order: 0, 1, 2 and 7 give 0 to 2 and 7 to 7. */
+export function rangesOf(indexes: readonly number[]): { first: number; last: number }[] {
+  const ranges: { first: number; last: number }[] = [];
+  for (const index of indexes.toSorted((a, b) => a - b)) {
+    const range = ranges.at(-1);
+    if (range !== undefined && index <= range.last + 1) range.last = index;
+    else ranges.push({ first: index, last: index });
+  }
+  return ranges;
+}
+
+const weight = { ended: 0, waiting: 1, running: 2 };
+
+/** Of a member that was submitted twice, what counts more: above 0 for the first, below for the second. */
+export const compareReports = (one: JobReport, other: JobReport): number => weight[one.state] - weight[other.state];
