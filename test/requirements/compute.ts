@@ -15,4 +15,18 @@ export const compute: Requirement[] = [
     id: "compute.clean-login",
     statement: "What a login has in its environment changes neither how a scheduler is asked nor what a job gets.",
   },
+
+  // Staging
+  {
+    id: "staging.by-commit",
+    statement: "Code on a host is a read-only checkout of the commit, made once; the next job of it costs one call.",
+  },
+  {
+    id: "staging.environment-once",
+    statement: "An environment is built once on a host, whoever asks and however often connections are lost.",
+  },
+  {
+    id: "staging.inputs-once",
+    statement: "Inputs are copied to a host once, whole and as they were hashed, or refused.",
+  },
 ];

@@ -7,6 +7,7 @@ import { checkout } from "./checkout.ts";
 import { environmentIdentity } from "./environment-identity.ts";
 import { ensureEnvironment, removeEnvironment, type BuiltEnvironment } from "./environment.ts";
 import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
+import { wheelProject, writeWheel } from "./wheel.testing.ts";
 
 // Real builds, of which pip's takes 17 s on a busy machine of two cores.
 vi.setConfig({ testTimeout: 120_000 });
@@ -39,31 +40,6 @@ function npmProject(directory = ""): Record<string, string> {
     }),
     [`${directory}run.mjs`]: 'import isNumber from "is-number"; console.log(isNumber("5"));\n',
   };
-}
-
-/** A wheel as PEP 427 has it, made without any tool for packaging. */
-function writeWheel(path: string, content: string): void {
-  const script = `
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1], "w") as wheel:
-    def add(name, text): wheel.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), text)
-    add("tinypkg.py", sys.argv[2])
-    add("tinypkg-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tinypkg\\nVersion: 1.0\\n")
-    add("tinypkg-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-    add("tinypkg-1.0.dist-info/RECORD", "tinypkg.py,,\\ntinypkg-1.0.dist-info/METADATA,,\\ntinypkg-1.0.dist-info/WHEEL,,\\ntinypkg-1.0.dist-info/RECORD,,\\n")
-`;
-  execFileSync("python3", ["-c", script, path, content]);
-}
-
-function wheelProject(): string {
-  const repository = scratchRepository({
-    "py/requirements.txt": "./vendor/tinypkg-1.0-py3-none-any.whl\n",
-    "py/run.py": "import tinypkg, sys; print(tinypkg.answer, sys.prefix)\n",
-    "py/vendor/README": "wheels\n",
-  });
-  writeWheel(join(repository, "py/vendor/tinypkg-1.0-py3-none-any.whl"), "answer = 42\n");
-  commitAll(repository);
-  return repository;
 }
 
 async function runIn(repository: string, built: BuiltEnvironment, program: string, ...args: string[]): Promise<string> {

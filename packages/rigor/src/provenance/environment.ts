@@ -40,6 +40,8 @@ export interface EnvironmentRequest {
   environment: Environment;
   /** Directory that holds all environments of this machine. */
   root: string;
+  /** Told the directory of the environment before it is looked for. */
+  onUse?: (directory: string) => void;
   /** Told the log of a build that is begun or waited for. */
   onBuild?: (logFile: string) => void;
   /** Told each line of a build, and that another process is building. */
@@ -60,6 +62,7 @@ export async function ensureEnvironment(request: EnvironmentRequest): Promise<Bu
   const source = await environmentSource(request.repository, request.commit, request.environment);
   if (source.manager === "none") return describeMachine(request.environment, source.key, thisMachine);
   const directory = environmentDirectory(request.root, source);
+  request.onUse?.(directory);
   const present = running.get(directory);
   if (present !== undefined) return present;
   const made = ensure(request, source, directory).finally(() => running.delete(directory));

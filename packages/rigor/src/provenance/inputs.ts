@@ -94,6 +94,13 @@ export async function stageInputs(
   return staged;
 }
 
+/** The error of an input whose content is no longer what was hashed. */
+export function changedInput(name: string, source: string): RigorError {
+  return new RigorError("not-possible", `input ${name} (${source}) changed after it was hashed`, {
+    next: "Start again, so that the run is named by the new content.",
+  });
+}
+
 async function findInput(repository: string, name: string, path: string): Promise<string> {
   const absolute = resolve(repository, path);
   try {
@@ -138,9 +145,7 @@ async function stageInput(name: string, source: string, input: InputHash, target
     else await copyDirectory(source, partial);
     const sha256 = isFile ? await hashFile(partial) : (await hashPath(partial, await openHashCache(null))).sha256;
     if (sha256 !== input.sha256) {
-      throw new RigorError("not-possible", `input ${name} (${source}) changed after it was hashed`, {
-        next: "Start again, so that the run is named by the new content.",
-      });
+      throw changedInput(name, source);
     }
     await rename(partial, target);
   } catch (error) {

@@ -117,6 +117,28 @@ export async function exportFiles(
   });
 }
 
+/** A file or a link of a commit. */
+export interface CommittedFile {
+  /** Bytes of its path. */
+  name: Buffer;
+  isLink: boolean;
+  executable: boolean;
+}
+
+/** All files and links of a commit at or below some paths; submodules have none. */
+export async function committedFiles(
+  repository: string,
+  commit: string,
+  paths: readonly string[] | "all" = "all",
+): Promise<CommittedFile[]> {
+  const normal = paths === "all" ? ["."] : paths.map(repositoryPath);
+  const entries = await listTree(repository, commit, ["-r"], normal.includes(".") ? null : normal);
+  const files = entries.filter(({ mode }) => mode !== "160000");
+  return files.map(({ mode, line }) => {
+    return { name: line.subarray(0, -1), isLink: mode === "120000", executable: mode === "100755" };
+  });
+}
+
 /**
  * A path relative to the top of the repository in its shortest form, without a slash at the end.
  *

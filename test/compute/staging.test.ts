@@ -1,0 +1,180 @@
+import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  commitAll,
+  scratchDirectory,
+  scratchRepository,
+  writeFiles,
+} from "../../packages/rigor/src/provenance/scratch-repository.testing.ts";
+import type { Environment } from "../../packages/rigor/src/domain/experiment.ts";
+import { wheelProject } from "../../packages/rigor/src/provenance/wheel.testing.ts";
+import { busyboxShell, startSshHosts, type SshLab } from "../clusters/ssh.ts";
+import { none, requestOf, root, startStager } from "./staging.testing.ts";
+
+let lab: SshLab;
+
+beforeAll(async () => {
+  lab = await startSshHosts({
+    plain: {},
+    noisy: { banner: "Authorized users only.", noise: "Welcome to noisy!\nLast login: today" },
+    busybox: { shell: busyboxShell },
+    dash: { shell: "/bin/dash", without: ["setsid"] },
+    gitless: { without: ["git"] },
+  });
+});
+
+afterAll(async () => {
+  await lab.stop();
+});
+
+/** What lies below a directory of a host: `mode path -> target` of everything, sorted. */
+async function listing(host: string, directory: string): Promise<string[]> {
+  const script = `cd "$1" && find . -type l -printf 'link %p -> %l\\n' -o -printf '%m %p\\n' | LC_ALL=C sort`;
+  return (await lab.host(host).run(script, directory)).trimEnd().split("\n");
+}
+
+function readOn(host: string, path: string): Promise<string> {
+  return lab.host(host).run('cat "$1"', path);
+}
+
+describe.each(["plain", "noisy", "busybox", "dash", "gitless"])("on a host that is %s", (host) => {
+  test("a commit becomes a read-only checkout, made once [staging.by-commit]", async () => {
+    const repository = scratchRepository({
+      script: "#!/bin/sh\necho ran\n",
+      "dir/a b\nc": "1",
+      'it\'s/"x"': "2",
+      [`${"long/".repeat(25)}name`]: "3",
+      ".gitattributes": "*.bat eol=crlf\nhidden export-ignore\n",
+      hidden: "4",
+      "x.bat": "a\nb\n",
+    });
+    chmodSync(join(repository, "script"), 0o755);
+    symlinkSync("script", join(repository, "link"));
+    symlinkSync(`nowhere/${"far/".repeat(30)}`, join(repository, "dangling"));
+    commitAll(repository);
+    writeFiles(repository, { script: "changed since" });
+    const request = await requestOf(repository);
+    const { stager, shell } = startStager(lab, host);
+    const { directory } = await stager.stage(request);
+    expect(directory).toBe(`${root}/checkouts/${request.commit}`);
+    expect(await listing(host, directory)).toEqual(
+      [
+        "500 .",
+        "400 ./.gitattributes",
+        "500 ./dir",
+        "400 ./dir/a b",
+        "c",
+        "400 ./hidden",
+        "500 ./it's",
+        '400 ./it\'s/"x"',
+        ...Array.from({ length: 25 }, (_, index) => `500 ./${"long/".repeat(index + 1).slice(0, -1)}`),
+        `400 ./${"long/".repeat(25)}name`,
+        "500 ./script",
+        "400 ./x.bat",
+        "link ./link -> script",
+        `link ./dangling -> nowhere/${"far/".repeat(30)}`,
+      ].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    );
+    expect(await readOn(host, `${directory}/x.bat`)).toBe("a\r\nb\r\n");
+    expect(await lab.host(host).run('"$1/link"', directory)).toBe("ran\n");
+
+    const before = shell.scripts.length;
+    expect((await stager.stage(request)).directory).toBe(directory);
+    expect(shell.scripts.length - before, "round trips for the second job of a commit").toBe(1);
+  });
+
+  test("inputs arrive whole, once, and read-only [staging.inputs-once]", async () => {
+    const folder = scratchDirectory();
+    const large = Buffer.alloc(9_000_000, "abcdefghi\n");
+    writeFileSync(join(folder, "large.bin"), large);
+    writeFiles(folder, { "data/a b\\c\nd": "1", "data/in/e": "", "data/tool": "#!/bin/sh\n" });
+    chmodSync(join(folder, "data/tool"), 0o755);
+    writeFileSync(join(folder, "data/in/large"), large.subarray(5));
+    const repository = scratchRepository();
+    const inputs = {
+      corpus: { path: join(folder, "large.bin") },
+      "data set": { path: join(folder, "data") },
+      same: { path: join(folder, "data") },
+    };
+    const request = await requestOf(repository, { inputs });
+    const { stager, shell } = startStager(lab, host);
+    const staged = await stager.stage(request);
+    expect(Object.keys(staged.inputs)).toEqual(["corpus", "data set", "same"]);
+    expect(staged.inputs["same"]).toBe(staged.inputs["data set"]);
+    const [corpus = "", data = ""] = Object.values(staged.inputs);
+    expect(corpus).toBe(`${root}/inputs/${request.inputs["corpus"]?.sha256}`);
+    expect(await lab.host(host).run('sha256sum <"$1"', corpus)).toContain(request.inputs["corpus"]?.sha256);
+    expect(await listing(host, corpus).catch(() => "a file")).toBe("a file");
+    expect(await listing(host, data)).toEqual([
+      "400 ./a b\\c",
+      "400 ./in/e",
+      "400 ./in/large",
+      "500 .",
+      "500 ./in",
+      "500 ./tool",
+      "d",
+    ]);
+    expect(request.said).toContain(`copying input corpus to ${host}: 9 MB of 9 MB`);
+
+    const other = await requestOf(scratchRepository({ other: "1" }), { inputs });
+    shell.scripts.length = 0;
+    expect((await stager.stage(other)).inputs).toEqual(staged.inputs);
+    expect(shell.scripts.filter((script) => /\b(dd of=|tar -xf)/.test(script))).toEqual([]);
+    expect(await lab.host(host).run('ls -A "$1/inputs"', root)).not.toContain("partial");
+  });
+});
+
+/** A project whose one package lies beside it, so that nothing is downloaded. */
+const npmProject = {
+  "package.json": JSON.stringify({ name: "project", version: "1.0.0", dependencies: { tiny: "file:vendor/tiny" } }),
+  "package-lock.json": JSON.stringify({
+    name: "project",
+    version: "1.0.0",
+    lockfileVersion: 3,
+    packages: {
+      "": { name: "project", version: "1.0.0", dependencies: { tiny: "file:vendor/tiny" } },
+      "node_modules/tiny": { resolved: "vendor/tiny", link: true },
+      "vendor/tiny": { name: "tiny", version: "2.0.1" },
+    },
+  }),
+  "vendor/tiny/package.json": JSON.stringify({ name: "tiny", version: "2.0.1", type: "module", exports: "./tiny.js" }),
+  "vendor/tiny/tiny.js": "export default 42;\n",
+  "run.mjs": 'import tiny from "tiny"; console.log(tiny);\n',
+};
+
+const npm: Environment = { ...none, manager: "npm" };
+
+describe.each(["plain", "noisy", "busybox", "dash", "gitless"])("an environment on a host that is %s", (host) => {
+  test("is built by npm from the committed lock and used by runs [staging.environment-once]", async () => {
+    const request = await requestOf(scratchRepository(npmProject), { environment: npm });
+    const { stager, shell } = startStager(lab, host);
+    const { directory, environment } = await stager.stage(request);
+    expect(environment.record).toMatchObject({ manager: "npm", packages: { "vendor/tiny": "2.0.1" }, host });
+    expect(environment.record.runtime["node"]).toMatch(/^v\d+/);
+    expect(request.lines.join("\n")).toContain("npm ci");
+    expect(request.lines.at(-1)).toBe("exit status 0");
+    expect(await readOn(host, environment.log_file ?? "")).toContain("added 1 package");
+    expect(await lab.host(host).run('cd "$1" && node run.mjs', directory)).toBe("42\n");
+
+    shell.scripts.length = 0;
+    await stager.stage(request);
+    expect(shell.scripts.length, "round trips for the second job of a commit").toBe(1);
+    const other = startStager(lab, host, "lab-2");
+    const again = await requestOf(scratchRepository({ ...npmProject, more: "1" }), { environment: npm });
+    expect((await other.stager.stage(again)).environment).toEqual(environment);
+    expect(again.said.join()).not.toContain("building");
+  });
+});
+
+test("a venv is built from a committed wheel and used by runs [staging.environment-once]", async () => {
+  const request = await requestOf(wheelProject(), {
+    environment: { ...none, manager: "pip", lock: "py/requirements.txt" },
+  });
+  const { stager } = startStager(lab, "dash");
+  const { directory, environment } = await stager.stage(request);
+  expect(environment.record.packages).toMatchObject({ tinypkg: "1.0" });
+  const script = 'cd "$1" && PATH=$2:$PATH && python py/run.py';
+  const [bin = ""] = environment.path_prefix;
+  expect(await lab.host("dash").run(script, directory, bin)).toBe(`42 ${environment.variables["VIRTUAL_ENV"]}\n`);
+});
