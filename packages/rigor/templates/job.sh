@@ -6,7 +6,7 @@
 # What stands from the line above to the end of the attempt's part is replaced by the values of each attempt; it serves
 # to check this file. The script runs in dash, bash and busybox sh, and needs nothing else on the host but `mv` and
 # `sleep`. Starting a process is what costs, so it starts as few as can be: the command and `mv`, and for a run that
-# lasts, its watch with a `sleep`.
+# lasts, its watch with a `sleep`. Its one argument is the job of a scheduler that starts it, for the claim.
 #
 # - It is parsed as a whole before its last line calls it, so a half-written copy does nothing.
 # - `printf` makes files instead of `:`, because a failed redirection of a special builtin ends the shell.
@@ -23,12 +23,18 @@ attempt='' directory='' checkout=''
 kicked=''
 # Gets a line with the token after the exit record is in place; empty for none.
 finished_log=''
+# Not empty: a scheduler executes the job. It may start it again, and it says who ended it.
+scheduled=''
 # Centiseconds since 1970 at which the host's uptime was zero; empty makes the job ask `date`.
 booted_at=''
 # Seconds: of run time, 0 for no limit; between TERM and KILL; between two heartbeats.
 limit=0 grace=1 interval=1
 
-# Exports variables and becomes the command.
+set_variables() {
+  export RIGOR_ATTEMPT=''
+}
+
+# Becomes the command.
 start_command() {
   exec true
 }
@@ -192,12 +198,25 @@ count_ooms() {
   fi
 }
 
+# A job that is started again goes on from what it has saved itself.
+resume() {
+  for file in "$directory"/output/checkpoints/*; do
+    if [ -e "$file" ]; then export RIGOR_RESUME="$directory/output/checkpoints"; fi
+    return
+  done
+}
+
 # Sets text: centiseconds as seconds.
 seconds() {
   if [ $(($1 % 100)) -lt 10 ]; then text=$(($1 / 100)).0$(($1 % 100)); else text=$(($1 / 100)).$(($1 % 100)); fi
 }
 
+# An interrupted job that its scheduler may start again has not ended.
 record() {
+  if [ -n "$scheduled" ]; then
+    if [ "$reason" = terminated ]; then return; fi
+    rm -f secrets.sh
+  fi
   clock
   took=$((now - began))
   if [ "$took" -lt 0 ]; then took=0; fi
@@ -231,9 +250,12 @@ main() {
   umask 077
   cd "$directory" || exit 1
   identify
-  if [ "$group" != "$$" ] && command -v setsid >/dev/null; then exec setsid /bin/sh "$directory/job.sh"; fi
+  # A scheduler ends what belongs to the session that it has made.
+  if [ "$group" != "$$" ] && [ -z "$scheduled" ] && command -v setsid >/dev/null; then
+    exec setsid /bin/sh "$directory/job.sh"
+  fi
   set -C
-  printf '' 2>/dev/null >claim || exit 0
+  printf '%s\n' "$1" 2>/dev/null >claim || exit 0
   set +C
   child='' watcher='' oom_file='' ooms_before='' reason='' stopped='' signalled='' status=null
   clock
@@ -249,9 +271,11 @@ main() {
     reason=cancelled
   elif [ -z "$reason" ]; then
     (
+      set_variables
+      resume
       cd "$checkout" || exit 1
       start_command
-    ) </dev/null >stdout.log 2>stderr.log &
+    ) </dev/null >>stdout.log 2>>stderr.log &
     child=$!
     if [ -n "$reason" ]; then stop; fi
     if [ -z "$kicked" ]; then begin_watch; fi
@@ -273,4 +297,4 @@ main() {
   exit 0
 }
 
-main
+main "$1"

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { RigorError } from "../domain/errors.ts";
@@ -102,6 +102,10 @@ export class AttemptDirectory {
   }
   get checkpoints(): string {
     return join(this.output, "checkpoints");
+  }
+
+  hasCheckpoints(): boolean {
+    return existsSync(this.checkpoints) && readdirSync(this.checkpoints).length > 0;
   }
 
   /** Makes the directory and its output folder, for the owner only. */

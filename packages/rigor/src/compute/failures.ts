@@ -126,10 +126,12 @@ export type RetryClass = "infrastructure" | "preemption" | "code";
  * been the reason, the kernel would have counted it (`out-of-memory-host`).
  */
 const infrastructure: ReadonlySet<FailureCategory> = new Set([
+  "submission",
   "disk-full",
   "quota",
   "network",
   "node-failure",
+  "not-started",
   "killed",
 ]);
 

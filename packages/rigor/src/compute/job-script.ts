@@ -25,6 +25,8 @@ export interface JobPlace {
    * A job that ends sooner is spared two processes. False: the watch begins at once.
    */
   kicked: boolean;
+  /** A scheduler executes the job, and may start it again. Default: false. */
+  scheduled?: boolean;
 }
 
 /**
@@ -48,6 +50,7 @@ export function jobScript(spec: JobSpec, place: JobPlace): string {
     `checkout=${quote(spec.working_directory)}`,
     `kicked=${place.kicked ? "1" : "''"}`,
     `finished_log=${quote(place.finished_log ?? "")}`,
+    `scheduled=${place.scheduled === true ? "1" : "''"}`,
     `booted_at=${place.booted_at === null ? "" : wholeNumber(place.booted_at * 100, "booted_at")}`,
     `limit=${spec.time_limit === null ? 0 : wholeNumber(Math.max(1, spec.time_limit), "time_limit")}`,
     `grace=${wholeNumber(spec.grace, "grace")}`,
@@ -56,15 +59,21 @@ export function jobScript(spec: JobSpec, place: JobPlace): string {
   const secrets = quote(`${place.directory}/secrets.sh`);
   const exports = [
     ...exportLines(variables).map((line) => `  ${line}`),
-    ...(hasSecrets(spec) ? [`  . ${secrets}`, `  rm -f ${secrets}`] : []),
+    ...pathLines(spec.path_prefix ?? []),
+    ...(hasSecrets(spec) ? [`  . ${secrets}`] : []),
+    // A job that may be started again needs them again.
+    ...(hasSecrets(spec) && place.scheduled !== true ? [`  rm -f ${secrets}`] : []),
   ];
   const [head, rest] = template();
   return [
     head,
     ...settings,
     "",
-    "start_command() {",
+    "set_variables() {",
     ...exports,
+    "}",
+    "",
+    "start_command() {",
     `  exec ${commandWords(spec.command)}`,
     "}",
     rest,
@@ -93,6 +102,9 @@ const hasSecrets = (spec: JobSpec): boolean => Object.keys(spec.secrets ?? {}).l
 function exportLines(variables: Readonly<Record<string, string>>): string[] {
   return Object.entries(variables).map(([name, value]) => exportLine(name, value));
 }
+
+const pathLines = (prefix: readonly string[]): string[] =>
+  prefix.length === 0 ? [] : [`  PATH=${quote(prefix.join(":"))}:$PATH`, "  export PATH"];
 
 /** A shell waits for what it runs before it obeys TERM, and leaves the warning USR1 to what it runs. */
 const shellPrologue = "trap : USR1; trap 'exit 143' TERM\n";

@@ -1,3 +1,11 @@
+/** What a job may use of the machine that a scheduler chooses for it. */
+export interface JobResources {
+  cpus: number;
+  gpus: number;
+  /** Bytes of main memory; null leaves it to the scheduler's default. */
+  memory: number | null;
+}
+
 /** One try of one run, as it is handed to an executor and kept as `spec.json`. Units: seconds. */
 export interface JobSpec {
   /** The token of the attempt: names its directory, its job at a scheduler, and its records. */
@@ -14,12 +22,16 @@ export interface JobSpec {
   environment: Readonly<Record<string, string>>;
   /** Exported too, and in no record: they travel in a file of their own, which the job removes when it starts. */
   secrets?: Readonly<Record<string, string>>;
+  /** Directories that come before the machine's own `PATH`. */
+  path_prefix?: readonly string[];
   /** Written to the file that `RIGOR_PARAMETERS` names. */
   parameters: unknown;
   /** Files and folders below its output that are needed of it: they are brought over from other machines. */
   outputs?: readonly string[];
   /** Whole seconds of run time; null for no limit. */
   time_limit: number | null;
+  /** What is asked of a scheduler. Default: one core. */
+  resources?: JobResources;
   /** Whole seconds between TERM and KILL. */
   grace: number;
   /** Whole seconds between two heartbeats. */

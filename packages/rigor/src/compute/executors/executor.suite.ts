@@ -1,13 +1,13 @@
 import { describe } from "vitest";
 import { crashTests } from "./crashes.suite.ts";
 import { endTests } from "./ends.suite.ts";
-import { usePlace, type MakeExecutor } from "./executor.testing.ts";
+import { usePlace, type Machine, type MakeExecutor } from "./executor.testing.ts";
 import { outputTests } from "./output.suite.ts";
 
 /** What every executor must do, whatever machine it reaches. */
-export function executorSuite(name: string, make: MakeExecutor): void {
-  describe(`${name} as an executor`, { timeout: 60_000 }, () => {
-    const place = usePlace(make);
+export function executorSuite(name: string, make: MakeExecutor, machine: Machine = {}): void {
+  describe(`${name} as an executor`, { timeout: 90_000 }, () => {
+    const place = usePlace(make, machine);
     endTests(place);
     outputTests(place);
     crashTests(place);

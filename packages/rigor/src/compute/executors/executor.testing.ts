@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach } from "vitest";
-import { AttemptDirectory } from "../attempt-directory.ts";
+import { AttemptDirectory, attemptPath } from "../attempt-directory.ts";
 import type { JobSpec } from "../job.ts";
 import type { Executor, Handle, JobStatus, Offsets } from "./executor.ts";
 
@@ -69,14 +69,28 @@ export function quoted(path: string): string {
 /** Makes an executor on a data directory. A second one on the same directory stands for a restarted daemon. */
 export type MakeExecutor = (dataDirectory: string) => Executor;
 
-/** An executor on a data directory of its own, new for each test. */
-export class ExecutorPlace {
-  folder = "";
-  private readonly make: MakeExecutor;
-  private present: Executor | null = null;
+/** What the tests have to know of the machine that jobs run on. */
+export interface Machine {
+  /** A folder that the machine and the tests see at the same path. Default: that of this machine's temporary files. */
+  shared?: () => string;
+  /** Seconds that anything may take there. Default: 20. */
+  patience?: number;
+}
 
-  constructor(make: MakeExecutor) {
+/** An executor on folders of its own, new for each test. */
+export class ExecutorPlace {
+  /** For what jobs and tests write; the machine sees it at the same path. */
+  folder = "";
+  readonly patience: number;
+  private readonly make: MakeExecutor;
+  private readonly machine: Machine;
+  private present: Executor | null = null;
+  private attemptsRoot = "";
+
+  constructor(make: MakeExecutor, machine: Machine) {
     this.make = make;
+    this.machine = machine;
+    this.patience = machine.patience ?? 20;
   }
 
   get executor(): Executor {
@@ -84,14 +98,20 @@ export class ExecutorPlace {
     return this.present;
   }
 
-  open(): void {
-    this.folder = mkdtempSync(join(tmpdir(), "rigor executor '$x' "));
-    this.present = this.make(this.folder);
+  /** The data directory of the executor. */
+  get data(): string {
+    return join(this.folder, "data");
+  }
+
+  async open(): Promise<void> {
+    this.folder = mkdtempSync(join(this.machine.shared?.() ?? tmpdir(), "rigor executor '$x' "));
+    this.present = this.make(this.data);
+    this.attemptsRoot = await this.present.attemptsRoot();
   }
 
   async reopen(): Promise<void> {
     await this.executor.close();
-    this.present = this.make(this.folder);
+    this.present = this.make(this.data);
   }
 
   async close(): Promise<void> {
@@ -99,8 +119,9 @@ export class ExecutorPlace {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** The directory of a job on the machine. */
   directoryOf(handle: Handle): AttemptDirectory {
-    return AttemptDirectory.in(this.folder, handle.run, handle.attempt);
+    return new AttemptDirectory(join(this.attemptsRoot, attemptPath(handle.run, handle.attempt)));
   }
 
   async submit(command: JobSpec["command"], more: Partial<JobSpec> = {}): Promise<Handle> {
@@ -115,8 +136,21 @@ export class ExecutorPlace {
     return { ...found, text: Buffer.from(found.stdout).toString(), errors: Buffer.from(found.stderr).toString() };
   }
 
+  until<S extends JobStatus["state"]>(
+    handle: Handle,
+    state: S,
+    seconds = this.patience,
+  ): Promise<Extract<JobStatus, { state: S }>> {
+    return untilState(this.executor, handle, state, seconds);
+  }
+
+  untilExists(path: string): Promise<void> {
+    return untilExists(path, this.patience);
+  }
+
   async settled(handle: Handle): Promise<Extract<JobStatus, { state: "gone" | "ended" }>> {
-    for (let turn = 0; turn < 1500; turn++) {
+    const deadline = performance.now() + this.patience * 1000;
+    while (performance.now() < deadline) {
       const status = (await this.executor.status([handle])).get(handle.attempt);
       if (status?.state === "gone" || status?.state === "ended") return status;
       await sleep(10);
@@ -126,8 +160,8 @@ export class ExecutorPlace {
 }
 
 /** A place that is opened before each test of the suite that calls this, and closed after it. */
-export function usePlace(make: MakeExecutor): ExecutorPlace {
-  const place = new ExecutorPlace(make);
+export function usePlace(make: MakeExecutor, machine: Machine = {}): ExecutorPlace {
+  const place = new ExecutorPlace(make, machine);
   beforeEach(() => place.open());
   afterEach(() => place.close());
   return place;

@@ -6,7 +6,7 @@ import type { HostCapacity } from "../resources.ts";
 export interface Handle {
   attempt: string;
   run: string;
-  /** The executor's own name of the job, such as a scheduler's job id; empty where the attempt is enough. */
+  /** What the job is called at a scheduler, for people; empty where the attempt is enough. */
   reference: string;
 }
 
@@ -14,14 +14,16 @@ export interface Handle {
  * What is known about a job, from two witnesses: the record of its end, and whether it is still there.
  *
  * - `unclaimed`: nothing executes it and nothing will, until it is submitted again.
- * - `waiting`: submitted and not started yet.
+ * - `waiting`: submitted and not started yet, or to be started again. A scheduler gives its word for the reason, and
+ *   says whether it will start it without a person.
  * - `running`: `beat_at` is its last sign of life (epoch milliseconds), null before the first.
  * - `ended`: by its own record.
- * - `gone`: it was withdrawn; or it is dead and left no record, for the reason that the executor can tell.
+ * - `gone`: it was withdrawn, before it started or by a scheduler that gave it no time to record its end; or it is dead
+ *   and left no record, for the reason that the executor can tell.
  */
 export type JobStatus =
   | { state: "unclaimed" }
-  | { state: "waiting" }
+  | { state: "waiting"; reason?: string | null; held?: boolean }
   | { state: "running"; beat_at: number | null }
   | { state: "ended"; exit: ExitRecord }
   | { state: "gone"; withdrawn: true }
@@ -69,6 +71,12 @@ export interface Executor {
 
   /** What each job has written since the given offsets; at most `limit` bytes of each stream. */
   collect(requests: readonly { handle: Handle; offsets: Offsets }[], limit?: number): Promise<Map<string, Collected>>;
+
+  /** Folder of all attempts on the machine, absolute, as {@link attemptPath} goes on from it. */
+  attemptsRoot(): Promise<string>;
+
+  /** Those jobs, by attempt, whose checkpoints are on the machine. */
+  withCheckpoints(handles: readonly Handle[]): Promise<Set<string>>;
 
   /** Calls the listener soon after a job has changed, where the executor can know. Polling is needed all the same. */
   onChange(listener: (attempt: string) => void): () => void;

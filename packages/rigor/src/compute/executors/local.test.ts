@@ -135,6 +135,12 @@ describe("this machine", { timeout: 60_000 }, () => {
     expect(ran.toSorted()).toEqual(jobs.map((job) => job.attempt).toSorted());
   });
 
+  test("a listener hears of an end that nobody asks for", async () => {
+    const heard = new Promise<string>((resolve) => executor.onChange(resolve));
+    const [handle] = await executor.submit([makeJob(folder, ["true"])]);
+    expect(await heard).toBe(handle?.attempt);
+  });
+
   test("ended jobs leave no zombies of the starter [F17]", async () => {
     const handles = await executor.submit(Array.from({ length: 20 }, () => makeJob(folder, ["true"])));
     for (const handle of handles) await untilState(executor, handle, "ended");

@@ -126,6 +126,15 @@ export class LocalExecutor implements Executor {
     );
   }
 
+  async attemptsRoot(): Promise<string> {
+    return this.root;
+  }
+
+  async withCheckpoints(handles: readonly Handle[]): Promise<Set<string>> {
+    const kept = handles.filter((handle) => this.directory(handle).hasCheckpoints());
+    return new Set(kept.map(({ attempt }) => attempt));
+  }
+
   onChange(listener: (attempt: string) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);

@@ -3,14 +3,13 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AttemptDirectory } from "../attempt-directory.ts";
 import { parseMetrics } from "../collect.ts";
-import { fromTheStart, makeJob, untilExists, untilState, type ExecutorPlace } from "./executor.testing.ts";
+import { fromTheStart, makeJob, type ExecutorPlace } from "./executor.testing.ts";
 
 /** What reaches a job, and what comes back from it. */
 export function outputTests(place: ExecutorPlace): void {
   test("output larger than 10 MB neither blocks the job nor is lost [F18] [job.logs-whole]", async () => {
-    const program = `const b = Buffer.alloc(1 << 20, "x"); for (let i = 0; i < 12; i++) require("fs").writeSync(1, b);`;
-    const handle = await place.submit([process.execPath, "-e", program]);
-    const { exit } = await untilState(place.executor, handle, "ended");
+    const handle = await place.submit("head -c 12582912 /dev/zero");
+    const { exit } = await place.until(handle, "ended");
     expect(exit.code).toBe(0);
     let size = 0;
     for (let offsets = fromTheStart; ;) {
@@ -24,23 +23,25 @@ export function outputTests(place: ExecutorPlace): void {
   });
 
   test("binary output arrives byte by byte [job.logs-whole]", async () => {
-    const program = `process.stdout.write(Buffer.from(Array.from({length: 256}, (_, i) => i)))`;
-    const handle = await place.submit([process.execPath, "-e", program]);
-    await untilState(place.executor, handle, "ended");
-    expect([...(await place.outputOf(handle)).stdout]).toEqual(Array.from({ length: 256 }, (_, index) => index));
+    const bytes = Array.from({ length: 256 }, (_, index) => index);
+    const escapes = bytes.map((byte) => `\\${byte.toString(8).padStart(3, "0")}`);
+    const handle = await place.submit(["printf", escapes.join("")]);
+    await place.until(handle, "ended");
+    expect([...(await place.outputOf(handle)).stdout]).toEqual(bytes);
   });
 
   test("logs and metrics are collected while the job runs [job.logs-whole]", async () => {
     const handle = await place.submit(
       `echo one; echo '{"step":1,"loss":0.5}' >"$RIGOR_OUTPUT/metrics.jsonl"; printf '{"st' >>"$RIGOR_OUTPUT/metrics.jsonl"; echo up >"$RIGOR_OUTPUT/up"; sleep 60`,
     );
-    await untilExists(join(place.directoryOf(handle).output, "up"));
+    await place.untilExists(join(place.directoryOf(handle).output, "up"));
+    await place.until(handle, "running");
     const first = await place.outputOf(handle);
     expect(first.text).toBe("one\n");
     expect(parseMetrics(first.metrics, 0).points).toMatchObject([{ step: 1, name: "loss", value: 0.5 }]);
     expect(first.offsets.metrics).toBe(first.metrics.length);
     await place.executor.cancel([handle]);
-    await untilState(place.executor, handle, "ended");
+    await place.until(handle, "ended");
   });
 
   test("arguments, variables and parameters reach the command unchanged [file.arguments-exact]", async () => {
@@ -61,22 +62,18 @@ export function outputTests(place: ExecutorPlace): void {
       "\r",
       "a\\nb",
     ];
-    const program = `process.stdout.write(JSON.stringify({ arguments: process.argv.slice(1), variable: process.env.STRANGE, parameters: JSON.parse(require("fs").readFileSync(process.env.RIGOR_PARAMETERS)), names: [process.env.RIGOR_ATTEMPT, process.env.RIGOR_RUN_ID], cwd: process.cwd() }))`;
+    const script = `printf '%s\\0' "$@" "$STRANGE" "$RIGOR_ATTEMPT" "$RIGOR_RUN_ID" "$PWD"; cat "$RIGOR_PARAMETERS"`;
     const directory = join(place.folder, "it's a $place\n");
     mkdirSync(directory);
-    const handle = await place.submit([process.execPath, "-e", program, "--", ...strange], {
+    const handle = await place.submit(["sh", "-c", script, "sh", ...strange], {
       environment: { STRANGE: strange.join("") },
       parameters: { strange },
       working_directory: directory,
     });
-    await untilState(place.executor, handle, "ended");
-    expect(JSON.parse((await place.outputOf(handle)).text)).toEqual({
-      arguments: strange,
-      variable: strange.join(""),
-      parameters: { strange },
-      names: [handle.attempt, handle.run],
-      cwd: directory,
-    });
+    await place.until(handle, "ended");
+    const words = (await place.outputOf(handle)).text.split("\0");
+    expect(JSON.parse(words.pop() ?? "")).toEqual({ strange });
+    expect(words).toEqual([...strange, strange.join(""), handle.attempt, handle.run, directory]);
   });
 
   test("a NUL character is refused before anything is started [file.arguments-exact]", async () => {
@@ -85,7 +82,7 @@ export function outputTests(place: ExecutorPlace): void {
 
   test("a job has nothing on its standard input", async () => {
     const handle = await place.submit(["cat"]);
-    expect((await untilState(place.executor, handle, "ended")).exit.code).toBe(0);
+    expect((await place.until(handle, "ended")).exit.code).toBe(0);
   });
 
   test("a secret reaches the command exactly, and stays in no file of the attempt [job.secrets]", async () => {
@@ -95,11 +92,14 @@ export function outputTests(place: ExecutorPlace): void {
     });
     const [handle] = await place.executor.submit([job]);
     if (handle === undefined) throw new Error("no handle");
-    await untilState(place.executor, handle, "ended");
-    const { path, output } = AttemptDirectory.in(place.folder, job.run, job.attempt);
-    expect(Number(readFileSync(join(output, "length"), "utf8"))).toBe(Buffer.byteLength(secret));
-    for (const name of readdirSync(path, { withFileTypes: true })) {
-      if (name.isFile()) expect(readFileSync(join(path, name.name), "utf8"), name.name).not.toContain("tok'");
+    await place.until(handle, "ended");
+    const directory = place.directoryOf(handle);
+    const copy = AttemptDirectory.in(place.data, job.run, job.attempt);
+    expect(Number(readFileSync(join(directory.output, "length"), "utf8"))).toBe(Buffer.byteLength(secret));
+    for (const { path } of [directory, copy]) {
+      const files = readdirSync(path, { withFileTypes: true }).filter((file) => file.isFile());
+      expect(files.length).toBeGreaterThan(0);
+      for (const { name } of files) expect(readFileSync(join(path, name), "utf8"), name).not.toContain("tok'");
     }
   });
 }

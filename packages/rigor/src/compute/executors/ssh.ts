@@ -39,6 +39,10 @@ export class SshExecutor implements Executor {
     return (await this.#attempts.mirror()).root;
   }
 
+  withCheckpoints(handles: readonly Handle[]): Promise<Set<string>> {
+    return this.#attempts.withCheckpoints(handles);
+  }
+
   async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
     const paths = await this.#attempts.write(jobs);
     await (await this.#attempts.mirror()).start(paths);
@@ -97,7 +101,7 @@ export class SshExecutor implements Executor {
   }
 
   async withdraw(handle: Handle): Promise<boolean> {
-    return (await (await this.#attempts.mirror()).cancel([pathOf(handle)])).length > 0;
+    return (await (await this.#attempts.mirror()).withdraw([pathOf(handle)])).length > 0;
   }
 
   async cancel(handles: readonly Handle[]): Promise<void> {

@@ -86,15 +86,42 @@ export class AttemptMirror {
     await this.#ask(scripts.startScript, paths);
   }
 
+  /** Forbids attempts that have not started. @returns those that will never start */
+  async withdraw(paths: readonly string[]): Promise<string[]> {
+    return linesOf(await this.#ask(scripts.withdrawScript, paths));
+  }
+
   /** Forbids or ends attempts. @returns those that will never start */
   async cancel(paths: readonly string[]): Promise<string[]> {
-    const lines = (await this.#ask(scripts.cancelScript, paths)).split("\n");
-    return lines.filter((line) => line.endsWith(" withdrawn")).map((line) => line.slice(0, -" withdrawn".length));
+    return linesOf(await this.#ask(scripts.cancelScript, paths));
+  }
+
+  /** The paths of those attempts that have checkpoints on the host. */
+  async checkpoints(paths: readonly string[]): Promise<string[]> {
+    return linesOf(await this.#ask(scripts.checkpointsScript, paths));
   }
 
   /** Kills what attempts left in their process groups on the host that the shell is on. */
   async kill(paths: readonly string[]): Promise<void> {
     await this.#ask(scripts.killScript, paths);
+  }
+
+  /** Makes sure that the next survey sees what other machines have written to attempts. */
+  async refresh(paths: readonly string[]): Promise<void> {
+    await this.#ask(scripts.refreshScript, paths);
+  }
+
+  /** Makes sure that nothing more comes of attempts that are taken for over. */
+  async discard(paths: readonly string[]): Promise<void> {
+    await this.#ask(scripts.discardScript, paths);
+  }
+
+  /** Writes the script of a batch on the host. @returns the folder that it is in, absolute */
+  async writeBatch(name: string, script: string): Promise<string> {
+    const input = Buffer.from(`${name}\n${script}`);
+    const answer = await this.#shell.run(scripts.batchScript(this.root), { input });
+    if (answer.status !== 0) throw failed(this.#shell.host, "a batch could not be written", answer.stderr);
+    return answer.stdout.toString("utf8").replace(/\n$/, "");
   }
 
   directory(path: string): AttemptDirectory {
@@ -151,6 +178,8 @@ export class AttemptMirror {
     for (const entry of readdirSync(output)) rmSync(join(output, entry), { recursive: true, force: true });
   }
 }
+
+const linesOf = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 
 /** As much as one call brings over, and the rest. */
 function portion(pieces: readonly Piece[]): { now: Piece[]; later: Piece[] } {

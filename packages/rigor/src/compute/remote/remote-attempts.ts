@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { openDirectory } from "../../hosts/open-directory.ts";
 import type { HostShell } from "../../hosts/shell.ts";
-import { RigorError } from "../../domain/errors.ts";
 import { AttemptDirectory, attemptPath } from "../attempt-directory.ts";
 import { collectAttempt, defaultLimit } from "../collect.ts";
 import type { Collected, Handle, Offsets } from "../executors/executor.ts";
@@ -10,7 +10,6 @@ import type { ExitRecord, JobSpec } from "../job.ts";
 import { parseProbe, probeScript } from "./probe.ts";
 import type { HostCapacity } from "../resources.ts";
 import { AttemptMirror } from "./attempt-mirror.ts";
-import { rootScript } from "./scripts.ts";
 import type { Sight } from "./survey.ts";
 
 export interface RemoteOptions {
@@ -19,6 +18,8 @@ export interface RemoteOptions {
   directory: string;
   /** The data directory on this machine, where attempts are copied to. */
   dataDirectory: string;
+  /** Jobs are executed by a scheduler, which may start them again. Default: false. */
+  scheduled?: boolean;
 }
 
 /**
@@ -56,14 +57,8 @@ export class RemoteAttempts {
 
   async #connect(): Promise<AttemptMirror> {
     const { shell, directory, dataDirectory } = this.#options;
-    const answer = await shell.run(rootScript(directory));
-    const root = answer.stdout.toString("utf8").replace(/\n$/, "");
-    if (answer.status !== 0 || !root.startsWith("/")) {
-      throw new RigorError("storage", `On ${shell.host}, ${directory} cannot be made: ${answer.stderr.trim()}`, {
-        next: "Set `workdir` of this compute in rigor.yaml to a directory that you may write to there.",
-      });
-    }
-    return new AttemptMirror(shell, `${root}/attempts`, AttemptDirectory.root(dataDirectory));
+    const root = await openDirectory(shell, `${directory}/attempts`);
+    return new AttemptMirror(shell, root, AttemptDirectory.root(dataDirectory));
   }
 
   async probe(excludedGpus: readonly string[]): Promise<HostCapacity> {
@@ -76,9 +71,10 @@ export class RemoteAttempts {
   async write(jobs: readonly JobSpec[]): Promise<string[]> {
     const mirror = await this.mirror();
     const paths = jobs.map(pathOf);
+    const { scheduled = false } = this.#options;
     for (const job of jobs) {
       const directory = `${mirror.root}/${pathOf(job)}`;
-      const place = { directory, finished_log: null, booted_at: null, kicked: false };
+      const place = { directory, finished_log: null, booted_at: null, kicked: false, scheduled };
       writeJobFiles(mirror.directory(pathOf(job)), job, place);
     }
     await mirror.push(paths);
@@ -146,13 +142,20 @@ export class RemoteAttempts {
   }
 
   collect(requests: readonly { handle: Handle; offsets: Offsets }[], limit = defaultLimit): Map<string, Collected> {
-    const root = AttemptDirectory.root(this.#options.dataDirectory);
     return new Map(
-      requests.map(({ handle, offsets }) => {
-        const directory = new AttemptDirectory(join(root, pathOf(handle)));
-        return [handle.attempt, collectAttempt(directory, offsets, limit)];
-      }),
+      requests.map(({ handle, offsets }) => [handle.attempt, collectAttempt(this.copyOf(handle), offsets, limit)]),
     );
+  }
+
+  /** Those attempts that left checkpoints on the host. */
+  async withCheckpoints(handles: readonly Handle[]): Promise<Set<string>> {
+    const kept = new Set(await (await this.mirror()).checkpoints(handles.map(pathOf)));
+    return new Set(handles.filter((handle) => kept.has(pathOf(handle))).map(({ attempt }) => attempt));
+  }
+
+  /** The copy of an attempt's directory on this machine. */
+  copyOf(handle: Handle): AttemptDirectory {
+    return new AttemptDirectory(join(AttemptDirectory.root(this.#options.dataDirectory), pathOf(handle)));
   }
 
   /** Calls the listener when what an attempt left has arrived. */

@@ -30,17 +30,6 @@ look() {
 }`;
 
 /**
- * Prepares the directory of a lab on a host and says where it is.
- *
- * @param directory absolute, or starting with `~/`
- */
-export function rootScript(directory: string): string {
-  const path = directory.startsWith("~") ? `"$HOME"${quote(directory.slice(1))}` : quote(directory);
-  return `umask 077
-mkdir -p ${path} && cd ${path} && mkdir -p attempts && pwd -P`;
-}
-
-/**
  * What is known of attempts whose paths are read from standard input. Prints a line for each:
  *
  *     PATH missing|unclaimed|withdrawn
@@ -48,17 +37,20 @@ mkdir -p ${path} && cd ${path} && mkdir -p attempts && pwd -P`;
  *     PATH claimed alive|dead|elsewhere|unknown BEAT PROCESS-RECORD
  *
  * BEAT changes with each sign of life; `-` before the first. Then a line `sizes`, and the bytes of their streams as
- * `wc -c` prints them.
+ * `wc -c` prints them. A record that is not whole, or another attempt's, is no end.
  */
 export const surveyScript = (root: string): string => `cd ${quote(root)} || exit 66
 ${lookAtProcess}
 set --
 while read -r path; do
-  if [ ! -d "$path" ]; then
-    printf '%s missing\\n' "$path"
-  elif read -r line 2>/dev/null <"$path/exit.json"; then
+  line=''
+  read -r line 2>/dev/null <"$path/exit.json" || line=''
+  case $line in '{"attempt":"'"\${path##*/}"'",'*'}') has_ended=1 ;; *) has_ended='' ;; esac
+  if [ -n "$has_ended" ]; then
     printf '%s ended %s\\n' "$path" "$line"
     set -- "$@" "$path/stdout.log" "$path/stderr.log" "$path/output/metrics.jsonl"
+  elif [ ! -d "$path" ]; then
+    printf '%s missing\\n' "$path"
   elif [ -e "$path/withdrawn" ]; then
     printf '%s withdrawn\\n' "$path"
   elif [ -e "$path/claim" ]; then
@@ -111,23 +103,45 @@ while read -r path; do
 done
 exit 0`;
 
+/** Defines `withdraw`, which takes the claim of an attempt that has not started, and prints its path. */
+const withdrawal = `withdraw() {
+  mkdir -p "$1"
+  if (set -C && printf '' >"$1/claim") 2>/dev/null; then printf '' >"$1/withdrawn"; fi
+  if [ ! -e "$1/withdrawn" ]; then return 1; fi
+  if [ -e "$1/secrets.sh" ]; then rm -f "$1/secrets.sh"; fi
+  printf '%s\\n' "$1"
+}`;
+
+/** Forbids attempts whose paths are read from standard input to start. Prints those that have not, and never will. */
+export const withdrawScript = (root: string): string => `umask 077
+cd ${quote(root)} || exit 66
+${withdrawal}
+while read -r path; do withdraw "$path"; done
+exit 0`;
+
 /**
- * Ends attempts whose paths are read from standard input. One that has not started never will: prints `PATH withdrawn`.
- * One that runs is told to end, and ends what it runs itself.
+ * Ends attempts whose paths are read from standard input. One that has not started never will, and is printed. One that
+ * runs is told to end, and ends what it runs itself.
  */
 export const cancelScript = (root: string): string => `umask 077
 cd ${quote(root)} || exit 66
 ${lookAtProcess}
+${withdrawal}
 while read -r path; do
   mkdir -p "$path"
   printf '' >"$path/cancel"
-  if (set -C && printf '' >"$path/claim") 2>/dev/null; then printf '' >"$path/withdrawn"; fi
-  if [ -e "$path/withdrawn" ]; then
-    printf '%s withdrawn\\n' "$path"
-  elif [ ! -e "$path/exit.json" ] && read -r line 2>/dev/null <"$path/process"; then
+  if ! withdraw "$path" && [ ! -e "$path/exit.json" ] && read -r line 2>/dev/null <"$path/process"; then
     look "$line"
     if [ "$witness" = alive ]; then kill -s TERM "$pid"; fi
   fi
+done
+exit 0`;
+
+/** Prints the paths of those attempts that have checkpoints; all paths are read from standard input. */
+export const checkpointsScript = (root: string): string => `cd ${quote(root)} || exit 66
+while read -r path; do
+  set -- "$path"/output/checkpoints/*
+  if [ -e "$1" ]; then printf '%s\\n' "$path"; fi
 done
 exit 0`;
 
@@ -141,6 +155,30 @@ while read -r path; do
     if [ "$witness" = alive ] || { [ "$witness" = dead ] && [ "$of_boot" = "$boot" ] && ! kill -0 "$pid" 2>/dev/null; }; then
       kill -s KILL -- "-$pid" 2>/dev/null
     fi
+  fi
+done
+exit 0`;
+
+/** Reads the name of a batch and then its script from standard input, and prints the folder that it is in. */
+export const batchScript = (root: string): string => `umask 077
+read -r name
+cd ${quote(root)} && mkdir -p "../batches/$name" && cd "../batches/$name" || exit 66
+cat >member.sh && pwd -P`;
+
+/** Lists the folders of attempts, so that a shared file system asks its server what is in them. */
+export const refreshScript = (root: string): string => `cd ${quote(root)} || exit 66
+while read -r path; do
+  for _ in "$path"/*; do break; done
+done
+exit 0`;
+
+/** Leaves attempts that are over to themselves: one that is started by whatever accident ends at once. */
+export const discardScript = (root: string): string => `umask 077
+cd ${quote(root)} || exit 66
+while read -r path; do
+  if [ -d "$path" ]; then
+    printf '' >"$path/cancel"
+    rm -f "$path/secrets.sh"
   fi
 done
 exit 0`;

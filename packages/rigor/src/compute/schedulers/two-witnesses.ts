@@ -1,0 +1,67 @@
+import type { FailureCategory } from "../failure-category.ts";
+import type { Failure } from "../failures.ts";
+import type { JobStatus } from "../executors/executor.ts";
+import type { Seen } from "../remote/remote-attempts.ts";
+import type { EndCause, JobReport } from "./scheduler.ts";
+
+// What follows from the files of an attempt and the word of its scheduler. Pure. The files say how a job ended; the
+// scheduler says whether it is still there.
+
+/** What the scheduler says of an attempt. `unasked`: nothing yet. `unknown`: that it knows no such job. */
+export type Word = JobReport | { state: "unasked" | "unknown" };
+
+/** An end that the files alone prove, or null. */
+export function endByFiles(seen: Seen): JobStatus | null {
+  if (seen.state === "withdrawn") return { state: "gone", withdrawn: true };
+  if (seen.state === "arriving") return { state: "running", beat_at: null };
+  return seen.state === "ended" ? { state: "ended", exit: seen.exit } : null;
+}
+
+/** Whether the scheduler does not execute the job, and will not: the files have the last word on how that came. */
+export const isOver = (word: Word): boolean => word.state === "ended" || word.state === "unknown";
+
+/**
+ * The status of an attempt that has no record of its end, and whose end is not certain.
+ *
+ * @param word what the scheduler said after the files were looked at; `unasked` when it was not asked since
+ */
+export function presentStatus(seen: Seen, word: Word): JobStatus {
+  if (word.state === "waiting") return { state: "waiting", reason: word.reason, held: word.held };
+  if (seen.state === "claimed") return { state: "running", beat_at: seen.beat_at };
+  return { state: "waiting", reason: null, held: false };
+}
+
+/**
+ * The status of an attempt that the scheduler does not have, and whose files have shown no end for long enough since.
+ *
+ * @param submitted whether the scheduler has confirmed that it took the job
+ */
+export function finalStatus(seen: Seen, word: Word, submitted: boolean, cancelled: boolean): JobStatus {
+  if (cancelled) return { state: "gone", withdrawn: true };
+  const started = seen.state === "claimed";
+  if (word.state !== "ended") {
+    if (!started && !submitted) return { state: "unclaimed" };
+    const evidence = started
+      ? "The scheduler does not know its job any more, and it left no record of its end."
+      : "It left the scheduler's queue before it started, and the scheduler does not say why.";
+    return { state: "gone", withdrawn: false, category: started ? "node-failure" : "not-started", evidence };
+  }
+  return { state: "gone", withdrawn: false, ...failureOf(word, started) };
+}
+
+function failureOf({ cause, evidence }: Extract<JobReport, { state: "ended" }>, started: boolean): Failure {
+  if (cause !== "finished") return { category: categories[cause], evidence };
+  return started
+    ? { category: "killed", evidence: `${evidence} It left no record of its end.` }
+    : { category: "not-started", evidence: `${evidence} It never became the run: see what the scheduler wrote of it.` };
+}
+
+const categories: Record<Exclude<EndCause, "finished">, FailureCategory> = {
+  cancelled: "killed",
+  preempted: "preempted",
+  "node-failure": "node-failure",
+  "out-of-memory": "out-of-memory-host",
+  "time-limit": "timeout",
+  "not-started": "not-started",
+  unknown: "node-failure",
+};
