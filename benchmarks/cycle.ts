@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Dispatcher } from "../packages/rigor/src/bench/dispatcher.ts";
+import type { Lab } from "../packages/rigor/src/bench/lab.ts";
+import { Lanes } from "../packages/rigor/src/bench/lanes.ts";
 import type { Executor, Handle } from "../packages/rigor/src/compute/executors/executor.ts";
 import { defineBenchmark } from "./support/benchmark.ts";
 import { experimentFile, inLaboratory } from "./support/laboratory.ts";
@@ -36,7 +38,7 @@ export const benchmark = defineBenchmark({
     await inLaboratory(files, (laboratory) =>
       withLab(laboratory, async (lab) => {
         await createRuns(lab, laboratory, "waiting.json");
-        const dispatcher = new Dispatcher({ ...lab, executor: boundlessMachine() });
+        const dispatcher = new Dispatcher({ ...lab, lanes: boundlessLanes(lab) });
         await dispatcher.start();
         for (let waited = 0; dispatcher.liveCount < runs; waited += 1) {
           if (waited > 300) throw new Error(`only ${dispatcher.liveCount} runs were started`);
@@ -61,6 +63,11 @@ function processorMs(pid: number): number | null {
     .replace(/^.*\) /, "")
     .split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** This machine as one {@link boundlessMachine}, with everything ready. */
+function boundlessLanes({ store, lanes }: Lab): Lanes {
+  return new Lanes(store, () => ({ executor: boundlessMachine(), stager: lanes.here.stager }));
 }
 
 /** A machine with room for everything, on which every job runs for ever. */
@@ -92,6 +99,8 @@ function boundlessMachine(): Executor {
           ]),
         ),
       ),
+    attemptsRoot: () => Promise.resolve("/attempts"),
+    withCheckpoints: () => Promise.resolve(new Set()),
     withdraw: () => Promise.resolve(false),
     cancel: () => Promise.resolve(),
     collect: (requests) =>

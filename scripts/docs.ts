@@ -5,6 +5,7 @@ import { eventKinds } from "../packages/rigor/src/domain/events/registry.ts";
 import { experimentFilePage } from "../packages/rigor/src/domain/files/reference-page.ts";
 import {
   attemptLifecycle,
+  computeLifecycle,
   experimentLifecycle,
   runLifecycle,
   type Lifecycle,
@@ -23,6 +24,7 @@ export function generatedPages(): Record<string, string> {
       attempt: diagram(attemptLifecycle),
       run: diagram(runLifecycle),
       experiment: diagram(experimentLifecycle),
+      compute: diagram(computeLifecycle),
       events: eventTable(),
     }),
   };

@@ -20,6 +20,7 @@ export function successfulAttempt(attempt: {
         experiment_id: experimentId,
         number: 1,
         compute: "local",
+        compute_id: "local",
         host: "simulated",
         directory: `/data/attempts/${entity}`,
         lease: { cpus: 1, memory: 1e6, gpus: [] },

@@ -4,7 +4,8 @@ import { DataDirectory, type Lab } from "../../packages/rigor/src/bench/lab.ts";
 import { experimentById, runsOfExperiment } from "../../packages/rigor/src/bench/queries.ts";
 import { resolveExperiment } from "../../packages/rigor/src/bench/resolve.ts";
 import { startExperiment } from "../../packages/rigor/src/bench/start.ts";
-import { LocalExecutor } from "../../packages/rigor/src/compute/executors/local.ts";
+import { Lanes } from "../../packages/rigor/src/bench/lanes.ts";
+import { connector } from "../../packages/rigor/src/daemon/connections.ts";
 import type { DomainEvent } from "../../packages/rigor/src/domain/events/registry.ts";
 import type { ExperimentRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
 import { openSqliteStore } from "../../packages/rigor/src/store/open.ts";
@@ -17,11 +18,12 @@ const runsPerTurn = 1_000;
 export async function withLab<Value>(laboratory: Laboratory, work: (lab: Lab) => Promise<Value>): Promise<Value> {
   const data = new DataDirectory(laboratory.home);
   const store = await openSqliteStore(data.database);
-  const executor = new LocalExecutor({ dataDirectory: data.root });
+  const log = pino({ enabled: false });
+  const lanes = new Lanes(store, connector({ data, origin: store.origin, log }));
   try {
-    return await work({ store, data, executor, log: pino({ enabled: false }), version: "benchmark" });
+    return await work({ store, data, lanes, log, version: "benchmark" });
   } finally {
-    await executor.close();
+    await lanes.close();
     await store.close();
   }
 }

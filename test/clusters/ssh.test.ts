@@ -179,7 +179,7 @@ describe.skipIf(sshMissing() !== null)("a site", () => {
       child.stdout.once("data", (line: Buffer) => resolve(String(line).trim()));
     });
     expect(existsSync(config)).toBe(true);
-    expect(sleepersOf(mark)).toHaveLength(1);
+    await expect.poll(() => sleepersOf(mark), { timeout: waitLimitMs }).toHaveLength(1);
     child.kill("SIGKILL");
     await until(
       () => !existsSync(resolve(config, "..")),

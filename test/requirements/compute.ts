@@ -2,6 +2,18 @@ import type { Requirement } from "./requirement.ts";
 
 /** What holds for machines other than this one. */
 export const compute: Requirement[] = [
+  // Hosts over SSH
+  {
+    id: "compute.ssh-runs",
+    statement: "An experiment that names hosts over SSH runs on them to its decision, and what its runs made is here.",
+  },
+
+  // Placement
+  {
+    id: "compute.placement",
+    statement:
+      "Runs start on the first of their computes that has room, and never exceed a machine or a cluster's max_jobs.",
+  },
   // Schedulers
   {
     id: "compute.constant-calls",
@@ -14,6 +26,15 @@ export const compute: Requirement[] = [
   {
     id: "compute.clean-login",
     statement: "What a login has in its environment changes neither how a scheduler is asked nor what a job gets.",
+  },
+  {
+    id: "compute.calls-per-minute",
+    statement: "A scheduler is not asked more often than `calls_per_minute`: looks wait, nothing else does.",
+  },
+  {
+    id: "compute.requeue",
+    statement:
+      "A job that its scheduler starts again goes on from its own checkpoints, and is never executed twice at a time.",
   },
 
   // Staging

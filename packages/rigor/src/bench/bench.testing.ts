@@ -5,8 +5,11 @@ import type { Executor } from "../compute/executors/executor.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
 import { scratchDirectory, scratchRepository, writeFiles } from "../provenance/scratch-repository.testing.ts";
+import type { Stager } from "../provenance/staging/stager.ts";
 import { openSqliteStore } from "../store/open.ts";
 import { DataDirectory, type Lab } from "./lab.ts";
+import type { Connection } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
 import { experimentById, runsOfExperiment } from "./queries.ts";
 import { resolveExperiment, type ResolvedExperiment } from "./resolve.ts";
 import { startExperiment, type Started } from "./start.ts";
@@ -20,7 +23,13 @@ export class TestBench {
     const data = new DataDirectory(scratchDirectory());
     const store = await openSqliteStore(data.database);
     onTestFinished(() => store.close());
-    return new TestBench({ store, data, executor: noExecutor, log: pino({ level: "silent" }), version: "0.0.0" });
+    return new TestBench({
+      store,
+      data,
+      lanes: new Lanes(store, () => connection),
+      log: pino({ level: "silent" }),
+      version: "0.0.0",
+    });
   }
 
   private constructor(lab: Lab) {
@@ -64,7 +73,14 @@ export class TestBench {
     const number = run.attempts + 1;
     const id = `${run.id.slice(0, 16)}-${number}`;
     const resources = { cpus: 1, gpus: gpus.length, gpu_memory: null, memory: null, time: null };
-    const where = { compute: "local", host: "h", directory: "/d", lease: { cpus: 1, memory: 0, gpus }, resources };
+    const where = {
+      compute: "local",
+      compute_id: "local",
+      host: "h",
+      directory: "/d",
+      lease: { cpus: 1, memory: 0, gpus },
+      resources,
+    };
     await this.append(
       {
         kind: "attempt.queued",
@@ -125,9 +141,17 @@ export const rule = {
   comparisons: [{ better: "b", than: "a", metric: "loss", test: "paired-t", alpha: 0.05 }],
 };
 
-/** Nothing that is tested with this bench asks the machine. */
-const noExecutor = new Proxy({} as Executor, {
-  get: (_, name) => {
-    throw new Error(`the executor was asked for ${String(name)}`);
-  },
-});
+/** Nothing that is tested with this bench asks a machine. */
+const connection: Connection = {
+  executor: silent<Executor>("executor", { onChange: () => () => undefined }),
+  stager: silent<Stager>("stager", {}),
+};
+
+function silent<Part extends object>(name: string, has: Partial<Part>): Part {
+  return new Proxy(has as Part, {
+    get: (part, member) => {
+      if (member in part) return part[member as keyof Part];
+      throw new Error(`the ${name} was asked for ${String(member)}`);
+    },
+  });
+}

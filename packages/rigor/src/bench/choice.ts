@@ -1,15 +1,28 @@
-import { place, type HeldResources, type PlacementHost } from "../compute/placement.ts";
+import { place, type PlacementHost } from "../compute/placement.ts";
 import type { HostCapacity } from "../compute/resources.ts";
-import type { LocalCompute } from "../domain/files/compute-schema.ts";
+import type { Compute } from "../domain/files/compute-schema.ts";
 import type { AttemptRecord, ExperimentRecord } from "../domain/records.ts";
-import { findCompute, readSettings } from "./settings.ts";
+import { FreeRoom, type RepositoryHolding } from "./free-room.ts";
+
+/** A compute that an experiment's runs may start on now. */
+export interface Option {
+  /** As `rigor.yaml` of the experiment's repository names it. */
+  name: string;
+  /** With the limits that stand there now. */
+  configuration: Compute;
+  /** Id of the compute. */
+  id: string;
+  machine: string;
+  /** What the machine has; null for a cluster, whose scheduler finds the place. */
+  capacity: HostCapacity | null;
+}
 
 /** A run that will be started, with what it will hold. */
 export interface Candidate {
   runId: string;
   experiment: ExperimentRecord;
   lease: AttemptRecord["lease"];
-  compute: string;
+  option: Option;
 }
 
 /** An experiment with runs that may start, in its order. */
@@ -18,6 +31,10 @@ export interface WaitingRuns {
   runIds: readonly string[];
   /** Attempts that it has under way. */
   active: number;
+  /** In order of preference. */
+  options: readonly Option[];
+  /** Whether these are all computes that it names: only then can a run be too large for all of them. */
+  complete: boolean;
 }
 
 interface Choice {
@@ -25,122 +42,115 @@ interface Choice {
   impossible: { experiment: ExperimentRecord; reason: string }[];
 }
 
-/** What an attempt holds, and for which repository. */
-export interface Holding extends HeldResources {
-  repository: string;
+/** What an attempt holds, and where. */
+export interface Holding extends RepositoryHolding {
+  machine: string;
+  compute_id: string;
 }
 
 /**
- * Which runs start now, fairly over the experiments. Together they stay inside the machine, and those of each
- * repository inside what its `rigor.yaml` allows. A run that does not fit now keeps what it is short of free, so that
- * later and smaller ones cannot starve it.
+ * Which runs start now, and where, fairly over the experiments. Together they stay inside each machine, those of each
+ * repository inside what its `rigor.yaml` allows, and those of a cluster below its `max_jobs`. A run that does not fit
+ * anywhere now keeps what it is short of free on the compute it prefers, so that later and smaller ones cannot starve
+ * it.
  */
-export function chooseRuns(capacity: HostCapacity, held: readonly Holding[], waiting: readonly WaitingRuns[]): Choice {
+export function chooseRuns(held: readonly Holding[], waiting: readonly WaitingRuns[]): Choice {
   const choice: Choice = { chosen: [], impossible: [] };
-  const machine = new Machine(capacity, held);
-  const limits = new Map(waiting.map(({ experiment }) => [experiment.id, limitedHost(capacity, experiment)]));
+  const places = new Places(held);
   const settled = new Set<string>();
-  for (const { runId, experiment } of inFairOrder(waiting)) {
-    const limit = limits.get(experiment.id);
-    if (limit === undefined || settled.has(experiment.id)) continue;
-    const { cpus, memory, gpus, gpu_memory } = experiment.definition.resources;
-    const request = { attempt: runId, cpus, memory: memory ?? 0, gpus, gpu_memory };
-    const { repository } = experiment.source;
-    const { placed, impossible } = place(limit, machine.heldFor(repository, limit), [request]);
-    const [lease] = placed;
-    if (lease !== undefined) {
-      machine.take({ ...lease, repository });
-      const { name: compute } = computeOf(experiment);
-      choice.chosen.push({
-        runId,
-        experiment,
-        lease: { cpus, memory: request.memory, gpus: [...lease.gpus] },
-        compute,
-      });
-      continue;
+  for (const { runId, waits } of inFairOrder(waiting)) {
+    const { experiment, options, complete } = waits;
+    if (settled.has(experiment.id)) continue;
+    const outcomes: Outcome[] = [];
+    for (const option of options) {
+      const outcome = places.try(option, experiment, runId);
+      outcomes.push(outcome);
+      if (outcome.lease === undefined) continue;
+      choice.chosen.push({ runId, experiment, lease: outcome.lease, option });
+      break;
     }
+    if (outcomes.at(-1)?.lease !== undefined) continue;
     // Runs of one experiment need the same: where one does not fit, none of those after it does.
     settled.add(experiment.id);
-    const [refused] = impossible;
-    if (refused === undefined) machine.reserve(request, repository, limit);
-    else choice.impossible.push({ experiment, reason: refused.reason });
+    const possible = options.find((_, index) => outcomes[index]?.impossible === undefined);
+    const [reason] = outcomes.flatMap(({ impossible }) => impossible ?? []);
+    if (possible !== undefined) places.reserve(possible, experiment);
+    else if (complete && reason !== undefined) choice.impossible.push({ experiment, reason });
   }
   return choice;
 }
 
-interface Amount {
-  cpus: number;
-  memory: number;
+/** Whether a run fits a compute now, later, or never. */
+interface Outcome {
+  lease?: AttemptRecord["lease"];
+  impossible?: string;
 }
 
-/** What is free of the machine, and of each repository's part of it, while runs are chosen. */
-class Machine {
-  readonly #capacity: HostCapacity;
+/** What is free of every compute while runs are chosen. */
+class Places {
   readonly #held: Holding[];
-  /** Kept free for runs that wait, of the machine and of each repository's part. */
-  readonly #reserved = { cpus: false, memory: false, gpus: new Set<string>() };
-  readonly #reservedOf = new Map<string, { cpus: boolean; memory: boolean }>();
+  readonly #rooms = new Map<string, FreeRoom>();
 
-  constructor(capacity: HostCapacity, held: readonly Holding[]) {
-    this.#capacity = capacity;
+  constructor(held: readonly Holding[]) {
     this.#held = [...held];
   }
 
-  take(holding: Holding): void {
-    this.#held.push(holding);
+  /** Takes what the run needs, if that is free. */
+  try(option: Option, experiment: ExperimentRecord, attempt: string): Outcome {
+    const { cpus, memory, gpus, gpu_memory } = experiment.definition.resources;
+    const request = { attempt, cpus, memory: memory ?? 0, gpus, gpu_memory };
+    const { repository } = experiment.source;
+    const { machine, id: compute_id, capacity } = option;
+    if (capacity === null) {
+      if (this.#jobsOf(option) >= jobLimit(option)) return {};
+      const lease = { cpus, memory: request.memory, gpus: [] };
+      this.#held.push({ ...lease, attempt, repository, machine, compute_id });
+      return { lease };
+    }
+    const limit = limitedHost(capacity, option.configuration);
+    const room = this.#room(option, capacity);
+    const { placed, impossible } = place(limit, room.heldFor(repository, limit), [request]);
+    const [lease] = placed;
+    if (lease === undefined) return impossible[0] === undefined ? {} : { impossible: impossible[0].reason };
+    room.take({ ...lease, repository });
+    this.#held.push({ ...lease, repository, machine, compute_id });
+    return { lease: { cpus, memory: request.memory, gpus: [...lease.gpus] } };
   }
 
-  /** What counts as held in a repository's part: the rest of it that is free is free on the machine too. */
-  heldFor(repository: string, limit: PlacementHost): HeldResources[] {
-    const own = this.#freeOfPart(repository, limit);
-    const all = this.#freeOfMachine(limit);
-    const kept = this.#reservedOf.get(repository);
-    const left = {
-      cpus: kept?.cpus === true || this.#reserved.cpus ? 0 : Math.max(0, Math.min(own.cpus, all.cpus)),
-      memory: kept?.memory === true || this.#reserved.memory ? 0 : Math.max(0, Math.min(own.memory, all.memory)),
-    };
-    const gpus = [...this.#held.flatMap((one) => one.gpus), ...this.#reserved.gpus];
-    return [{ attempt: "", cpus: limit.cpus - left.cpus, memory: limit.memory_total - left.memory, gpus }];
+  reserve(option: Option, experiment: ExperimentRecord): void {
+    if (option.capacity === null) return;
+    const { cpus, memory, gpus } = experiment.definition.resources;
+    const limit = limitedHost(option.capacity, option.configuration);
+    this.#room(option, option.capacity).reserve(
+      { cpus, memory: memory ?? 0, gpus },
+      experiment.source.repository,
+      limit,
+    );
   }
 
-  /** Keeps free what a waiting run is short of. */
-  reserve(request: Amount & { gpus: number }, repository: string, limit: PlacementHost): void {
-    const own = this.#freeOfPart(repository, limit);
-    const all = this.#freeOfMachine(limit);
-    const kept = this.#reservedOf.get(repository) ?? { cpus: false, memory: false };
-    this.#reservedOf.set(repository, {
-      cpus: kept.cpus || request.cpus > own.cpus,
-      memory: kept.memory || request.memory > own.memory,
-    });
-    const short = { cpus: request.cpus > all.cpus, memory: request.memory > all.memory };
-    this.#reserved.cpus ||= short.cpus;
-    this.#reserved.memory ||= short.memory;
-    const shortOfGpus =
-      request.cpus <= Math.min(own.cpus, all.cpus) && request.memory <= Math.min(own.memory, all.memory);
-    if (request.gpus > 0 && shortOfGpus) for (const { uuid } of limit.gpus) this.#reserved.gpus.add(uuid);
+  #jobsOf({ id }: Option): number {
+    return this.#held.filter((one) => one.compute_id === id).length;
   }
 
-  #freeOfPart(repository: string, limit: PlacementHost): Amount {
-    const own = this.#held.filter((one) => one.repository === repository);
-    return { cpus: limit.cpus - sumOf(own, "cpus"), memory: limit.memory_total - sumOf(own, "memory") };
-  }
-
-  /** A `rigor.yaml` that allows more than the machine has means it. */
-  #freeOfMachine(limit: PlacementHost): Amount {
-    const cpus = Math.max(this.#capacity.cpus, limit.cpus);
-    const memory = Math.max(this.#capacity.memory_total, limit.memory_total);
-    return { cpus: cpus - sumOf(this.#held, "cpus"), memory: memory - sumOf(this.#held, "memory") };
+  #room({ machine }: Option, capacity: HostCapacity): FreeRoom {
+    const known = this.#rooms.get(machine);
+    if (known !== undefined) return known;
+    // No two cards in the world have one identity: one machine under two names is caught by its cards.
+    const held = this.#held.map((one) => (one.machine === machine ? one : { ...one, cpus: 0, memory: 0 }));
+    const room = new FreeRoom(capacity, held);
+    this.#rooms.set(machine, room);
+    return room;
   }
 }
 
-const sumOf = (held: readonly Holding[], what: keyof Amount): number => held.reduce((sum, one) => sum + one[what], 0);
+function jobLimit({ configuration }: Option): number {
+  return "max_jobs" in configuration ? configuration.max_jobs : Number.POSITIVE_INFINITY;
+}
 
 /** The machine as an experiment may use it: what is there, bounded by its compute in `rigor.yaml`. */
-export function limitedHost(
-  capacity: HostCapacity,
-  experiment: Pick<ExperimentRecord, "source" | "definition">,
-): PlacementHost {
-  const { cpus, memory, gpus } = computeOf(experiment).compute;
+export function limitedHost(capacity: HostCapacity, compute: Compute): PlacementHost {
+  if (!("gpus" in compute)) return capacity;
+  const { cpus, memory, gpus } = compute;
   return {
     cpus: cpus === "auto" ? capacity.cpus : cpus,
     memory_total: memory === "auto" ? capacity.memory_total : memory,
@@ -148,15 +158,7 @@ export function limitedHost(
   };
 }
 
-function computeOf(experiment: Pick<ExperimentRecord, "source" | "definition">): {
-  name: string;
-  compute: LocalCompute;
-} {
-  const name = experiment.definition.compute[0] ?? "local";
-  return { name, compute: findCompute(readSettings(experiment.source.repository), name) };
-}
-
-function allowedGpus(capacity: HostCapacity, allowed: LocalCompute["gpus"]): PlacementHost["gpus"] {
+function allowedGpus(capacity: HostCapacity, allowed: "auto" | number | readonly number[]): PlacementHost["gpus"] {
   if (allowed === "auto") return capacity.gpus;
   if (typeof allowed === "number") return capacity.gpus.slice(0, allowed);
   return capacity.gpus.filter((gpu) => allowed.includes(gpu.index));
@@ -167,8 +169,8 @@ function allowedGpus(capacity: HostCapacity, allowed: LocalCompute["gpus"]): Pla
  * Among equals the one with shorter runs comes first, then the older one. A run that several experiments ask for
  * comes once.
  */
-function inFairOrder(waiting: readonly WaitingRuns[]): { runId: string; experiment: ExperimentRecord }[] {
-  const order: { runId: string; experiment: ExperimentRecord }[] = [];
+function inFairOrder(waiting: readonly WaitingRuns[]): { runId: string; waits: WaitingRuns }[] {
+  const order: { runId: string; waits: WaitingRuns }[] = [];
   const seen = new Set<string>();
   const left = waiting
     .toSorted((a, b) => limitOf(a) - limitOf(b) || (a.experiment.created_at < b.experiment.created_at ? -1 : 1))
@@ -184,7 +186,7 @@ function inFairOrder(waiting: readonly WaitingRuns[]): { runId: string; experime
     fewest.next += 1;
     if (seen.has(runId)) continue;
     seen.add(runId);
-    order.push({ runId, experiment: fewest.experiment });
+    order.push({ runId, waits: fewest });
     fewest.active += 1;
   }
 }

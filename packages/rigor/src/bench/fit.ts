@@ -1,31 +1,41 @@
 import { place } from "../compute/placement.ts";
 import type { HostCapacity } from "../compute/resources.ts";
 import { RigorError } from "../domain/errors.ts";
+import type { Compute } from "../domain/files/compute-schema.ts";
+import { computeId } from "../domain/rules/compute-rules.ts";
 import { limitedHost } from "./choice.ts";
+import type { Lanes } from "./lanes.ts";
 import type { ResolvedExperiment } from "./resolve.ts";
+import { computesOf } from "./settings.ts";
 
-/** Why no run of an experiment can ever start on this machine, or null. */
+/** Why no run of an experiment can ever start on a machine, or null. */
 export function whyImpossible(
   capacity: HostCapacity,
-  experiment: Pick<ResolvedExperiment, "definition" | "source">,
+  compute: Compute,
+  { definition }: Pick<ResolvedExperiment, "definition">,
 ): string | null {
-  const { cpus, memory, gpus, gpu_memory } = experiment.definition.resources;
+  const { cpus, memory, gpus, gpu_memory } = definition.resources;
   const request = { attempt: "", cpus, memory: memory ?? 0, gpus, gpu_memory };
-  const { impossible } = place(limitedHost(capacity, experiment), [], [request]);
+  const { impossible } = place(limitedHost(capacity, compute), [], [request]);
   return impossible[0]?.reason ?? null;
 }
 
-/** @throws RigorError `not-possible` before anything is recorded. */
-export function refuseImpossible(capacity: HostCapacity, experiment: ResolvedExperiment): void {
-  const reason = whyImpossible(capacity, experiment);
-  if (reason === null) return;
-  throw new RigorError(
-    "not-possible",
-    `a run of ${experiment.definition.name} can never start on ${capacity.host}: it ${reason}`,
-    {
-      next: "Lower `resources` in the experiment file, or raise what `compute` in rigor.yaml allows.",
-    },
-  );
+/**
+ * Refuses what can start on no compute that it names, as far as that is known without asking another machine.
+ *
+ * @throws RigorError `not-possible` before anything is recorded
+ */
+export function refuseImpossible(lanes: Lanes, here: HostCapacity, experiment: ResolvedExperiment): void {
+  const { definition, source } = experiment;
+  const reasons = computesOf(source.repository, definition.compute).map(({ configuration }) => {
+    const capacity = configuration.kind === "local" ? here : (lanes.get(computeId(configuration))?.capacity ?? null);
+    const reason = capacity === null ? null : whyImpossible(capacity, configuration, experiment);
+    return reason === null ? null : `can never start on ${capacity?.host}: it ${reason}`;
+  });
+  if (reasons.length === 0 || reasons.includes(null)) return;
+  throw new RigorError("not-possible", `a run of ${definition.name} ${reasons.join("; and it ")}`, {
+    next: "Lower `resources` in the experiment file, or raise what `compute` in rigor.yaml allows.",
+  });
 }
 
 /** @throws RigorError `not-possible` for a variable that runs are to get and the daemon does not have. */

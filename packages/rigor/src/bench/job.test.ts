@@ -1,12 +1,7 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { AttemptDirectory } from "../compute/attempt-directory.ts";
 import { definition } from "../domain/events/events.testing.ts";
 import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
-import { scratchDirectory } from "../provenance/scratch-repository.testing.ts";
 import { jobOf, type JobFacts } from "./job.ts";
-import { DataDirectory } from "./lab.ts";
 
 function facts(
   changes: { gpus?: number; held?: string[]; number?: number; pass?: string[]; run?: string | string[] } = {},
@@ -28,8 +23,9 @@ function facts(
       inputs: { "my-corpus.v2": "/inputs/x y" },
       environment: environmentOf,
     } as unknown as JobFacts["prepared"],
-    data: new DataDirectory(scratchDirectory()),
-    earlier: Array.from({ length: number - 1 }, (_, i) => `${id.slice(0, 16)}-${number - 1 - i}`),
+    attemptsRoot: "/lab/attempts",
+    resume: null,
+    isHere: true,
   };
 }
 
@@ -71,17 +67,18 @@ test("a retry has the command, parameters and environment of the first attempt [
   expect(what(second)).toEqual(what(first));
 });
 
-test("a retry is told of the newest checkpoints that were left, not of an attempt that left none [job.resume]", () => {
+test("a retry is told of the checkpoints that it goes on from [job.resume]", () => {
+  const id = "f".repeat(16);
   const third = facts({ number: 3 });
   expect(jobOf(third).environment).not.toHaveProperty("RIGOR_RESUME");
-  const [second = "", first = ""] = third.earlier.map(
-    (id) => AttemptDirectory.in(third.data.root, third.run.id, id).checkpoints,
-  );
-  mkdirSync(join(first, "step1000"), { recursive: true });
-  mkdirSync(second, { recursive: true });
-  expect(jobOf(third).environment["RIGOR_RESUME"]).toBe(first);
-  mkdirSync(join(second, "step2000"));
-  expect(jobOf(third).environment["RIGOR_RESUME"]).toBe(second);
+  const resumed = jobOf({ ...third, resume: `${id}-1` });
+  expect(resumed.environment["RIGOR_RESUME"]).toBe(`/lab/attempts/ff/${id}-1/output/checkpoints`);
+});
+
+test("on another machine the search path is that machine's, after the environment's own", () => {
+  const job = jobOf({ ...facts(), isHere: false });
+  expect(job.environment).not.toHaveProperty("PATH");
+  expect(job.path_prefix).toEqual(["/env/bin"]);
 });
 
 test("variables that are handed through come from the daemon; others of its environment do not", () => {

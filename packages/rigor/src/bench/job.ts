@@ -1,11 +1,9 @@
-import { existsSync, readdirSync } from "node:fs";
-import { delimiter } from "node:path";
-import { AttemptDirectory } from "../compute/attempt-directory.ts";
+import { delimiter, join } from "node:path";
+import { AttemptDirectory, attemptPath } from "../compute/attempt-directory.ts";
 import type { JobSpec } from "../compute/job.ts";
 import { renderCommand } from "../domain/command.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
-import type { DataDirectory } from "./lab.ts";
-import type { Prepared } from "./preparation.ts";
+import type { Staged } from "../provenance/staging/stager.ts";
 
 const heartbeatSeconds = 10;
 const graceSeconds = 10;
@@ -14,18 +12,21 @@ export interface JobFacts {
   experiment: ExperimentRecord;
   run: RunRecord;
   attempt: Pick<AttemptRecord, "id" | "number" | "lease">;
-  prepared: Prepared;
-  data: DataDirectory;
-  /** Attempts whose checkpoints may be resumed from, the newest first. */
-  earlier: readonly string[];
+  prepared: Staged;
+  /** Folder of all attempts on the machine that it runs on. */
+  attemptsRoot: string;
+  /** Earlier attempt of the run whose checkpoints it goes on from; null for none. */
+  resume: string | null;
+  /** Whether it runs on this machine, whose `PATH` was recorded when the experiment was planned. */
+  isHere: boolean;
 }
 
 /** The job of an attempt: always the same command and parameters, whichever try it is. */
 export function jobOf(facts: JobFacts): JobSpec {
-  const { experiment, run, attempt, prepared, data } = facts;
+  const { experiment, run, attempt, prepared, isHere } = facts;
   const { definition } = experiment;
-  const directory = AttemptDirectory.in(data.root, run.id, attempt.id);
-  const resume = checkpointsOf(facts);
+  const directory = directoryOf(facts, attempt.id);
+  const resume = facts.resume === null ? null : directoryOf(facts, facts.resume).checkpoints;
   const rendered = renderCommand(definition.run, {
     seed: run.seed,
     arm: run.arm,
@@ -43,6 +44,7 @@ export function jobOf(facts: JobFacts): JobSpec {
     command: "shell" in rendered ? rendered.shell : rendered.argv,
     working_directory: prepared.directory,
     environment: { ...variablesOf(facts), ...(resume === null ? {} : { RIGOR_RESUME: resume }) },
+    ...(isHere ? {} : { path_prefix: prepared.environment.path_prefix }),
     secrets: passedVariables(definition.environment.pass),
     parameters: run.parameters,
     outputs: [definition.outputs.result, ...definition.outputs.artifacts],
@@ -52,14 +54,17 @@ export function jobOf(facts: JobFacts): JobSpec {
   };
 }
 
-function variablesOf({ experiment, run, attempt, prepared }: JobFacts): Record<string, string> {
+const directoryOf = ({ run, attemptsRoot }: JobFacts, attempt: string): AttemptDirectory =>
+  new AttemptDirectory(join(attemptsRoot, attemptPath(run.id, attempt)));
+
+function variablesOf({ experiment, run, attempt, prepared, isHere }: JobFacts): Record<string, string> {
   const { definition, search_path } = experiment;
   const inputs = Object.entries(prepared.inputs).map(([name, path]) => [`RIGOR_INPUT_${variableName(name)}`, path]);
   return {
     PYTHONDONTWRITEBYTECODE: "1",
     PYTHONUNBUFFERED: "1",
     ...prepared.environment.variables,
-    PATH: [...prepared.environment.path_prefix, search_path].join(delimiter),
+    ...(isHere ? { PATH: [...prepared.environment.path_prefix, search_path].join(delimiter) } : {}),
     RIGOR_EXPERIMENT: definition.name,
     RIGOR_ARM: run.arm,
     RIGOR_TASK: run.task,
@@ -87,10 +92,4 @@ function passedVariables(names: readonly string[]): Record<string, string> {
 /** `my-corpus` -> `MY_CORPUS`, so that it can be the name of a variable. */
 export function variableName(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
-}
-
-/** The newest checkpoints that an earlier try left: one that was stopped before its first save has none. */
-function checkpointsOf({ run, earlier, data }: JobFacts): string | null {
-  const directories = earlier.map((id) => AttemptDirectory.in(data.root, run.id, id).checkpoints);
-  return directories.find((directory) => existsSync(directory) && readdirSync(directory).length > 0) ?? null;
 }

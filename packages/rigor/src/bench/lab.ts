@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
-import type { Executor } from "../compute/executors/executor.ts";
 import type { Store } from "../store/store.ts";
+import type { Lanes } from "./lanes.ts";
 
 /** Every path below the data directory. */
 export class DataDirectory {
@@ -35,7 +35,7 @@ export class DataDirectory {
 export interface Lab {
   store: Store;
   data: DataDirectory;
-  executor: Executor;
+  lanes: Lanes;
   log: Logger;
   version: string;
 }

@@ -2,16 +2,17 @@ import { existsSync } from "node:fs";
 import { rmSync } from "node:fs";
 import { AttemptDirectory } from "../compute/attempt-directory.ts";
 import type { Handle, JobStatus } from "../compute/executors/executor.ts";
-import type { HeldResources } from "../compute/placement.ts";
+import type { JobSpec } from "../compute/job.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
 import { jobOf } from "./job.ts";
 import type { Lab } from "./lab.ts";
+import type { Lane } from "./lane.ts";
 import { MetricIngest } from "./metric-ingest.ts";
-import { observeOutcome, unreadableOutcome, type Ending, type ObservedOutcome } from "./outcome.ts";
+import { observeOutcome, refusedOutcome, unreadableOutcome, type Ending, type ObservedOutcome } from "./outcome.ts";
 import type { Preparation } from "./preparation.ts";
-import { experimentById, liveAttempts, runById } from "./queries.ts";
+import { earlierAttempts, experimentById, liveAttempts, runById } from "./queries.ts";
 
 /** An attempt that has not ended, with what is needed to start and to conclude it. */
 export interface Live {
@@ -37,15 +38,6 @@ const removed: Ending = {
 
 const wasRemoved = ({ attempt }: Live): boolean =>
   (attempt.state === "submitted" || attempt.state === "running") && !existsSync(attempt.directory);
-
-/** Attempts whose checkpoints may be resumed from, the newest first. */
-function earlierAttempts({ run, attempt }: Live): string[] {
-  const numbers = Array.from(
-    { length: Math.max(0, attempt.number - run.resume_from) },
-    (_, i) => attempt.number - 1 - i,
-  );
-  return numbers.map((number) => attemptId(run, number));
-}
 
 const directoryOf = ({ attempt }: Live): AttemptDirectory => new AttemptDirectory(attempt.directory);
 
@@ -95,6 +87,7 @@ export class LiveAttempts {
     const { db } = this.#lab.store;
     for (const attempt of await liveAttempts(db)) {
       const [run, experiment] = [await runById(db, attempt.run_id), await experimentById(db, attempt.experiment_id)];
+      await this.#lab.lanes.reopen(attempt.compute_id);
       this.#live.set(attempt.id, { attempt, run, experiment });
       if (run.state !== "active" || run.current_attempt !== attempt.id) this.#cancelling.add(attempt.id);
     }
@@ -113,8 +106,27 @@ export class LiveAttempts {
     return [...this.#live.values()].filter(({ attempt }) => !this.#ended.has(attempt.id));
   }
 
-  held(): HeldResources[] {
-    return this.holding().map(({ attempt }) => ({ attempt: attempt.id, ...attempt.lease }));
+  /** Those of {@link LiveAttempts.holding} on one compute. */
+  #on(lane: Lane): Live[] {
+    return this.holding().filter(({ attempt }) => attempt.compute_id === lane.id);
+  }
+
+  /** Whether anything is under way on a compute. */
+  uses(lane: Lane): boolean {
+    return this.#on(lane).length > 0;
+  }
+
+  /** Whether something is to be done on a compute, besides to look. */
+  hasWork(lane: Lane): boolean {
+    return this.#on(lane).some(
+      ({ attempt: { id } }) => this.#unsubmitted.has(id) || this.#cancelling.has(id) || this.#changed.has(id),
+    );
+  }
+
+  #laneOf({ attempt }: Live): Lane {
+    const lane = this.#lab.lanes.get(attempt.compute_id);
+    if (lane === undefined) throw new Error(`attempt ${attempt.id} is on ${attempt.compute_id}, which is not open`);
+    return lane;
   }
 
   /** Attempts that the log intends to start. */
@@ -133,17 +145,17 @@ export class LiveAttempts {
     for (const { attempt } of this.#live.values()) if (attempt.run_id === runId) this.#cancelling.add(attempt.id);
   }
 
-  /** Asks the executor about the attempts that changed, or about all of them. */
-  async observe(all: boolean): Promise<void> {
-    const asked = this.holding().filter(
+  /** Asks a compute about its attempts that changed, or about all of them. */
+  async observe(lane: Lane, all: boolean): Promise<void> {
+    const asked = this.#on(lane).filter(
       ({ attempt }) =>
         (all || this.#changed.has(attempt.id)) &&
         !this.#unsubmitted.has(attempt.id) &&
         !this.#concluding.has(attempt.id),
     );
-    this.#changed.clear();
+    for (const { attempt } of asked) this.#changed.delete(attempt.id);
     if (asked.length === 0) return;
-    const statuses = await this.#lab.executor.status(asked.map(handleOf));
+    const statuses = await lane.executor.status(asked.map(handleOf));
     await Promise.all(asked.map((live) => this.#seeAlone(live, statuses.get(live.attempt.id))));
   }
 
@@ -208,7 +220,7 @@ export class LiveAttempts {
   }
 
   async #conclude(live: Live, ending: Ending): Promise<void> {
-    await this.#metrics.ingest([handleOf(live)]);
+    await this.#metrics.ingest(this.#laneOf(live).executor, [handleOf(live)]);
     const outcome = await observeOutcome(live.attempt, live.experiment, ending);
     this.#ended.set(live.attempt.id, { live, outcome });
   }
@@ -234,10 +246,12 @@ export class LiveAttempts {
   }
 
   /** The manifest of an adopted attempt tells of its environment, so that is looked up before it is concluded. */
-  #isPrepared({ experiment }: Live): boolean {
-    if (this.#preparation.get(experiment.id) !== undefined) return true;
-    if (this.#preparation.failure(experiment.id) !== null) return true;
-    this.#preparation.begin(experiment, () => undefined);
+  #isPrepared(live: Live): boolean {
+    const { experiment } = live;
+    const lane = this.#laneOf(live);
+    if (this.#preparation.get(experiment.id, lane.id) !== undefined) return true;
+    if (this.#preparation.failure(experiment.id, lane.id) !== null) return true;
+    this.#preparation.begin(experiment, lane, () => undefined);
     return false;
   }
 
@@ -275,41 +289,79 @@ export class LiveAttempts {
     }
   }
 
-  /** Hands over what is intended. @param isPrepared says whether an experiment is ready here, and sees that it will be */
-  async submit(isPrepared: (experiment: ExperimentRecord) => Promise<boolean>): Promise<void> {
+  /**
+   * Hands over what is intended for a compute.
+   *
+   * @param isPrepared says whether an experiment is ready there, and sees that it will be
+   */
+  async submit(lane: Lane, isPrepared: (experiment: ExperimentRecord) => Promise<boolean>): Promise<void> {
     const ready: Live[] = [];
     for (const id of this.#unsubmitted) {
       const live = this.#live.get(id);
       if (live === undefined) this.#unsubmitted.delete(id);
-      else if (await isPrepared(live.experiment)) ready.push(live);
+      else if (live.attempt.compute_id === lane.id && (await isPrepared(live.experiment))) ready.push(live);
     }
     if (ready.length === 0) return;
-    await this.#lab.executor.submit(ready.map((live) => this.#jobOf(live)));
+    try {
+      await lane.executor.submit(await this.#jobsOf(lane, ready));
+    } catch (error) {
+      if (error instanceof RigorError && error.code === "scheduler") return this.#refuse(ready, error);
+      throw error;
+    }
     for (const live of ready) {
       this.#unsubmitted.delete(live.attempt.id);
       this.#noteSubmission(live);
     }
   }
 
-  #jobOf(live: Live) {
-    const prepared = this.#preparation.get(live.experiment.id);
-    if (prepared === undefined) throw new Error(`${live.experiment.id} is not prepared`);
-    return jobOf({ ...live, prepared, data: this.#lab.data, earlier: earlierAttempts(live) });
+  /** A scheduler that refuses has started nothing, and gives its reason. */
+  #refuse(refused: readonly Live[], { message, next }: RigorError): void {
+    const evidence = [message, next].filter((part) => part !== undefined).join(" ");
+    for (const live of refused) {
+      this.#unsubmitted.delete(live.attempt.id);
+      this.#ended.set(live.attempt.id, { live, outcome: refusedOutcome(live.attempt, evidence) });
+    }
   }
 
-  async cancel(): Promise<void> {
+  async #jobsOf(lane: Lane, ready: readonly Live[]): Promise<JobSpec[]> {
+    const attemptsRoot = await lane.executor.attemptsRoot();
+    const checkpoints = await this.#checkpoints(lane, ready);
+    return ready.map((live) => {
+      const prepared = this.#preparation.get(live.experiment.id, lane.id);
+      if (prepared === undefined) throw new Error(`${live.experiment.id} is not prepared`);
+      const resume = checkpoints.get(live.attempt.id) ?? null;
+      return jobOf({ ...live, prepared, attemptsRoot, resume, isHere: lane.isHere });
+    });
+  }
+
+  /** Attempt -> the newest earlier try of its run that left checkpoints on the same compute. */
+  async #checkpoints(lane: Lane, ready: readonly Live[]): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    const retries = ready.filter(({ attempt, run }) => attempt.number > run.resume_from);
+    if (retries.length === 0) return found;
+    const earlier = await earlierAttempts(this.#lab.store.db, lane.id, retries);
+    const kept = await lane.executor.withCheckpoints([...earlier.values()].flat());
+    for (const [attempt, handles] of earlier) {
+      const newest = handles.find((handle) => kept.has(handle.attempt));
+      if (newest !== undefined) found.set(attempt, newest.attempt);
+    }
+    return found;
+  }
+
+  async cancel(lane: Lane): Promise<void> {
     const handles = [...this.#cancelling].flatMap((id) => {
       const live = this.#live.get(id);
-      return live === undefined ? [] : [handleOf(live)];
+      if (live === undefined) this.#cancelling.delete(id);
+      return live?.attempt.compute_id === lane.id ? [handleOf(live)] : [];
     });
-    if (handles.length === 0) return this.#cancelling.clear();
+    if (handles.length === 0) return;
     // A job that was not handed over is withdrawn by its executor, and then seen as gone.
     for (const handle of handles) this.#unsubmitted.delete(handle.attempt);
-    await this.#lab.executor.cancel(handles);
+    await lane.executor.cancel(handles);
     for (const handle of handles) this.#cancelling.delete(handle.attempt);
   }
 
-  async ingestMetrics(): Promise<void> {
-    await this.#metrics.ingest(this.holding().map(handleOf));
+  async ingestMetrics(lane: Lane): Promise<void> {
+    await this.#metrics.ingest(lane.executor, this.#on(lane).map(handleOf));
   }
 }

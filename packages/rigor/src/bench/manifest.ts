@@ -6,9 +6,9 @@ import type { HostCapacity } from "../compute/resources.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
 import { reference } from "../domain/rules/experiment-rules.ts";
 import type { JobSpec } from "../compute/job.ts";
-import { buildManifest } from "../provenance/manifest.ts";
+import { buildManifest, type ManifestHost } from "../provenance/manifest.ts";
+import type { Staged } from "../provenance/staging/stager.ts";
 import type { ObservedOutcome } from "./outcome.ts";
-import type { Prepared } from "./preparation.ts";
 
 export interface ManifestSources {
   experiment: ExperimentRecord;
@@ -16,8 +16,13 @@ export interface ManifestSources {
   attempt: AttemptRecord;
   outcome: ObservedOutcome;
   /** Null when the environment could no longer be read; the key still names it. */
-  prepared: Prepared | null;
-  host: HostCapacity;
+  prepared: Staged | null;
+  host: {
+    /** Whether it ran on this machine. */
+    isHere: boolean;
+    /** Null for a cluster, and for a machine that was not looked at yet. */
+    capacity: HostCapacity | null;
+  };
   version: string;
 }
 
@@ -54,14 +59,7 @@ export function writeManifest(sources: ManifestSources): void {
     inputs: experiment.inputs,
     outputs: outcome.outputs,
     missing_outputs: outcome.missing_outputs,
-    host: {
-      name: host.host,
-      os: `${platform()} ${release()}`,
-      arch: arch(),
-      cpus: host.cpus,
-      memory: host.memory_total,
-      gpus: host.gpus.map((gpu) => ({ name: gpu.name, memory: gpu.memory_total })),
-    },
+    host: describeHost(directory, attempt, host),
     // A clock that jumped back must not make the record impossible: the duration is measured by another clock.
     started_at_ms: Math.min(finished, Date.parse(outcome.started_at ?? outcome.finished_at)),
     finished_at_ms: finished,
@@ -70,6 +68,22 @@ export function writeManifest(sources: ManifestSources): void {
     rigor_version: version,
   });
   writeFileSync(join(attempt.directory, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** The machine that executed it, by its own name, as far as it is known. */
+function describeHost(
+  directory: AttemptDirectory,
+  attempt: AttemptRecord,
+  { isHere, capacity }: ManifestSources["host"],
+): ManifestHost {
+  return {
+    name: directory.readProcess()?.host ?? attempt.host,
+    os: isHere ? `${platform()} ${release()}` : null,
+    arch: isHere ? arch() : null,
+    cpus: capacity?.cpus ?? null,
+    memory: capacity?.memory_total ?? null,
+    gpus: (capacity?.gpus ?? []).map((gpu) => ({ name: gpu.name, memory: gpu.memory_total })),
+  };
 }
 
 /** The command with its values, as it was started; null when the specification can no longer be read. */

@@ -1,5 +1,5 @@
 import { parseMetrics } from "../compute/collect.ts";
-import type { Handle, Offsets } from "../compute/executors/executor.ts";
+import type { Executor, Handle, Offsets } from "../compute/executors/executor.ts";
 import { ingestMetricPoints } from "../store/metrics.ts";
 import type { Lab } from "./lab.ts";
 
@@ -12,10 +12,10 @@ export class MetricIngest {
     this.#lab = lab;
   }
 
-  async ingest(handles: readonly Handle[]): Promise<void> {
+  async ingest(executor: Pick<Executor, "collect">, handles: readonly Handle[]): Promise<void> {
     if (handles.length === 0) return;
     const requests = handles.map((handle) => ({ handle, offsets: this.#offsetsOf(handle.attempt) }));
-    const collected = await this.#lab.executor.collect(requests);
+    const collected = await executor.collect(requests);
     for (const { handle, offsets } of requests) {
       const news = collected.get(handle.attempt);
       if (news === undefined || news.metrics.length === 0) continue;

@@ -1,20 +1,11 @@
-import { delimiter, join } from "node:path";
+import { delimiter } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RigorError } from "../domain/errors.ts";
 import type { ExperimentRecord } from "../domain/records.ts";
-import { checkout } from "../provenance/checkout.ts";
-import { ensureEnvironment, type BuiltEnvironment } from "../provenance/environment.ts";
-import { hashInputs, stageInputs } from "../provenance/inputs.ts";
+import type { Staged } from "../provenance/staging/stager.ts";
 import { requireCommand } from "./command-check.ts";
 import type { Lab } from "./lab.ts";
-
-/** Everything that the runs of an experiment need on this machine. */
-export interface Prepared {
-  /** The read-only checkout that runs start in. */
-  directory: string;
-  /** Name of each input -> path of its copy. */
-  inputs: Record<string, string>;
-  environment: BuiltEnvironment;
-}
+import type { Lane } from "./lane.ts";
 
 /** What is being made ready, for people who wait. */
 export interface PreparationStep {
@@ -23,10 +14,13 @@ export interface PreparationStep {
   log_file: string | null;
 }
 
-/** Makes code, environment and inputs of experiments ready, each once, and remembers where they are. */
+/** Before a machine that did not answer is asked again. */
+const unreachablePauseMs = 5_000;
+
+/** Makes code, environment and inputs of experiments ready, each once on each compute, and remembers where they are. */
 export class Preparation {
   readonly #lab: Lab;
-  readonly #ready = new Map<string, Prepared>();
+  readonly #ready = new Map<string, Staged>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #steps = new Map<string, PreparationStep>();
   readonly #failed = new Map<string, RigorError>();
@@ -37,40 +31,46 @@ export class Preparation {
     this.#lab = lab;
   }
 
-  get(experimentId: string): Prepared | undefined {
-    return this.#ready.get(experimentId);
+  get(experimentId: string, computeId: string): Staged | undefined {
+    return this.#ready.get(keyOf(experimentId, computeId));
   }
 
   /** Why the last try failed. It is not tried again until it is forgiven. */
-  failure(experimentId: string): RigorError | null {
-    return this.#failed.get(experimentId) ?? null;
+  failure(experimentId: string, computeId: string): RigorError | null {
+    return this.#failed.get(keyOf(experimentId, computeId)) ?? null;
   }
 
   /** A person has mended what was wrong. */
   forgive(experimentId: string): void {
-    this.#failed.delete(experimentId);
+    for (const key of this.#failed.keys()) if (key.startsWith(keyOf(experimentId, ""))) this.#failed.delete(key);
   }
 
+  /** What people wait for, if anything: on the compute where it was begun first. */
   step(experimentId: string): PreparationStep | null {
-    return this.#steps.get(experimentId) ?? null;
+    for (const [key, step] of this.#steps) if (key.startsWith(keyOf(experimentId, ""))) return step;
+    return null;
   }
 
   /** Begins to prepare, unless that is under way; calls back when it has ended, well or not. */
-  begin(experiment: ExperimentRecord, done: () => void): void {
-    if (this.#running.has(experiment.id) || this.#failed.has(experiment.id)) return;
-    const work = this.#prepareOnce(experiment).then(() => {
-      this.#running.delete(experiment.id);
-      this.#steps.delete(experiment.id);
+  begin(experiment: ExperimentRecord, lane: Lane, done: () => void): void {
+    const key = keyOf(experiment.id, lane.id);
+    if (this.#running.has(key) || this.#failed.has(key)) return;
+    const work = this.#prepareOnce(key, experiment, lane).then(() => {
+      this.#running.delete(key);
+      this.#steps.delete(key);
       if (!this.#abort.signal.aborted) done();
     });
-    this.#running.set(experiment.id, work);
+    this.#running.set(key, work);
   }
 
-  async #prepareOnce(experiment: ExperimentRecord): Promise<void> {
+  async #prepareOnce(key: string, experiment: ExperimentRecord, lane: Lane): Promise<void> {
     try {
-      this.#ready.set(experiment.id, await this.#prepare(experiment));
+      this.#ready.set(key, await this.#prepare(key, experiment, lane));
     } catch (error) {
-      this.#failed.set(experiment.id, error instanceof RigorError ? error : this.#fault(experiment, error));
+      // A machine that does not answer says nothing about the experiment: it is tried again.
+      if (error instanceof RigorError && error.code === "unreachable") {
+        await sleep(unreachablePauseMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      } else this.#failed.set(key, error instanceof RigorError ? error : this.#fault(experiment, error));
     }
   }
 
@@ -86,62 +86,31 @@ export class Preparation {
     await Promise.all(this.#running.values());
   }
 
-  async #prepare(experiment: ExperimentRecord): Promise<Prepared> {
-    const { data, log } = this.#lab;
+  async #prepare(key: string, experiment: ExperimentRecord, lane: Lane): Promise<Staged> {
     const { repository, commit } = experiment.source;
-    const { manager } = experiment.environment;
-    if (manager !== "none") {
-      const logFile = join(data.environments, `${manager}-${experiment.environment.key.slice(0, 20)}.log`);
-      this.#say(experiment, `building the ${manager} environment`, logFile);
-    }
-    const environment = await ensureEnvironment({
+    const staged = await lane.stager.stage({
       repository,
       commit,
       environment: experiment.definition.environment,
-      root: data.environments,
-      log: (line) => log.debug({ experiment: experiment.id }, line),
+      inputs: experiment.inputs,
+      say: (what, log_file) => this.#steps.set(key, { what, since: new Date().toISOString(), log_file }),
+      log: (line) => this.#lab.log.debug({ experiment: experiment.id, compute: lane.id }, line),
       signal: this.#abort.signal,
     });
+    if (lane.isHere) await this.#checkHere(experiment, staged);
+    return staged;
+  }
+
+  /** What was true of this machine when the experiment was planned must still be. */
+  async #checkHere(experiment: ExperimentRecord, { directory, environment }: Staged): Promise<void> {
     if (environment.key !== experiment.environment.key) {
       throw new RigorError("environment", "the machine's runtime changed since the experiment was planned", {
         next: "Run the experiment file again: it becomes a new version with the present runtime.",
       });
     }
-    this.#say(experiment, "checking out the code", null);
-    // A checkout that links to an environment belongs to that environment.
-    const linked = Object.keys(environment.links).length > 0;
-    const name = linked ? `${commit}+${environment.key.slice(0, 12)}` : commit;
-    const directory = await checkout({
-      repository,
-      commit,
-      directory: join(data.checkouts, name),
-      links: environment.links,
-    });
     const path = [...environment.path_prefix, experiment.search_path].join(delimiter);
     await requireCommand(experiment.definition, directory, path);
-    this.#say(experiment, "copying the inputs", null);
-    return { directory, inputs: await this.#stageInputs(experiment), environment };
-  }
-
-  async #stageInputs(experiment: ExperimentRecord): Promise<Record<string, string>> {
-    if (Object.keys(experiment.inputs).length === 0) return {};
-    const { data } = this.#lab;
-    const { repository } = experiment.source;
-    const hashes = await hashInputs(repository, experiment.definition.inputs, data.inputHashes);
-    for (const [name, recorded] of Object.entries(experiment.inputs)) {
-      if (hashes[name]?.sha256 === recorded.sha256) continue;
-      throw new RigorError(
-        "not-possible",
-        `input ${name} (${recorded.path}) changed since the experiment was planned`,
-        {
-          next: "Put the recorded content back, or run the experiment file again: it becomes a new version.",
-        },
-      );
-    }
-    return stageInputs(repository, hashes, data.inputs);
-  }
-
-  #say(experiment: ExperimentRecord, what: string, logFile: string | null): void {
-    this.#steps.set(experiment.id, { what, since: new Date().toISOString(), log_file: logFile });
   }
 }
+
+const keyOf = (experimentId: string, computeId: string): string => `${experimentId} ${computeId}`;

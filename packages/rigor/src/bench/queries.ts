@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import type { Handle } from "../compute/executors/executor.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { RunState } from "../domain/lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, PlacementRecord, ResultRecord, RunRecord } from "../domain/records.ts";
@@ -157,6 +158,35 @@ export async function liveAttempts(db: Db): Promise<AttemptRecord[]> {
     .where("state", "in", ["queued", "staging", "submitted", "running"])
     .execute();
   return rows.map((row) => decodeRow("attempts", row));
+}
+
+/**
+ * Earlier tries of runs on one compute, for each of their present attempts, the newest first: those whose checkpoints
+ * may be resumed from.
+ */
+export async function earlierAttempts(
+  db: Db,
+  computeId: string,
+  present: readonly { attempt: Pick<AttemptRecord, "id">; run: Pick<RunRecord, "id" | "resume_from"> }[],
+): Promise<Map<string, Handle[]>> {
+  const rows = await db
+    .selectFrom("attempts")
+    .select(["id", "run_id", "number"])
+    .where("compute_id", "=", computeId)
+    .where(
+      "run_id",
+      "in",
+      present.map(({ run }) => run.id),
+    )
+    .orderBy("number", "desc")
+    .execute();
+  const byRun = Map.groupBy(rows, (row) => row.run_id);
+  return new Map(
+    present.map(({ attempt, run }) => {
+      const earlier = (byRun.get(run.id) ?? []).filter((row) => row.id !== attempt.id && row.number >= run.resume_from);
+      return [attempt.id, earlier.map((row) => ({ attempt: row.id, run: run.id, reference: "" }))];
+    }),
+  );
 }
 
 /** How many runs of an experiment are in each state; of one stage, if it is given. */

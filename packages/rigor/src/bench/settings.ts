@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isMissing } from "../compute/attempt-directory.ts";
 import { RigorError } from "../domain/errors.ts";
-import type { LocalCompute } from "../domain/files/compute-schema.ts";
+import type { Compute } from "../domain/files/compute-schema.ts";
 import { parseSettings, type Settings } from "../domain/files/settings.ts";
 
 const known = new Map<string, { mtime: number; settings: Settings }>();
@@ -22,12 +22,18 @@ export function readSettings(repository: string): Settings {
 }
 
 /** The compute that an experiment names. @throws RigorError `not-found` for a name that `rigor.yaml` lacks. */
-export function findCompute(settings: Settings, name: string): LocalCompute {
+export function findCompute(settings: Settings, name: string): Compute {
   const compute = settings.compute[name];
   if (compute !== undefined) return compute;
   throw new RigorError("not-found", `there is no compute named ${name}`, {
     next: `Add it under \`compute\` in rigor.yaml, or use one of: ${Object.keys(settings.compute).join(", ")}.`,
   });
+}
+
+/** The computes that an experiment names, in its order. @throws as `readSettings` and `findCompute` do */
+export function computesOf(repository: string, names: readonly string[]): { name: string; configuration: Compute }[] {
+  const settings = readSettings(repository);
+  return names.map((name) => ({ name, configuration: findCompute(settings, name) }));
 }
 
 function readIfThere(file: string): string {

@@ -6,11 +6,12 @@ import { lockFileName, makeDataDirectory } from "../api/contract/data-directory.
 import { startServer } from "../api/server.ts";
 import { Dispatcher } from "../bench/dispatcher.ts";
 import { DataDirectory, type Lab } from "../bench/lab.ts";
-import { LocalExecutor } from "../compute/executors/local.ts";
+import { Lanes } from "../bench/lanes.ts";
 import { openPostgresStore, openSqliteStore } from "../store/open.ts";
 import { takeOwnership } from "../store/ownership.ts";
 import { takePostgresOwnership } from "../store/postgres-ownership.ts";
 import type { Store } from "../store/store.ts";
+import { connector } from "./connections.ts";
 import { describeOwner, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts";
 import type { DaemonOptions } from "./options.ts";
 
@@ -39,11 +40,8 @@ export async function startDaemon(
   const ownership = takeOwnership(join(data.root, lockFileName), () => describeOwner(data.root));
   const shared = options.databaseUrl === null ? null : await takePostgresOwnership(options.databaseUrl, onLoss);
   const store = await openStore(options, data);
-  const executor = new LocalExecutor({
-    dataDirectory: data.root,
-    onLeftBehind: (attempt, pid) => log.warn({ attempt, pid }, "ended a process that had outlived its attempt"),
-  });
-  const lab: Lab = { store, data, executor, log, version };
+  const lanes = new Lanes(store, connector({ data, origin: store.origin, log }));
+  const lab: Lab = { store, data, lanes, log, version };
   const dispatcher = new Dispatcher(lab);
   const instance = randomUUID();
   const token = randomBytes(32).toString("base64url");
@@ -83,7 +81,7 @@ export async function startDaemon(
       removeDaemonFile(data.root, instance);
       await server.close();
       await dispatcher.stop();
-      await executor.close();
+      await lanes.close();
       await store.close();
       await shared?.release();
       ownership.release();

@@ -74,6 +74,19 @@ export const experimentLifecycle: Lifecycle<ExperimentState> = {
   },
 };
 
+export type ComputeState = "available" | "resting" | "drained";
+
+/** Whether runs may be started on a machine or cluster. Those that are there go on in any state. */
+export const computeLifecycle: Lifecycle<ComputeState> = {
+  noun: "compute",
+  initial: "available",
+  transitions: {
+    available: ["resting", "drained"],
+    resting: ["available", "drained"],
+    drained: ["available"],
+  },
+};
+
 /** True for a state that nothing leaves. */
 export function isFinal<State extends string>(lifecycle: Lifecycle<State>, state: State): boolean {
   return lifecycle.transitions[state].length === 0;

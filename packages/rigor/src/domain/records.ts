@@ -1,6 +1,7 @@
 import type { Json } from "./canonical.ts";
 import type { Experiment, Resources } from "./experiment.ts";
-import type { AttemptState, ExperimentState, RunState } from "./lifecycle.ts";
+import type { Compute } from "./files/compute-schema.ts";
+import type { AttemptState, ComputeState, ExperimentState, RunState } from "./lifecycle.ts";
 
 /** The commit that an experiment's runs are checked out from. */
 export interface CodeVersion {
@@ -43,6 +44,8 @@ export const holdCodes = [
   "runs-held",
   "budget",
   "preparation",
+  /** A scheduler refused to take its runs. */
+  "submission",
   "stage-failed",
   "runs-failed",
   "checks-failed",
@@ -173,6 +176,8 @@ export interface AttemptRecord {
   state: AttemptState;
   /** Name of the compute in `rigor.yaml`. */
   compute: string;
+  /** Id of the compute: the machine, and how it is reached. */
+  compute_id: string;
   host: string;
   directory: string;
   lease: Lease;
@@ -208,6 +213,21 @@ export interface ResultRecord {
   recorded_at: string;
 }
 
+/** A machine or cluster that runs were started on. */
+export interface ComputeRecord {
+  id: string;
+  /** As it was when it was first used; what it limits is read from `rigor.yaml`. */
+  configuration: Compute;
+  state: ComputeState;
+  /** Why it rests or is drained. */
+  reason: string | null;
+  /** When its rest ends. */
+  until: string | null;
+  checked_at: string | null;
+  /** What was wrong when it was last checked. */
+  problems: { check: string; found: string; remedy: string | null }[];
+}
+
 /** The tables that events are applied to, by the name of the table. */
 export interface Tables {
   experiments: ExperimentRecord;
@@ -215,4 +235,5 @@ export interface Tables {
   placements: PlacementRecord;
   attempts: AttemptRecord;
   results: ResultRecord;
+  computes: ComputeRecord;
 }

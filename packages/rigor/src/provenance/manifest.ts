@@ -16,8 +16,9 @@ export interface OutputFile {
 /** The machine that an attempt ran on. */
 export interface ManifestHost {
   name: string;
-  os: string;
-  arch: string;
+  /** Null for another machine than this. */
+  os: string | null;
+  arch: string | null;
   cpus: number | null;
   /** Bytes. */
   memory: number | null;

@@ -11,7 +11,7 @@ import type { LoggedEvent, Store } from "./store.ts";
 import { append, contentOf, runCreated, startWriter, type TestDatabase } from "./suite.testing.ts";
 import { decodeRow, tables, type Database } from "./tables.ts";
 
-const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2", "r3"], attempts: 3 };
+const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2", "r3"], attempts: 3, computes: ["c1", "c2"] };
 const all = candidates(pool);
 
 /** What every store must do, whatever database it stands on. */

@@ -123,6 +123,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       number: "plain",
       state: "plain",
       compute: "plain",
+      compute_id: "plain",
       host: "plain",
       directory: "plain",
       lease: "json",
@@ -149,6 +150,19 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       artifacts: "json",
       warnings: "json",
       recorded_at: "plain",
+    },
+  },
+  computes: {
+    key: ["id"],
+    keyOf: (row) => row.id,
+    columns: {
+      id: "plain",
+      configuration: "json",
+      state: "plain",
+      reason: "plain",
+      until: "plain",
+      checked_at: "plain",
+      problems: "json",
     },
   },
 };

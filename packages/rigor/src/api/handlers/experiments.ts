@@ -25,7 +25,7 @@ export const experiments = {
     const { lab, dispatcher, actor } = context;
     const resolved = await resolveExperiment(input, lab.data);
     refuseMissingVariables(resolved);
-    refuseImpossible(await lab.executor.probe(), resolved);
+    refuseImpossible(lab.lanes, await lab.lanes.here.probe(0), resolved);
     const plan = await presentPlan(lab, resolved);
     const { experiment_id, created, message } = await startExperiment(lab, actor, resolved);
     dispatcher.wake();

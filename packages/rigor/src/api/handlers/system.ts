@@ -90,19 +90,21 @@ async function allRuns({ lab }: ApiContext): Promise<Tally> {
   return tally;
 }
 
+/** The machines that were looked at. A cluster is no machine: its scheduler knows what is free. */
 function hosts({ lab, dispatcher }: ApiContext): HostView[] {
-  const { capacity } = dispatcher;
-  if (capacity === null) return [];
   const leases = dispatcher.leases();
-  const holders = new Map(leases.flatMap(({ attempt_id, lease }) => lease.gpus.map((gpu) => [gpu, attempt_id])));
-  return [
-    {
+  return lab.lanes.all().flatMap((lane) => {
+    const { capacity } = lane;
+    if (capacity === null) return [];
+    const held = leases.filter((one) => one.compute_id === lane.id);
+    const holders = new Map(held.flatMap(({ id, lease }) => lease.gpus.map((gpu) => [gpu, id])));
+    return {
       name: capacity.host,
-      kind: lab.executor.kind,
+      kind: lane.configuration.kind,
       cpus: capacity.cpus,
-      cpus_used: leases.reduce((sum, { lease }) => sum + lease.cpus, 0),
+      cpus_used: held.reduce((sum, { lease }) => sum + lease.cpus, 0),
       memory: capacity.memory_total,
-      memory_used: leases.reduce((sum, { lease }) => sum + lease.memory, 0),
+      memory_used: held.reduce((sum, { lease }) => sum + lease.memory, 0),
       gpus: capacity.gpus.map((gpu) => ({
         id: gpu.uuid,
         index: gpu.index,
@@ -111,8 +113,8 @@ function hosts({ lab, dispatcher }: ApiContext): HostView[] {
         memory_free: gpu.memory_total - gpu.memory_used,
         held_by: holders.get(gpu.uuid) ?? null,
       })),
-    },
-  ];
+    };
+  });
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -56,7 +56,7 @@ async function checkTool({ name, args, required, remedy }: Tool): Promise<Doctor
 }
 
 async function checkMachine(lab: Lab): Promise<DoctorCheck[]> {
-  const capacity = await lab.executor.probe();
+  const capacity = await lab.lanes.here.probe(0);
   const space = freeSpace(lab.data.root);
   const roomy = space.bytes >= leastFree && space.inodes >= leastInodes;
   return [

@@ -78,7 +78,7 @@ test("Markdown and LaTeX show the table and say what is missing [export.formats]
 });
 
 function created(entity: string, version: number, commit: string): DomainEvent {
-  const [event] = candidates({ experiments: [entity], runs: [], attempts: 0 });
+  const [event] = candidates({ experiments: [entity], runs: [], attempts: 0, computes: [] });
   if (event?.kind !== "experiment.created") throw new Error("the first candidate creates an experiment");
   const { source, ...data } = event.data;
   const plan_hash = String(version).repeat(64);
@@ -104,7 +104,13 @@ function run(id: string, { in_final_stage = true, ...place }: Place, loss: numbe
     in_final_stage,
   };
   const resources = { cpus: 1, gpus: 0, gpu_memory: null, memory: null, time: null };
-  const held = { compute: "local", host: `node-${id}`, directory: attempt, lease: { cpus: 1, memory: 0, gpus: [] } };
+  const held = {
+    compute: "local",
+    compute_id: "local",
+    host: `node-${id}`,
+    directory: attempt,
+    lease: { cpus: 1, memory: 0, gpus: [] },
+  };
   return [
     { kind: "run.created", entity: id, data: { parameters: { lr: 0.1 }, placement } },
     {

@@ -1,12 +1,16 @@
+import type { PlacementHost } from "../../compute/placement.ts";
 import { whyImpossible } from "../../bench/fit.ts";
 import type { Lab } from "../../bench/lab.ts";
 import { limitedHost } from "../../bench/choice.ts";
 import { experimentsNamed, runStates } from "../../bench/queries.ts";
 import type { ResolvedExperiment } from "../../bench/resolve.ts";
 import { sameExperiment, whyNew } from "../../bench/start.ts";
+import { computesOf } from "../../bench/settings.ts";
 import { plannedUses, unlistedNote } from "../../bench/unlisted-changes.ts";
+import type { Compute } from "../../domain/files/compute-schema.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
+import { computeId } from "../../domain/rules/compute-rules.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { isBuilt } from "../../provenance/environment.ts";
 import { median } from "../../statistics/summaries.ts";
@@ -23,15 +27,13 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
     lab.store.db,
     runs.map((run) => run.key),
   );
-  const capacity = await lab.executor.probe();
+  const computes = await describeComputes(lab, resolved);
   const done = count(states, "done");
   const [first] = runs;
-  const impossible = whyImpossible(capacity, resolved);
-  const host = limitedHost(capacity, resolved);
   const { resources } = definition;
   const atATime = Math.max(
     1,
-    Math.floor(Math.min(host.cpus / resources.cpus, slots(host.gpus.length, resources.gpus))),
+    computes.reduce((sum, one) => sum + one.atATime, 0),
   );
   const seconds = await medianSeconds(lab, definition.name);
   const toDo = runs.length - done;
@@ -77,12 +79,7 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
       gpu_hours: gpuHours(toDo, seconds, resources.gpus),
     },
     budget: definition.budget,
-    compute: definition.compute.map((name) => ({
-      name,
-      kind: "local",
-      host: capacity.host,
-      fits: impossible ?? "fits",
-    })),
+    compute: computes.map(({ name, kind, host, fits }) => ({ name, kind, host, fits })),
     existing: existing(earlier, resolved),
     unlisted_changes: presentUnlisted(uses),
     notes: [unlistedNote(resolved, uses, runs.length, "the present files")].filter((note) => note !== null),
@@ -92,8 +89,31 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
 const count = (states: Map<string, RunState>, state: RunState): number =>
   [...states.values()].filter((one) => one === state).length;
 
-const slots = (available: number, needed: number): number =>
-  needed === 0 ? Number.POSITIVE_INFINITY : available / needed;
+/** The computes of an experiment, as far as is known without asking another machine. */
+async function describeComputes(lab: Lab, resolved: ResolvedExperiment) {
+  const here = await lab.lanes.here.probe(0);
+  return computesOf(resolved.source.repository, resolved.definition.compute).map(({ name, configuration }) => {
+    const { kind } = configuration;
+    const host = kind === "local" ? here.host : hostOf(configuration);
+    if ("max_jobs" in configuration) return { name, kind, host, fits: "fits", atATime: configuration.max_jobs };
+    const lane = lab.lanes.get(computeId(configuration));
+    const capacity = kind === "local" ? here : (lane?.capacity ?? null);
+    if (capacity === null) return { name, kind, host, fits: "not looked at yet", atATime: 1 };
+    const fits = whyImpossible(capacity, configuration, resolved) ?? "fits";
+    return { name, kind, host, fits, atATime: runsAtATime(limitedHost(capacity, configuration), resolved) };
+  });
+}
+
+/** The machine that is talked to, in the user's words. */
+function hostOf(compute: Compute): string {
+  if (compute.kind === "ssh") return compute.host;
+  return "via" in compute && compute.via !== null ? compute.via.ssh : "this machine";
+}
+
+function runsAtATime(host: PlacementHost, { definition }: ResolvedExperiment): number {
+  const { cpus, gpus } = definition.resources;
+  return Math.floor(Math.min(host.cpus / cpus, gpus === 0 ? Number.POSITIVE_INFINITY : host.gpus.length / gpus));
+}
 
 function gpuHours(runs: number, seconds: number | null, gpus: number): number | null {
   if (gpus === 0) return 0;

@@ -22,6 +22,7 @@ export const attemptEvents = {
       experiment_id: z.string(),
       number: z.int().positive(),
       compute: z.string(),
+      compute_id: z.string(),
       host: z.string(),
       directory: z.string(),
       lease,

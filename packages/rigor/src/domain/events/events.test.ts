@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { canonicalJson } from "../canonical.ts";
-import { attemptLifecycle, experimentLifecycle, isFinal, runLifecycle, type Lifecycle } from "../lifecycle.ts";
+import {
+  attemptLifecycle,
+  computeLifecycle,
+  experimentLifecycle,
+  isFinal,
+  runLifecycle,
+  type Lifecycle,
+} from "../lifecycle.ts";
 import type { Tables } from "../records.ts";
 import { eventKind, type Event } from "./event.ts";
 import type { MemoryState } from "./memory-state.ts";
@@ -10,7 +17,7 @@ import { currentEvent, eventKinds, sealEvent, touchedRows, upcastEvent, UnknownE
 import type { DomainEvent } from "./registry.ts";
 import { attemptCandidates, attemptId, candidates, MemoryLog, validHistory, type Pool } from "./events.testing.ts";
 
-const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2"], attempts: 2 };
+const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2"], attempts: 2, computes: ["c1"] };
 const all = candidates(pool);
 const choices = fc.array(fc.nat({ max: all.length - 1 }), { minLength: 1, maxLength: 120 });
 const tableNames: (keyof Tables)[] = ["experiments", "runs", "placements", "attempts", "results"];
@@ -18,7 +25,12 @@ const tableNames: (keyof Tables)[] = ["experiments", "runs", "placements", "atte
 const snapshot = (state: MemoryState): string =>
   canonicalJson(Object.fromEntries(tableNames.map((table) => [table, Object.fromEntries(state.entries(table))])));
 
-const lifecycles = { experiments: experimentLifecycle, runs: runLifecycle, attempts: attemptLifecycle } as const;
+const lifecycles = {
+  experiments: experimentLifecycle,
+  runs: runLifecycle,
+  attempts: attemptLifecycle,
+  computes: computeLifecycle,
+} as const;
 type Living = keyof typeof lifecycles;
 const living = Object.keys(lifecycles) as Living[];
 const lifecycleOf = (table: Living): Lifecycle<string> => lifecycles[table];
@@ -195,12 +207,13 @@ describe("life cycles", () => {
   }
 
   test("every declared transition is made by an event, and no other one: no state is a dead end [F05] [state.defined]", () => {
-    const experiments = reachable({ experiments: ["e1"], runs: [], attempts: 0 });
+    const experiments = reachable({ experiments: ["e1"], runs: [], attempts: 0, computes: [] });
     // The run has a place in an experiment of which nothing else is said.
-    const runs = reachable({ experiments: ["e1"], runs: ["r1"], attempts: 1 });
+    const runs = reachable({ experiments: ["e1"], runs: ["r1"], attempts: 1, computes: [] });
+    const computes = reachable({ experiments: [], runs: [], attempts: 0, computes: ["c1"] });
     for (const table of living) {
       const { transitions } = lifecycleOf(table);
-      const found = (table === "experiments" ? experiments : runs).get(table);
+      const found = { experiments, runs, attempts: runs, computes }[table].get(table);
       for (const [from, to] of Object.entries(transitions)) {
         expect([from, [...(found?.get(from) ?? [])].toSorted()]).toEqual([from, [...to].toSorted()]);
       }
@@ -212,6 +225,7 @@ describe("life cycles", () => {
         experiments: ["archived"],
         runs: [],
         attempts: ["succeeded", "failed", "preempted", "timed-out", "lost", "cancelled"],
+        computes: [],
       };
       expect(ends).toEqual(declared[table]);
     }

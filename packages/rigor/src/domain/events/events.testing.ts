@@ -30,6 +30,7 @@ export const definition: Experiment = {
 
 /** Ids that random events are about: few, so that they meet. */
 export interface Pool {
+  computes: string[];
   experiments: string[];
   runs: string[];
   /** Attempts of each run. */
@@ -47,6 +48,7 @@ export function candidates(pool: Pool): DomainEvent[] {
       ...pool.experiments.flatMap((experiment) => placementCandidates(run, experiment, index)),
       ...Array.from({ length: pool.attempts }, (_, number) => attemptCandidates(run, number + 1)).flat(),
     ]),
+    ...pool.computes.flatMap(computeCandidates),
   ];
 }
 
@@ -84,6 +86,17 @@ function experimentCandidates(entity: string, version: number): DomainEvent[] {
     { kind: "experiment.cancelled", entity, data: { reason: "enough" } },
     { kind: "experiment.archived", entity, data: { superseded_by: "e9" } },
     { kind: "check.failed", entity, data: { failures: [{ rule: "chance" }] } },
+  ];
+}
+
+function computeCandidates(entity: string): DomainEvent[] {
+  const configuration = { kind: "local", cpus: "auto", memory: "auto", gpus: [0] } as const;
+  return [
+    { kind: "compute.noted", entity, data: { configuration: { ...configuration, gpus: [...configuration.gpus] } } },
+    { kind: "compute.rested", entity, data: { reason: "no\u0000 answer", until: "2030-01-01T00:00:00.000Z" } },
+    { kind: "compute.drained", entity, data: { reason: "maintenance" } },
+    { kind: "compute.resumed", entity, data: {} },
+    { kind: "compute.checked", entity, data: { problems: [{ check: "disk", found: "full", remedy: null }] } },
   ];
 }
 
@@ -127,6 +140,7 @@ export function attemptCandidates(run: string, number: number): DomainEvent[] {
         experiment_id: "e1",
         number,
         compute: "local",
+        compute_id: "local",
         host: "local",
         directory: `attempts/${entity}`,
         lease: { cpus: 1, memory: 0, gpus: ["0"] },

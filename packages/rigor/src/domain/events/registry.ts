@@ -1,11 +1,12 @@
 import type { z } from "zod";
 import { attemptEvents } from "./attempt-events.ts";
+import { computeEvents } from "./compute-events.ts";
 import type { Event, EventKind, NewEvent, RowRef, State } from "./event.ts";
 import { experimentEvents } from "./experiment-events.ts";
 import { runEvents } from "./run-events.ts";
 
 /** Every kind of event that exists. A kind is written, read and applied through this object only. */
-export const eventKinds = { ...experimentEvents, ...runEvents, ...attemptEvents };
+export const eventKinds = { ...experimentEvents, ...runEvents, ...attemptEvents, ...computeEvents };
 
 export type EventName = keyof typeof eventKinds;
 export type EventData<Name extends EventName> = z.infer<(typeof eventKinds)[Name]["schema"]>;

@@ -50,7 +50,7 @@ const ssh = {
 };
 
 export const localCompute = z.strictObject({
-  kind: z.literal("local").describe("This machine; no other kind is supported yet."),
+  kind: z.literal("local").describe("This machine."),
   ...machine,
 });
 
@@ -110,6 +110,10 @@ export const pbsCompute = z.strictObject({
   queue: word.nullable().default(null).describe("Queue."),
   storage: word.nullable().default(null).describe("Storage that the job asks for, such as `scratch/li96`."),
   gpu_resource: word.default("ngpus").describe("Name of the resource that counts GPUs."),
+  select: z
+    .boolean()
+    .default(true)
+    .describe("Ask for resources by `-l select`; false is for sites that want `-l ncpus` and `-l mem`."),
 });
 
 export const commandStates = ["waiting", "running", "finished", "failed", "cancelled", "preempted"] as const;

@@ -19,8 +19,16 @@ test("machines and limits are read with their units", () => {
 });
 
 test.each([
-  ["compute: { lab: { kind: ssh, host: x } }", "rigor.yaml:1:25: compute.lab.kind: found text `ssh`, expected `local`"],
-  ["compute: { lab: { gpus: 1 } }", "rigor.yaml:1:12: compute.lab: the key `kind` is missing; expected `local`"],
+  [
+    "compute: { lab: { kind: sssh, host: x } }",
+    "rigor.yaml:1:25: compute.lab.kind: found text `sssh`, expected one of `local`, `ssh`, `slurm`, `pbs`, `command`; did you mean `ssh`?",
+  ],
+  [
+    "compute: { lab: { gpus: 1 } }",
+    "rigor.yaml:1:12: compute.lab: the key `kind` is missing; expected one of `local`, `ssh`, `slurm`",
+  ],
+  ["compute: { lab: { kind: ssh } }", "compute.lab: the key `host` is missing"],
+  ["compute: { lab: { kind: slurm, acount: x } }", "the key `acount` is unknown; did you mean `account`?"],
   ["compute: { lab: { kind: local, gpus: [0, 0] } }", "a GPU is listed twice"],
   ["compute: { lab: { kind: local, cpus: 0 } }", "expected `auto`, or a number of cores of at least 1"],
   ["compute: { lab: { kind: local, memory: big } }", "expected a size such as `1GB`"],

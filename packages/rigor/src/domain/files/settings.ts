@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defaultMaxRuns } from "../design.ts";
 import { RigorError } from "../errors.ts";
-import { localCompute, type LocalCompute } from "./compute-schema.ts";
+import { computeSchema, type LocalCompute } from "./compute-schema.ts";
 import { check } from "./explain.ts";
 import * as field from "./fields.ts";
 import { Problems } from "./problems.ts";
@@ -16,7 +16,7 @@ const computeName = field.patternName(
 
 export const settingsSchema = z.strictObject({
   compute: z
-    .record(computeName, z.discriminatedUnion("kind", [localCompute]))
+    .record(computeName, computeSchema)
     .default({})
     .describe("Machines that runs may use, by name; `local` exists without being named."),
   limits: z

@@ -28,6 +28,7 @@ describe("what a hold offers", () => {
     "runs-held": ["rigor release NAME", "rigor cancel NAME"],
     budget: ["rigor release NAME --wall 2h (or --gpu-hours 10)", "rigor cancel NAME"],
     preparation: ["rigor release NAME", "rigor cancel NAME"],
+    submission: ["rigor release NAME", "rigor cancel NAME"],
     "command-missing": ["rigor rerun NAME --failed", "rigor release NAME", "rigor cancel NAME"],
     fault: ["rigor release NAME", "rigor cancel NAME"],
     "stage-failed": ["rigor cancel NAME"],

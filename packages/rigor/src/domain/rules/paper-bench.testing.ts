@@ -74,7 +74,14 @@ export class PaperBench {
     this.now = Math.max(this.now, run.not_before === null ? 0 : Date.parse(run.not_before));
     const id = `${run.id.slice(0, 16)}-${run.attempts + 1}`;
     const resources = { cpus: 1, gpus: 0, gpu_memory: null, memory: null, time: null };
-    const where = { compute: "local", host: "h", directory: "/d", lease: { cpus: 1, memory: 0, gpus: [] }, resources };
+    const where = {
+      compute: "local",
+      compute_id: "local",
+      host: "h",
+      directory: "/d",
+      lease: { cpus: 1, memory: 0, gpus: [] },
+      resources,
+    };
     const of = { run_id: run.id, experiment_id: experimentId, number: run.attempts + 1 };
     this.append([
       { kind: "attempt.queued", entity: id, data: { ...of, ...where } },

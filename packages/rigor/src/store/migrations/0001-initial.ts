@@ -99,6 +99,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("number", integer, (column) => column.notNull())
     .addColumn("state", text, (column) => column.notNull())
     .addColumn("compute", text, (column) => column.notNull())
+    .addColumn("compute_id", text, (column) => column.notNull())
     .addColumn("host", text, (column) => column.notNull())
     .addColumn("directory", text, (column) => column.notNull())
     .addColumn("lease", text, (column) => column.notNull())
@@ -129,6 +130,17 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .execute();
 
   await schema.createIndex("results_run").on("results").column("run_id").execute();
+
+  await schema
+    .createTable("computes")
+    .addColumn("id", text, (column) => column.primaryKey())
+    .addColumn("configuration", text, (column) => column.notNull())
+    .addColumn("state", text, (column) => column.notNull())
+    .addColumn("reason", text)
+    .addColumn("until", text)
+    .addColumn("checked_at", text)
+    .addColumn("problems", text, (column) => column.notNull())
+    .execute();
 
   await schema
     .createTable("metric_points")

@@ -1,0 +1,86 @@
+import { RigorError } from "../domain/errors.ts";
+import type { Compute } from "../domain/files/compute-schema.ts";
+import { computeId } from "../domain/rules/compute-rules.ts";
+import type { Store } from "../store/store.ts";
+import { decodeRow } from "../store/tables.ts";
+import { Lane, type Connection } from "./lane.ts";
+
+/** Makes the connection to a compute; nothing is asked of it yet. */
+export type Connect = (id: string, configuration: Compute) => Connection;
+
+/** What this machine offers where `rigor.yaml` does not limit it. */
+const here: Compute = { kind: "local", cpus: "auto", memory: "auto", gpus: "auto" };
+
+/** All computes that are in use, each by one lane. */
+export class Lanes {
+  /** This machine. */
+  readonly here: Lane;
+  readonly #store: Store;
+  readonly #connect: Connect;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #listeners = new Set<(attempt: string) => void>();
+
+  constructor(store: Store, connect: Connect) {
+    this.#store = store;
+    this.#connect = connect;
+    this.here = this.#add(computeId(here), here);
+  }
+
+  get(id: string): Lane | undefined {
+    return this.#lanes.get(id);
+  }
+
+  all(): Lane[] {
+    return [...this.#lanes.values()];
+  }
+
+  /** The lane of a compute as `rigor.yaml` describes it. The first time, the log takes down how it is reached. */
+  async open(configuration: Compute): Promise<Lane> {
+    const id = computeId(configuration);
+    const known = this.#lanes.get(id);
+    if (known !== undefined) return known;
+    await this.note(id, configuration);
+    return this.#lanes.get(id) ?? this.#add(id, configuration);
+  }
+
+  /** The lane of a compute that attempts were started on before. */
+  async reopen(id: string): Promise<Lane> {
+    const known = this.#lanes.get(id);
+    if (known !== undefined) return known;
+    const row = await this.#store.db.selectFrom("computes").selectAll().where("id", "=", id).executeTakeFirst();
+    if (row === undefined) throw new RigorError("internal", `attempts are on the compute ${id}, which no record names`);
+    return this.#add(id, decodeRow("computes", row).configuration);
+  }
+
+  /** Takes down how a compute is reached, unless the log has it. */
+  async note(id: string, configuration: Compute): Promise<void> {
+    await this.#store.transact("daemon", async (transaction) => {
+      const row = await transaction.db.selectFrom("computes").select("id").where("id", "=", id).executeTakeFirst();
+      if (row !== undefined) return;
+      await transaction.append([{ kind: "compute.noted", entity: id, data: { configuration } }]);
+    });
+  }
+
+  /** Calls the listener soon after a job has changed, where its executor can know. */
+  onChange(listener: (attempt: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.all().map((lane) => lane.settle()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all().map((lane) => lane.executor.close()));
+  }
+
+  #add(id: string, configuration: Compute): Lane {
+    const lane = new Lane(id, configuration, this.#connect(id, configuration));
+    lane.executor.onChange((attempt) => {
+      for (const listener of this.#listeners) listener(attempt);
+    });
+    this.#lanes.set(id, lane);
+    return lane;
+  }
+}

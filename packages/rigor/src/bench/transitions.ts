@@ -1,0 +1,52 @@
+import { AttemptDirectory } from "../compute/attempt-directory.ts";
+import type { DomainEvent } from "../domain/events/registry.ts";
+import type { AttemptRecord, RunRecord } from "../domain/records.ts";
+import { concludeAttempt } from "../domain/rules/attempt-rules.ts";
+import type { Candidate } from "./choice.ts";
+import { attemptId, type Ended, type Live } from "./live-attempts.ts";
+
+/** What follows from the end of an attempt. */
+export function conclude({ live, outcome }: Ended, runs: ReadonlyMap<string, RunRecord>, now: number): DomainEvent[] {
+  const run = runs.get(live.run.id);
+  if (run === undefined) throw new Error(`attempt ${live.attempt.id} belongs to no run`);
+  const { outputs: _, missing_outputs: __, ...concluded } = outcome;
+  return concludeAttempt(run, live.attempt, concluded, live.experiment.definition.retry, now);
+}
+
+/** The attempt to record for a candidate; none if its run is no longer waiting. */
+export function intend(candidate: Candidate, runs: ReadonlyMap<string, RunRecord>, dataDirectory: string): Live[] {
+  const run = runs.get(candidate.runId);
+  if (run?.state !== "pending") return [];
+  const { experiment, lease, option } = candidate;
+  const number = run.attempts + 1;
+  const id = attemptId(run, number);
+  const attempt: AttemptRecord = {
+    id,
+    run_id: run.id,
+    experiment_id: experiment.id,
+    number,
+    state: "queued",
+    compute: option.name,
+    compute_id: option.id,
+    host: option.capacity?.host ?? option.machine,
+    directory: AttemptDirectory.in(dataDirectory, run.id, id).path,
+    lease,
+    fence: 0,
+    resources: experiment.definition.resources,
+    process: null,
+    exit: null,
+    category: null,
+    evidence: null,
+    queued_at: "",
+    started_at: null,
+    finished_at: null,
+    duration: null,
+  };
+  return [{ attempt, run, experiment }];
+}
+
+export function queuedEvent(attempt: AttemptRecord): DomainEvent {
+  const { id, run_id, experiment_id, number, compute, compute_id, host, directory, lease, resources } = attempt;
+  const data = { run_id, experiment_id, number, compute, compute_id, host, directory, lease, resources };
+  return { kind: "attempt.queued", entity: id, data };
+}

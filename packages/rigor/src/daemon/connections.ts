@@ -1,0 +1,80 @@
+import { posix } from "node:path";
+import type { Logger } from "pino";
+import type { Connect } from "../bench/lanes.ts";
+import type { DataDirectory } from "../bench/lab.ts";
+import type { Connection } from "../bench/lane.ts";
+import { LocalExecutor } from "../compute/executors/local.ts";
+import { SshExecutor } from "../compute/executors/ssh.ts";
+import { RigorError } from "../domain/errors.ts";
+import type { SshCompute } from "../domain/files/compute-schema.ts";
+import { openDirectory } from "../hosts/open-directory.ts";
+import type { HostShell } from "../hosts/shell.ts";
+import { SshShell } from "../hosts/ssh-shell.ts";
+import { LocalStager } from "../provenance/staging/local-stager.ts";
+import { RemoteStager } from "../provenance/staging/remote-stager.ts";
+import type { Stager } from "../provenance/staging/stager.ts";
+
+export interface ConnectorOptions {
+  data: DataDirectory;
+  /** Names this lab on machines that several use. */
+  origin: string;
+  log: Logger;
+}
+
+/** Makes the executor and the stager of every kind of compute. */
+export function connector(options: ConnectorOptions): Connect {
+  return (_id, configuration) => {
+    switch (configuration.kind) {
+      case "local":
+        return connectHere(options);
+      case "ssh":
+        return connectSsh(configuration, options);
+      default:
+        throw new RigorError("not-possible", `runs cannot be started on a compute of kind ${configuration.kind} yet`);
+    }
+  };
+}
+
+function connectHere({ data, log }: ConnectorOptions): Connection {
+  const { root, checkouts, environments, inputs, inputHashes } = data;
+  const executor = new LocalExecutor({
+    dataDirectory: root,
+    onLeftBehind: (attempt, pid) => log.warn({ attempt, pid }, "ended a process that had outlived its attempt"),
+  });
+  return { executor, stager: new LocalStager({ root, checkouts, environments, inputs, inputHashes }) };
+}
+
+function connectSsh(compute: SshCompute, { data, origin }: ConnectorOptions): Connection {
+  const shell = new SshShell({ host: compute.host, config: compute.ssh_config });
+  const executor = new SshExecutor({
+    shell,
+    directory: posix.join(compute.workdir, "labs", origin),
+    dataDirectory: data.root,
+    excludedGpus: compute.exclude_gpus,
+  });
+  return { executor, stager: remoteStager(shell, compute.workdir, { data, origin }) };
+}
+
+/** Where a work directory such as `~/.rigor` is, only its host can say. */
+function remoteStager(
+  shell: HostShell,
+  workdir: string,
+  { data, origin }: Pick<ConnectorOptions, "data" | "origin">,
+): Stager {
+  let opened: Promise<RemoteStager> | null = null;
+  const open = async (): Promise<RemoteStager> => {
+    const root = await openDirectory(shell, workdir);
+    return new RemoteStager({ shell, root, owner: origin, inputHashes: data.inputHashes });
+  };
+  const stager = (): Promise<RemoteStager> => {
+    opened ??= open().catch((error: unknown) => {
+      opened = null;
+      throw error;
+    });
+    return opened;
+  };
+  return {
+    stage: async (request) => (await stager()).stage(request),
+    cleanUp: async (request) => (await stager()).cleanUp(request),
+  };
+}
