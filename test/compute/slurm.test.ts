@@ -8,7 +8,8 @@ import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
 import { until } from "../clusters/host.ts";
 import { type SlurmCluster, slurmMissing, startSlurm } from "../clusters/slurm.ts";
 import { type SshLab, sshMissing, startSshHosts } from "../clusters/ssh.ts";
-import { Bench, isRunning, Login, waitLimitMs, written } from "./slurm.testing.ts";
+import { isRunning, waitLimitMs, written } from "./scheduler.testing.ts";
+import { Bench, Login } from "./slurm.testing.ts";
 
 const startLimitMs = 120_000;
 

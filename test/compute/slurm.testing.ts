@@ -1,41 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import {
-  type Allocation,
-  type Batch,
-  type JobReport,
-  memberKey,
-} from "../../packages/rigor/src/compute/schedulers/scheduler.ts";
 import { SlurmScheduler } from "../../packages/rigor/src/compute/schedulers/slurm.ts";
 import { slurmCompute } from "../../packages/rigor/src/domain/files/compute-schema.ts";
-import type { Answer, HostShell, ScriptOptions } from "../../packages/rigor/src/hosts/shell.ts";
-import { until } from "../clusters/host.ts";
+import type { HostShell } from "../../packages/rigor/src/hosts/shell.ts";
 import type { SlurmCluster } from "../clusters/slurm.ts";
-
-export const waitLimitMs = 40_000;
-
-/** A login on which variables are set, and which counts the commands of Slurm that it is asked to run. */
-export class Login implements HostShell {
-  readonly host = "login";
-  readonly calls: string[] = [];
-  readonly #shell: HostShell;
-  readonly #variables: Readonly<Record<string, string>>;
-
-  constructor(shell: HostShell, variables: Readonly<Record<string, string>>) {
-    this.#shell = shell;
-    this.#variables = variables;
-  }
-
-  run(script: string, options?: ScriptOptions): Promise<Answer> {
-    this.calls.push(...(script.match(/\b(?:sbatch|squeue|scancel|sacct|scontrol)\b/g) ?? []));
-    const exports = Object.entries(this.#variables).map(([name, value]) => `export ${name}='${value}'\n`);
-    return this.#shell.run(exports.join("") + script, options);
-  }
-
-  close(): Promise<void> {
-    return this.#shell.close();
-  }
-}
+import { CountingLogin, SchedulerBench } from "./scheduler.testing.ts";
 
 /** What a login may have set, and what must not change how Slurm's commands work, nor reach a job. */
 const misleading = {
@@ -52,74 +19,23 @@ const misleading = {
   LEAKED: "yes",
 };
 
-const little: Allocation = { cpus: 1, gpus: 0, memory: 50 * 2 ** 20, time: 600 };
+const programs = ["sbatch", "squeue", "scancel", "sacct", "scontrol"];
 
-export type Submitted = Batch & { id: string | null };
-/** By index of the member. */
-export type Reports = (JobReport | undefined)[];
-
-/** Batches on a cluster, and what becomes of them. */
-export class Bench {
-  readonly cluster: SlurmCluster;
-  readonly login: Login;
-  readonly scheduler: SlurmScheduler;
-  /** Last part of the name of the next batch. */
-  #next = 0;
-
-  constructor(cluster: SlurmCluster, shell: HostShell, options: Readonly<Record<string, unknown>> = {}) {
-    this.cluster = cluster;
-    this.login = new Login(shell, { ...misleading, ...cluster.environment });
-    this.scheduler = new SlurmScheduler(this.login, slurmCompute.parse({ kind: "slurm", signal: null, ...options }));
-  }
-
-  /** A batch whose members run a script of `sh` in a directory of an awkward name. */
-  batch(script: string, size = 1, allocation: Partial<Allocation> = {}): Batch {
-    this.#next += 1;
-    const name = `rigor-${process.pid.toString(36)}-${Math.random().toString(36).slice(2, 8)}-${this.#next}`;
-    const directory = join(this.cluster.scratch, `it's ${name} "%j" $HOME %%`);
-    mkdirSync(directory);
-    writeFileSync(join(directory, "member.sh"), script);
-    return { name, size, script: join(directory, "member.sh"), directory, allocation: { ...little, ...allocation } };
-  }
-
-  async submit(script: string, size?: number, allocation?: Partial<Allocation>): Promise<Submitted> {
-    const batch = this.batch(script, size, allocation);
-    return { ...batch, id: await this.scheduler.submit(batch) };
-  }
-
-  /** What is known of the members of a batch, by their index. */
-  async report(batch: Submitted): Promise<Reports> {
-    const reports = await this.scheduler.report([batch]);
-    return Array.from({ length: batch.size }, (_, index) => reports.get(memberKey({ batch: batch.name, index })));
-  }
-
-  /** Waits until a batch is as it should be, and returns all that was reported until then. */
-  async until(batch: Submitted, condition: (reports: Reports) => boolean): Promise<Reports[]> {
-    const seen: Reports[] = [];
-    const look = async (): Promise<boolean> => {
-      seen.push(await this.report(batch));
-      return condition(seen.at(-1) ?? []);
-    };
-    await until(look, waitLimitMs, () => `${batch.name} (${batch.id}) is ${JSON.stringify(seen.at(-1))}.`);
-    return seen;
-  }
-
-  async untilAll(batch: Submitted, state: JobReport["state"]): Promise<Reports> {
-    const seen = await this.until(batch, (reports) => reports.every((report) => report?.state === state));
-    return seen.at(-1) ?? [];
-  }
-
-  /** How all members of a batch ended. */
-  async ends(batch: Submitted): Promise<(string | undefined)[]> {
-    const reports = await this.untilAll(batch, "ended");
-    return reports.map((report) => (report?.state === "ended" ? report.cause : undefined));
-  }
-
-  cancel(batch: Submitted, indexes: readonly number[]): Promise<void> {
-    return this.scheduler.cancel(indexes.map((index) => ({ member: { batch: batch.name, index }, id: batch.id })));
+/** A login on which Slurm's commands are counted. */
+export class Login extends CountingLogin {
+  constructor(shell: HostShell, variables: Readonly<Record<string, string>>) {
+    super(shell, variables, programs);
   }
 }
 
-export const written = (batch: Batch, name: string): string => readFileSync(join(batch.directory, name), "utf8");
+/** Batches on a cluster of Slurm. */
+export class Bench extends SchedulerBench {
+  readonly cluster: SlurmCluster;
 
-export const isRunning = (report: JobReport | undefined): boolean => report?.state === "running";
+  constructor(cluster: SlurmCluster, shell: HostShell, options: Readonly<Record<string, unknown>> = {}) {
+    const login = new Login(shell, { ...misleading, ...cluster.environment });
+    const settings = slurmCompute.parse({ kind: "slurm", signal: null, ...options });
+    super(new SlurmScheduler(login, settings), login, cluster.scratch);
+    this.cluster = cluster;
+  }
+}

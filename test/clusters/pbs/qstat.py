@@ -18,6 +18,7 @@ HEADER = (
     "Job id            Name             User              Time Use S Queue\n"
     "----------------  ---------------- ----------------  -------- - -----\n"
 )
+USUAL_ARRAY_SIZE = 10_000
 STATES = {"T": "Transit", "Q": "Queued", "H": "Held", "W": "Waiting", "R": "Running", "E": "Exiting", "B": "Begun"}
 
 
@@ -30,7 +31,7 @@ def qstat(cluster: Cluster, request: dict) -> tuple:
     if form == "json" and "f" not in options and not {"Q", "B"} & set(options):
         raise CommandError("qstat: conflicting options.\n" + USAGE, 2)
     if "Q" in options:
-        return shown_objects(cluster, "Queue", queues(cluster), options, form), "", 0
+        return shown_queues(cluster, options, operands, form)
     if "B" in options:
         return shown_objects(cluster, "Server", {cluster.name: server(cluster)}, options, form), "", 0
     found, errors, exit_status = collect(cluster, options, operands)
@@ -208,6 +209,15 @@ def row(name: str, attributes: dict) -> str:
     return f"{identifier:<16}  {job:<16} {user:<16}  {used:>8} {attributes['job_state']} {queue:<16}\n"
 
 
+def shown_queues(cluster: Cluster, options: dict, operands: list, form: str) -> tuple:
+    """From the sources: a queue that is unknown is named, with the exit status of the error."""
+    found = queues(cluster)
+    unknown = [name for name in operands if name not in found]
+    chosen = {name: queue for name, queue in found.items() if not operands or name in operands}
+    errors = "".join(f"qstat: {PbsError(UNKNOWN_QUEUE).text} {name}\n" for name in unknown)
+    return shown_objects(cluster, "Queue", chosen, options, form), errors, PbsError(UNKNOWN_QUEUE).exit if unknown else 0
+
+
 def queues(cluster: Cluster) -> dict:
     found = {}
     for queue in cluster.settings["queues"]:
@@ -215,6 +225,8 @@ def queues(cluster: Cluster) -> dict:
         found[queue["name"]] = {
             "queue_type": "Execution",
             **totals(jobs),
+            # Recorded: not shown where it is not set. From the sources: shown where it is.
+            **({} if queue["max_array_size"] == USUAL_ARRAY_SIZE else {"max_array_size": queue["max_array_size"]}),
             "enabled": "True" if queue["enabled"] else "False",
             "started": "True",
         }

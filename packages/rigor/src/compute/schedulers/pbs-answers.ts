@@ -83,13 +83,13 @@ export function readPbsStatus(answer: CommandAnswer): PbsStatus {
 
 const exits: Record<PbsRefusal, number> = { "unknown-job": 153, finished: 35, "no-history": 0, "wrong-state": 168 };
 
-/** What `qstat`, `qdel`, `qsig`, `qhold` or `qrls` refuse, by job id, and what else the command itself says on stderr. */
+/** What `qstat`, `qselect`, `qdel`, `qsig`, `qhold` or `qrls` refuse, by job id, and what else the command itself says on stderr. */
 export function readPbsRefusals(stderr: string): { refused: Map<string, PbsRefusal>; other: string[] } {
   const refused = new Map<string, PbsRefusal>();
   const other: string[] = [];
   for (const line of stderr.split("\n")) {
     // Others may write there too: a login shell, a module system.
-    const said = /^q(?:stat|del|sig|hold|rls): (?<text>.*)$/.exec(line.trimEnd())?.groups?.["text"];
+    const said = /^q(?:stat|select|del|sig|hold|rls): (?<text>.*)$/.exec(line.trimEnd())?.groups?.["text"];
     if (said === undefined) continue;
     const found = refusals.map(({ refusal, pattern }) => ({ refusal, match: pattern.exec(said) }));
     const first = found.find(({ match }) => match !== null);
@@ -122,10 +122,25 @@ export function readPbsSubmission(stdout: string): string | null {
   return lines.length === 1 && identifier.test(line.trim()) ? line.trim() : null;
 }
 
-/** `13[].vm` and 4 give `13[4].vm`. */
-export function pbsMemberId(array: string, index: number): string {
-  return array.replace("[]", `[${index}]`);
+/** The ids that `qselect` printed. */
+export const readPbsIds = (stdout: string): string[] =>
+  stdout.split("\n").flatMap((line) => (identifier.test(line.trim()) ? line.trim() : []));
+
+/** `13[].vm` and 4 give `13[4].vm`; with 6 as the last, `13[4-6].vm`. Commands refuse commas there. */
+export function pbsMemberId(array: string, first: number, last = first): string {
+  return array.replace("[]", first === last ? `[${first}]` : `[${first}-${last}]`);
 }
+
+/** What a command says of its failure, without how it is used and what the login adds around it. */
+export function pbsWords(stderr: string): string {
+  const lines = (stderr.split(/^\s*usage:/m)[0] ?? "").split("\n").flatMap((line) => line.trim() || []);
+  const own = lines.filter((line) => ownWords.test(line));
+  const said = (own.length === 0 ? lines : own).map((line) => line.replace(prefix, "").trim());
+  return said.slice(-4).join("; ").slice(0, 1000);
+}
+
+const prefix = /^q(?:sub|stat|select|del): /;
+const ownWords = new RegExp(`${prefix.source}|^Couldn't connect to |^Connection refused`);
 
 function readJob(id: string, record: ReadonlyMap<string, unknown>): PbsJob | null {
   const match = identifier.exec(id);

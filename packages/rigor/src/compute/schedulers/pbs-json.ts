@@ -2,21 +2,21 @@
 export type PbsRecord = ReadonlyMap<string, unknown>;
 
 /**
- * The jobs in the JSON of `qstat -f -F json`, by id; null when it is not whole.
+ * The jobs in the JSON of `qstat -f -F json`, by id, or what another part of an answer names; null when it is not whole.
  *
  * Before 23.06, PBS writes JSON that is none: quotes, backslashes and line ends of the environment as they are, numbers
  * such as `005` (OpenPBS issues 1255 and 2541, pull requests 830 and 2049). Every version writes one attribute a line and
  * indents by depth, so that such an answer can still be read line by line. Values may be wrong then only where the
  * environment of a job imitates an attribute, and only for that job.
  */
-export function readPbsJson(text: string): Map<string, PbsRecord> | null {
+export function readPbsJson(text: string, part = "Jobs"): Map<string, PbsRecord> | null {
   const answer = parseWhole(text) ?? readLines(text);
   if (answer === null) return null;
   // PBS Professional 2024.1 answers without jobs when none is known.
-  const jobs = answer.get("Jobs") ?? new Map();
-  if (!(jobs instanceof Map)) return null;
+  const records = answer.get(part) ?? new Map();
+  if (!(records instanceof Map)) return null;
   return new Map(
-    [...(jobs as PbsRecord)].map(([id, job]) => [id, job instanceof Map ? (job as PbsRecord) : new Map()]),
+    [...(records as PbsRecord)].map(([id, record]) => [id, record instanceof Map ? (record as PbsRecord) : new Map()]),
   );
 }
 

@@ -1,0 +1,167 @@
+import { RigorError } from "../../domain/errors.ts";
+import type { PbsCompute } from "../../domain/files/compute-schema.ts";
+import { quote } from "../../hosts/quote.ts";
+import { directoryLine, moduleLines } from "./batch-script.ts";
+import type { Allocation, Batch } from "./scheduler.ts";
+
+// What the adapter asks PBS's commands to do, as text for a shell. Pure.
+
+/** What a batch and the configuration say about one submission. */
+export type PbsSettings = Pick<
+  PbsCompute,
+  "project" | "queue" | "storage" | "gpu_resource" | "select" | "modules" | "directives"
+>;
+
+/**
+ * Variables with which a login says where PBS is. `PBS_DPREFIX` would change what `qsub` reads, and those of an outer job
+ * would reach the inner one.
+ */
+export const pbsVariables = ["PBS_CONF_FILE", "PBS_EXEC", "PBS_SERVER"];
+
+/** Name, in the directory of a batch, of the file with what PBS and the loading of modules say about a member. */
+const memberLog = (index: number | string): string => `pbs-${index}.log`;
+
+/** The options of `qsub` for a batch; its script comes on standard input. */
+export function submissionOptions(batch: Batch, settings: PbsSettings): string[] {
+  const { name, size, directory } = batch;
+  return [
+    ...["-N", name],
+    // PBS knows no array of one.
+    ...(size > 1 ? ["-J", `0-${size - 1}`] : []),
+    ...["-j", "oe", "-o", `${directory}/${memberLog(size > 1 ? "^array_index^" : 0)}`],
+    ...["-m", "n"],
+    // An array is refused without it.
+    ...["-r", "y"],
+    ...(settings.project === null ? [] : ["-P", settings.project]),
+    ...(settings.queue === null ? [] : ["-q", settings.queue]),
+    ...resources(batch.allocation, settings).flatMap((resource) => ["-l", resource]),
+    // Last, so that they have the last word on all that is not refused by `checkPbsOptions`.
+    ...settings.directives.flatMap(optionWords),
+  ];
+}
+
+/** What a job asks for. A resource that a directive names is left to it. */
+function resources({ cpus, gpus, memory, time }: Allocation, settings: PbsSettings): string[] {
+  const parts = [
+    `ncpus=${cpus}`,
+    ...(memory === null ? [] : [`mem=${Math.ceil(memory / 2 ** 20)}mb`]),
+    ...(gpus === 0 ? [] : [`${settings.gpu_resource}=${gpus}`]),
+  ];
+  const named = new Set(settings.directives.flatMap((directive) => namedResources(optionWords(directive))));
+  const own = [
+    ...(settings.select ? [`select=1:${parts.join(":")}`] : parts),
+    ...(time === null ? [] : [`walltime=${clock(time)}`]),
+    ...(settings.storage === null ? [] : [`storage=${settings.storage}`]),
+  ];
+  return own.filter((resource) => !named.has(nameOf(resource)));
+}
+
+const nameOf = (resource: string): string => resource.slice(0, resource.indexOf("="));
+
+function namedResources([option, value]: readonly string[]): string[] {
+  if (option !== "-l" || value === undefined) return [];
+  return value.split(",").map((resource) => nameOf(resource).trim());
+}
+
+/** Hours, minutes and seconds, as PBS writes them. */
+function clock(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  return [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+    .map((part) => String(part).padStart(2, "0"))
+    .join(":");
+}
+
+/** An option and its value: `qsub` would keep a space between them as part of the value. */
+function optionWords(directive: string): string[] {
+  const [, option, value] = /^(-[A-Za-z])\s*(.*)$/s.exec(directive) ?? [];
+  if (option === undefined || value === undefined) return [directive];
+  return value === "" ? [option] : [option, value];
+}
+
+/** Options that the adapter sets, or that would keep `qsub` from answering as the adapter reads it. */
+const ownOptions = new Set(["-C", "-G", "-I", "-J", "-N", "-X", "-e", "-f", "-h", "-j", "-o", "-z"]);
+
+/**
+ * Refuses options that would change what is submitted instead of how. A word that is no option would be taken for the
+ * script.
+ *
+ * @throws RigorError `file-invalid`
+ */
+export function checkPbsOptions({ queue, directives }: Pick<PbsSettings, "queue" | "directives">): void {
+  if (queue?.includes("@") === true) refuse(`The queue \`${queue}\``, otherServer);
+  for (const directive of directives) {
+    const problem = problemOf(optionWords(directive));
+    if (problem !== null) refuse(`The directive \`${directive}\``, problem);
+  }
+}
+
+interface Problem {
+  what: string;
+  next: string;
+}
+
+const otherServer: Problem = {
+  what: "would submit to another server than the one that is asked about jobs.",
+  next: "Set PBS_SERVER in a file that a login without a terminal reads, such as ~/.bashrc.",
+};
+
+function problemOf([option = "", value = ""]: readonly string[]): Problem | null {
+  if (!/^-[A-Za-z]$/.test(option)) {
+    return { what: "is no option of `qsub`.", next: "Write option and value as one text: `-l jobfs=10gb`." };
+  }
+  if (option === "-V") {
+    return {
+      what: "would give the environment of the login to the job.",
+      next: "Name the variables in `environment.variables` of the experiment.",
+    };
+  }
+  if (option === "-q" && value.includes("@")) return otherServer;
+  const waits = option === "-W" && /^\s*(?:block|interactive)\s*=/.test(value);
+  return waits || ownOptions.has(option)
+    ? { what: "is set by Rigor itself.", next: "Remove it from the directives." }
+    : null;
+}
+
+function refuse(subject: string, { what, next }: Problem): never {
+  throw new RigorError("file-invalid", `${subject} ${what}`, { next });
+}
+
+/**
+ * Keeps a member in the session of its job, where PBS finds, counts and ends it, and in a process group of its own,
+ * without which it would leave that session. Needs `set -m` without a terminal, which bash has.
+ *
+ * PBS sends TERM to the whole session, which ends the login shell; then it kills what is left after some seconds, so this
+ * shell stays until the member has ended. Where the member is in a session of its own nevertheless, it learns of TERM
+ * from here.
+ */
+const supervisor = `set -m 2>/dev/null
+child='' stopped=''
+stop() {
+  stopped=1
+  if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi
+}
+trap stop TERM INT HUP
+"$@" </dev/null &
+child=$!
+set +m
+if [ -n "$stopped" ]; then stop; fi
+wait "$child"
+status=$?
+while kill -0 "$child" 2>/dev/null; do
+  wait "$child"
+  status=$?
+done
+exit "$status"`;
+
+/** The script that PBS starts for each member. */
+export function batchScript({ script, directory }: Batch, { modules }: PbsSettings): string {
+  return [
+    "#!/bin/sh",
+    directoryLine(directory),
+    ...moduleLines(modules),
+    "shell=/bin/sh",
+    "if command -v bash >/dev/null; then shell=bash; fi",
+    `exec "$shell" -c ${quote(supervisor)} rigor-member /bin/sh ${quote(script)}`,
+    "",
+  ].join("\n");
+}
