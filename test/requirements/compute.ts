@@ -8,6 +8,11 @@ export const compute: Requirement[] = [
     statement: "An experiment that names hosts over SSH runs on them to its decision, and what its runs made is here.",
   },
 
+  {
+    id: "compute.slurm-runs",
+    statement: "An experiment that names a Slurm cluster runs there to its decision, and what its runs made is here.",
+  },
+
   // Placement
   {
     id: "compute.placement",
@@ -49,5 +54,13 @@ export const compute: Requirement[] = [
   {
     id: "staging.inputs-once",
     statement: "Inputs are copied to a host once, whole and as they were hashed, or refused.",
+  },
+  {
+    id: "staging.interrupted",
+    statement: "A lost connection or a crash in the middle of staging leaves nothing that looks complete and is not.",
+  },
+  {
+    id: "staging.clean-up",
+    statement: "What nobody uses any more is removed by age and for space, and nothing that somebody uses.",
   },
 ];

@@ -25,7 +25,7 @@ function facts(
     } as unknown as JobFacts["prepared"],
     attemptsRoot: "/lab/attempts",
     resume: null,
-    isHere: true,
+    lane: { isHere: true, isPlaced: true },
   };
 }
 
@@ -33,6 +33,12 @@ test("a run sees the cards that it holds, and none when it asked for none [F17]"
   expect(jobOf(facts()).environment).toMatchObject({ CUDA_VISIBLE_DEVICES: "" });
   const two = jobOf(facts({ gpus: 2, held: ["GPU-a", "GPU-b"] })).environment;
   expect(two).toMatchObject({ CUDA_VISIBLE_DEVICES: "GPU-a,GPU-b", CUDA_DEVICE_ORDER: "PCI_BUS_ID" });
+});
+
+test("a scheduler gives out the cards itself [F17]", () => {
+  const lane = { isHere: false, isPlaced: false };
+  expect(jobOf({ ...facts({ gpus: 2 }), lane }).environment).not.toHaveProperty("CUDA_VISIBLE_DEVICES");
+  expect(jobOf({ ...facts(), lane }).environment).toMatchObject({ CUDA_VISIBLE_DEVICES: "" });
 });
 
 test("a run finds what it is in its environment, and commands by the search path of its experiment", () => {
@@ -76,7 +82,7 @@ test("a retry is told of the checkpoints that it goes on from [job.resume]", () 
 });
 
 test("on another machine the search path is that machine's, after the environment's own", () => {
-  const job = jobOf({ ...facts(), isHere: false });
+  const job = jobOf({ ...facts(), lane: { isHere: false, isPlaced: true } });
   expect(job.environment).not.toHaveProperty("PATH");
   expect(job.path_prefix).toEqual(["/env/bin"]);
 });

@@ -3,6 +3,7 @@ import { AttemptDirectory, attemptPath } from "../compute/attempt-directory.ts";
 import type { JobSpec } from "../compute/job.ts";
 import { renderCommand } from "../domain/command.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
+import type { Lane } from "./lane.ts";
 import type { Staged } from "../provenance/staging/stager.ts";
 
 const heartbeatSeconds = 10;
@@ -17,13 +18,13 @@ export interface JobFacts {
   attemptsRoot: string;
   /** Earlier attempt of the run whose checkpoints it goes on from; null for none. */
   resume: string | null;
-  /** Whether it runs on this machine, whose `PATH` was recorded when the experiment was planned. */
-  isHere: boolean;
+  /** This machine, whose `PATH` was recorded when the experiment was planned; or where Rigor chose cores and cards. */
+  lane: Pick<Lane, "isHere" | "isPlaced">;
 }
 
 /** The job of an attempt: always the same command and parameters, whichever try it is. */
 export function jobOf(facts: JobFacts): JobSpec {
-  const { experiment, run, attempt, prepared, isHere } = facts;
+  const { experiment, run, attempt, prepared, lane } = facts;
   const { definition } = experiment;
   const directory = directoryOf(facts, attempt.id);
   const resume = facts.resume === null ? null : directoryOf(facts, facts.resume).checkpoints;
@@ -44,11 +45,12 @@ export function jobOf(facts: JobFacts): JobSpec {
     command: "shell" in rendered ? rendered.shell : rendered.argv,
     working_directory: prepared.directory,
     environment: { ...variablesOf(facts), ...(resume === null ? {} : { RIGOR_RESUME: resume }) },
-    ...(isHere ? {} : { path_prefix: prepared.environment.path_prefix }),
+    ...(lane.isHere ? {} : { path_prefix: prepared.environment.path_prefix }),
     secrets: passedVariables(definition.environment.pass),
     parameters: run.parameters,
     outputs: [definition.outputs.result, ...definition.outputs.artifacts],
     time_limit: definition.resources.time,
+    resources: definition.resources,
     grace: graceSeconds,
     heartbeat: heartbeatSeconds,
   };
@@ -57,27 +59,33 @@ export function jobOf(facts: JobFacts): JobSpec {
 const directoryOf = ({ run, attemptsRoot }: JobFacts, attempt: string): AttemptDirectory =>
   new AttemptDirectory(join(attemptsRoot, attemptPath(run.id, attempt)));
 
-function variablesOf({ experiment, run, attempt, prepared, isHere }: JobFacts): Record<string, string> {
+function variablesOf({ experiment, run, attempt, prepared, lane }: JobFacts): Record<string, string> {
   const { definition, search_path } = experiment;
   const inputs = Object.entries(prepared.inputs).map(([name, path]) => [`RIGOR_INPUT_${variableName(name)}`, path]);
   return {
     PYTHONDONTWRITEBYTECODE: "1",
     PYTHONUNBUFFERED: "1",
     ...prepared.environment.variables,
-    ...(isHere ? { PATH: [...prepared.environment.path_prefix, search_path].join(delimiter) } : {}),
+    ...(lane.isHere ? { PATH: [...prepared.environment.path_prefix, search_path].join(delimiter) } : {}),
     RIGOR_EXPERIMENT: definition.name,
     RIGOR_ARM: run.arm,
     RIGOR_TASK: run.task,
     RIGOR_SEED: String(run.seed),
     RIGOR_ATTEMPT: String(attempt.number),
     ...(Object.fromEntries(inputs) as Record<string, string>),
-    ...gpuVariables(definition.resources.gpus, attempt.lease.gpus),
+    ...gpuVariables(definition.resources.gpus, lane.isPlaced ? attempt.lease.gpus : null),
   };
 }
 
-/** A run sees the cards that it holds, and none when it asked for none. */
-function gpuVariables(asked: number, held: readonly string[]): Record<string, string> {
-  return { CUDA_VISIBLE_DEVICES: asked === 0 ? "" : held.join(","), CUDA_DEVICE_ORDER: "PCI_BUS_ID" };
+/**
+ * A run sees the cards that it holds, and none when it asked for none.
+ *
+ * @param held null where a scheduler gives out the cards, and says itself which
+ */
+function gpuVariables(asked: number, held: readonly string[] | null): Record<string, string> {
+  const order = { CUDA_DEVICE_ORDER: "PCI_BUS_ID" };
+  if (asked === 0) return { ...order, CUDA_VISIBLE_DEVICES: "" };
+  return held === null ? order : { ...order, CUDA_VISIBLE_DEVICES: held.join(",") };
 }
 
 function passedVariables(names: readonly string[]): Record<string, string> {

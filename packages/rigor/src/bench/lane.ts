@@ -19,8 +19,8 @@ export interface Trouble {
   since: string;
 }
 
-/** Milliseconds between two turns. */
-const pauseMs = { local: 1_000, ssh: 2_000, slurm: 5_000, pbs: 5_000, command: 5_000, urgent: 500, trouble: 10_000 };
+/** Milliseconds between two turns. How often a scheduler is asked in them, its executor limits further. */
+const pauseMs = { usual: 2_000, urgent: 500, trouble: 10_000 };
 
 /** Milliseconds for which a compute counts as wanted after runs waited for it. */
 const wantedMs = 30_000;
@@ -90,8 +90,8 @@ export class Lane {
   /** Whether it is time for the next turn. @param urgent there is something to do besides to look */
   isDue(urgent: boolean): boolean {
     if (this.#turn !== null) return false;
-    const { kind } = this.configuration;
-    const pause = this.#trouble === null ? (urgent ? pauseMs.urgent : pauseMs[kind]) : pauseMs.trouble;
+    const calm = urgent ? pauseMs.urgent : pauseMs.usual;
+    const pause = this.#trouble === null ? calm : pauseMs.trouble;
     return performance.now() - this.#turnedAt >= pause;
   }
 

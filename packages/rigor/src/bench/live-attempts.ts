@@ -330,7 +330,7 @@ export class LiveAttempts {
       const prepared = this.#preparation.get(live.experiment.id, lane.id);
       if (prepared === undefined) throw new Error(`${live.experiment.id} is not prepared`);
       const resume = checkpoints.get(live.attempt.id) ?? null;
-      return jobOf({ ...live, prepared, attemptsRoot, resume, isHere: lane.isHere });
+      return jobOf({ ...live, prepared, attemptsRoot, resume, lane });
     });
   }
 

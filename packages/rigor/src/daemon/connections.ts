@@ -4,9 +4,14 @@ import type { Connect } from "../bench/lanes.ts";
 import type { DataDirectory } from "../bench/lab.ts";
 import type { Connection } from "../bench/lane.ts";
 import { LocalExecutor } from "../compute/executors/local.ts";
+import { SchedulerExecutor } from "../compute/executors/scheduler.ts";
 import { SshExecutor } from "../compute/executors/ssh.ts";
+import type { Scheduler } from "../compute/schedulers/scheduler.ts";
+import { PbsScheduler } from "../compute/schedulers/pbs.ts";
+import { SlurmScheduler } from "../compute/schedulers/slurm.ts";
 import { RigorError } from "../domain/errors.ts";
-import type { SshCompute } from "../domain/files/compute-schema.ts";
+import type { CommandCompute, PbsCompute, SlurmCompute, SshCompute } from "../domain/files/compute-schema.ts";
+import { LocalShell } from "../hosts/local-shell.ts";
 import { openDirectory } from "../hosts/open-directory.ts";
 import type { HostShell } from "../hosts/shell.ts";
 import { SshShell } from "../hosts/ssh-shell.ts";
@@ -21,6 +26,8 @@ export interface ConnectorOptions {
   log: Logger;
 }
 
+type SchedulerCompute = SlurmCompute | PbsCompute | CommandCompute;
+
 /** Makes the executor and the stager of every kind of compute. */
 export function connector(options: ConnectorOptions): Connect {
   return (_id, configuration) => {
@@ -29,7 +36,11 @@ export function connector(options: ConnectorOptions): Connect {
         return connectHere(options);
       case "ssh":
         return connectSsh(configuration, options);
-      default:
+      case "slurm":
+        return connectScheduler(configuration, (shell) => new SlurmScheduler(shell, configuration), options);
+      case "pbs":
+        return connectScheduler(configuration, (shell) => new PbsScheduler(shell, configuration), options);
+      case "command":
         throw new RigorError("not-possible", `runs cannot be started on a compute of kind ${configuration.kind} yet`);
     }
   };
@@ -48,12 +59,33 @@ function connectSsh(compute: SshCompute, { data, origin }: ConnectorOptions): Co
   const shell = new SshShell({ host: compute.host, config: compute.ssh_config });
   const executor = new SshExecutor({
     shell,
-    directory: posix.join(compute.workdir, "labs", origin),
+    directory: labDirectory(compute.workdir, origin),
     dataDirectory: data.root,
     excludedGpus: compute.exclude_gpus,
   });
   return { executor, stager: remoteStager(shell, compute.workdir, { data, origin }) };
 }
+
+/** Also a scheduler whose commands work on this machine starts jobs on others. */
+function connectScheduler(
+  compute: SchedulerCompute,
+  scheduler: (shell: HostShell) => Scheduler,
+  { data, origin }: ConnectorOptions,
+): Connection {
+  const { via, workdir } = compute;
+  const shell = via === null ? new LocalShell() : new SshShell({ host: via.ssh, config: via.ssh_config });
+  const executor = new SchedulerExecutor({
+    shell,
+    directory: labDirectory(workdir, origin),
+    dataDirectory: data.root,
+    scheduler,
+    callsPerMinute: compute.calls_per_minute,
+  });
+  return { executor, stager: remoteStager(shell, workdir, { data, origin }) };
+}
+
+/** Attempts have the same names in every lab. */
+const labDirectory = (workdir: string, origin: string): string => posix.join(workdir, "labs", origin);
 
 /** Where a work directory such as `~/.rigor` is, only its host can say. */
 function remoteStager(

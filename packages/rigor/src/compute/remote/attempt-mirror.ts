@@ -65,6 +65,13 @@ export class AttemptMirror {
     await this.#bring(files.flatMap((file): [string, number][] => [[file, sizes.get(file) ?? 0]]));
   }
 
+  /** Brings over the record of who executed an attempt, if it was never seen while that ran. */
+  async bringProcess(path: string, sizes: ReadonlyMap<string, number>): Promise<void> {
+    const file = `${path}/process`;
+    const size = sizes.get(file);
+    if (size !== undefined && this.#sizeOfCopy(file) === -1) await this.#bring([[file, size]]);
+  }
+
   /**
    * Brings over files and folders below the output folders of attempts, all or none of each.
    *
@@ -122,6 +129,11 @@ export class AttemptMirror {
     const answer = await this.#shell.run(scripts.batchScript(this.root), { input });
     if (answer.status !== 0) throw failed(this.#shell.host, "a batch could not be written", answer.stderr);
     return answer.stdout.toString("utf8").replace(/\n$/, "");
+  }
+
+  /** Removes the folders of batches. */
+  async removeBatches(names: readonly string[]): Promise<void> {
+    await this.#ask(scripts.removeBatchesScript, names);
   }
 
   directory(path: string): AttemptDirectory {

@@ -126,6 +126,7 @@ export class RemoteAttempts {
 
   async #bring(mirror: AttemptMirror, path: string, record: string, sizes: ReadonlyMap<string, number>): Promise<void> {
     const directory = mirror.directory(path);
+    await mirror.bringProcess(path, sizes);
     await mirror.bringStreams([path], sizes);
     await mirror.bringOutputs(new Map([[path, declaredOutputs(directory)]]));
     // Last of all: it says that everything is here.

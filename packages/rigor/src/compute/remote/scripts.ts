@@ -48,7 +48,7 @@ while read -r path; do
   case $line in '{"attempt":"'"\${path##*/}"'",'*'}') has_ended=1 ;; *) has_ended='' ;; esac
   if [ -n "$has_ended" ]; then
     printf '%s ended %s\\n' "$path" "$line"
-    set -- "$@" "$path/stdout.log" "$path/stderr.log" "$path/output/metrics.jsonl"
+    set -- "$@" "$path/process" "$path/stdout.log" "$path/stderr.log" "$path/output/metrics.jsonl"
   elif [ ! -d "$path" ]; then
     printf '%s missing\\n' "$path"
   elif [ -e "$path/withdrawn" ]; then
@@ -164,6 +164,13 @@ export const batchScript = (root: string): string => `umask 077
 read -r name
 cd ${quote(root)} && mkdir -p "../batches/$name" && cd "../batches/$name" || exit 66
 cat >member.sh && pwd -P`;
+
+/** Removes the folders of batches whose names are read from standard input. */
+export const removeBatchesScript = (
+  root: string,
+): string => `cd ${quote(root)} && mkdir -p ../batches && cd ../batches || exit 66
+while read -r name; do rm -rf -- "\${name:?}"; done
+exit 0`;
 
 /** Lists the folders of attempts, so that a shared file system asks its server what is in them. */
 export const refreshScript = (root: string): string => `cd ${quote(root)} || exit 66
