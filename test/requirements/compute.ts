@@ -15,6 +15,10 @@ export const compute: Requirement[] = [
 
   // Placement
   {
+    id: "compute.chosen",
+    statement: "Where runs start can be changed at any time, without a new version; those under way go on.",
+  },
+  {
     id: "compute.placement",
     statement:
       "Runs start on the first of their computes that has room, and never exceed a machine or a cluster's max_jobs.",
@@ -31,6 +35,11 @@ export const compute: Requirement[] = [
   {
     id: "compute.clean-login",
     statement: "What a login has in its environment changes neither how a scheduler is asked nor what a job gets.",
+  },
+  {
+    id: "compute.command-kind",
+    statement:
+      "Any scheduler can be described by its commands and words; a word that is not described concludes nothing.",
   },
   {
     id: "compute.calls-per-minute",

@@ -57,7 +57,7 @@ export class ReadinessCheck {
   /** Computes of an experiment, in its order. A name that `rigor.yaml` has no longer is told to the person who waits. */
   async #lanesOf(experiment: ExperimentRecord): Promise<{ name: string; configuration: Compute; lane: Lane }[]> {
     try {
-      const found = computesOf(experiment.source.repository, experiment.definition.compute);
+      const found = computesOf(experiment.source.repository, experiment.compute);
       return await Promise.all(
         found.map(async (one) => ({ ...one, lane: await this.#lab.lanes.open(one.configuration) })),
       );

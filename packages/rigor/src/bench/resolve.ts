@@ -59,7 +59,7 @@ export async function resolveExperiment(request: ResolveRequest, data: DataDirec
     compute: Object.keys(settings.compute),
   });
   if (request.compute !== undefined) definition.compute = request.compute;
-  for (const name of definition.compute) findCompute(settings, name);
+  const computes = definition.compute.map((name) => findCompute(settings, name));
 
   const code = await snapshot(repository, { keep: false });
   await requireNoSubmodules(repository, code.commit, definition.code);
@@ -79,7 +79,8 @@ export async function resolveExperiment(request: ResolveRequest, data: DataDirec
     inputs,
     search_path: request.search_path,
   };
-  await refuseMissingCommand(resolved, text);
+  // What other machines have is seen when it is prepared there.
+  if (computes.some(({ kind }) => kind === "local")) await refuseMissingCommand(resolved, text);
   return { ...resolved, runs: runsOf(resolved) };
 }
 

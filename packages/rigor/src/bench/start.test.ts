@@ -175,3 +175,13 @@ test("what cannot be resolved changes nothing", async () => {
   await expect(bench.start({ seeds: { count: 1_000_000 } })).rejects.toMatchObject({ code: "limit-exceeded" });
   expect(await bench.lab.store.lastPosition()).toBe(0);
 });
+
+test("other computes are no other plan: what is still to start starts there [compute.chosen]", async () => {
+  const bench = await TestBench.open();
+  bench.write({ "rigor.yaml": "compute: { lab1: { kind: ssh, host: lab1 } }\n" });
+  const first = await bench.start();
+  const second = await bench.start({ compute: ["lab1", "local"] });
+  expect(second).toMatchObject({ experiment_id: first.experiment_id, created: false });
+  expect(second.message).toContain("starts on lab1, local");
+  expect(await bench.experiment(first.experiment_id)).toMatchObject({ compute: ["lab1", "local"] });
+});

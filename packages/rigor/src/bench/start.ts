@@ -39,7 +39,7 @@ export async function startExperiment(lab: Lab, actor: string, resolved: Resolve
   return lab.store.transact(actor, async (transaction) => {
     const earlier = await experimentsNamed(transaction.db, resolved.definition.name);
     const same = sameExperiment(earlier, resolved);
-    if (same !== undefined) return goOn(transaction, same);
+    if (same !== undefined) return goOn(transaction, same, resolved.definition.compute);
     return create(transaction, resolved, earlier);
   });
 }
@@ -53,11 +53,17 @@ export function sameExperiment(
 }
 
 /** What a second call finds. Runs that a person cancelled are asked for again; everything else is left alone. */
-async function goOn(transaction: Transaction, experiment: ExperimentRecord): Promise<Started> {
+async function goOn(transaction: Transaction, experiment: ExperimentRecord, compute: string[]): Promise<Started> {
   const found = { experiment_id: experiment.id, created: false };
   const name = reference(experiment);
+  const moved = experiment.compute.join() !== compute.join();
+  if (moved) await transaction.append([{ kind: "experiment.placed", entity: experiment.id, data: { compute } }]);
   if (experiment.state !== "cancelled") {
-    return { ...found, message: `${name} is ${experiment.state} already: same plan, code, environment and inputs` };
+    const where = moved ? `; what is to start from now on starts on ${compute.join(", ")}` : "";
+    return {
+      ...found,
+      message: `${name} is ${experiment.state} already: same plan, code, environment and inputs${where}`,
+    };
   }
   const runs = await runsOfExperiment(transaction.db, experiment.id);
   const cancelled = runs.filter((run) => run.state === "cancelled");

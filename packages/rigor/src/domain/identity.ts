@@ -52,7 +52,11 @@ export function runKey(identity: RunIdentity): string {
   });
 }
 
-/** The hash of a plan's whole content: formatting, comments and the order of keys of its file do not count. */
+/**
+ * The hash of a plan's whole content. Formatting, comments and the order of keys of its file do not count, nor does
+ * `compute`: it says where runs are made, not what they are.
+ */
 export function planHash(experiment: Experiment): string {
-  return contentHash(experiment);
+  const { compute: _, ...plan } = experiment;
+  return contentHash(plan);
 }

@@ -96,6 +96,8 @@ export interface ExperimentRecord {
   decision: Json;
   check_failures: Json;
   budget: Experiment["budget"];
+  /** Names of compute in `rigor.yaml` that its runs start on, in order of preference. */
+  compute: string[];
   /** True once a person chose to decide without the runs that failed. */
   without_failed: boolean;
   foreknowledge: Foreknowledge;

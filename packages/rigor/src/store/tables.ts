@@ -67,6 +67,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       decision: "json",
       check_failures: "json",
       budget: "json",
+      compute: "json",
       without_failed: "boolean",
       foreknowledge: "json",
       running: "json",

@@ -72,6 +72,7 @@ function experimentCandidates(entity: string, version: number): DomainEvent[] {
       },
     },
     { kind: "experiment.started", entity, data: {} },
+    { kind: "experiment.placed", entity, data: { compute: ["lab1", "local"] } },
     { kind: "experiment.stage-started", entity, data: { stage: 1, reason: "the pilot passed" } },
     { kind: "experiment.held", entity, data: { code: "person", reason: "wait", options: ["release"] } },
     {

@@ -73,6 +73,7 @@ export const experimentEvents = {
         decision: null,
         check_failures: [],
         budget: event.data.definition.budget,
+        compute: event.data.definition.compute,
         without_failed: false,
         running: { seconds: 0, since: null },
         created_by: event.actor,
@@ -87,6 +88,17 @@ export const experimentEvents = {
     schema: z.strictObject({}),
     touches,
     apply: (state, event) => move(state, event, "running", {}, ["draft"]),
+  }),
+
+  /** Its runs start on other computes from now on. Those under way go on where they are. */
+  "experiment.placed": eventKind({
+    version: 1,
+    schema: z.strictObject({ compute: z.array(z.string()).min(1) }),
+    touches,
+    apply(state, event) {
+      const row = existing(state, "experiments", event.entity);
+      state.put("experiments", row.id, { ...row, compute: event.data.compute });
+    },
   }),
 
   "experiment.stage-started": eventKind({

@@ -116,15 +116,21 @@ export const pbsCompute = z.strictObject({
     .describe("Ask for resources by `-l select`; false is for sites that want `-l ncpus` and `-l mem`."),
 });
 
-export const commandStates = ["waiting", "running", "finished", "failed", "cancelled", "preempted"] as const;
+/** `held`: it waits until a person changes something. */
+export const commandStates = ["waiting", "held", "running", "finished", "failed", "cancelled", "preempted"] as const;
+
+/** Options of a submission stand in its command. */
+const { directives: _, ...withoutDirectives } = scheduler;
 
 export const commandCompute = z.strictObject({
   kind: z.literal("command").describe("Any other scheduler, by its commands."),
-  ...scheduler,
+  ...withoutDirectives,
   array: z.literal(false).default(false).describe("Each run is a job of its own."),
   submit: word.describe("Shell command that submits the job script `$RIGOR_SCRIPT` under the name `$RIGOR_NAME`."),
-  id: word.default("\\S+").describe("Regular expression that finds the job's id in what `submit` prints."),
-  status: word.describe("Shell command that prints a line `ID STATE` for each job of `$RIGOR_IDS`."),
+  id: word
+    .default("\\S+")
+    .describe("Regular expression that finds the job's id in what `submit` prints; its first group, if it has one."),
+  status: word.describe("Shell command that prints a line `ID STATE` for each job of `$RIGOR_IDS` that is known."),
   cancel: word.describe("Shell command that ends the jobs of `$RIGOR_IDS`."),
   states: z.record(word, z.enum(commandStates)).describe("What each word for a state means."),
 });

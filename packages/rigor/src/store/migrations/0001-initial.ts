@@ -44,6 +44,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("decision", text, (column) => column.notNull())
     .addColumn("check_failures", text, (column) => column.notNull())
     .addColumn("budget", text, (column) => column.notNull())
+    .addColumn("compute", text, (column) => column.notNull())
     .addColumn("without_failed", integer, (column) => column.notNull())
     .addColumn("foreknowledge", text, (column) => column.notNull())
     .addColumn("running", text, (column) => column.notNull())
