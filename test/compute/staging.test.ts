@@ -1,13 +1,17 @@
+import { randomBytes } from "node:crypto";
 import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   commitAll,
+  runGit,
   scratchDirectory,
   scratchRepository,
   writeFiles,
 } from "../../packages/rigor/src/provenance/scratch-repository.testing.ts";
 import type { Environment } from "../../packages/rigor/src/domain/experiment.ts";
+import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
+import { RemoteStager } from "../../packages/rigor/src/provenance/staging/remote-stager.ts";
 import { wheelProject } from "../../packages/rigor/src/provenance/wheel.testing.ts";
 import { busyboxShell, startSshHosts, type SshLab } from "../clusters/ssh.ts";
 import { none, requestOf, root, startStager } from "./staging.testing.ts";
@@ -21,7 +25,13 @@ beforeAll(async () => {
     busybox: { shell: busyboxShell },
     dash: { shell: "/bin/dash", without: ["setsid"] },
     gitless: { without: ["git"] },
+    slow: { shellDelay: 0.5 },
+    full: { programs: { df: "#!/bin/sh\necho Filesystem\necho /dev/x 100 90 10 90% /\n" } },
   });
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
 });
 
 afterAll(async () => {
@@ -38,7 +48,7 @@ function readOn(host: string, path: string): Promise<string> {
   return lab.host(host).run('cat "$1"', path);
 }
 
-describe.each(["plain", "noisy", "busybox", "dash", "gitless"])("on a host that is %s", (host) => {
+describe.each(["plain", "noisy", "busybox", "dash", "gitless", "slow"])("on a host that is %s", (host) => {
   test("a commit becomes a read-only checkout, made once [staging.by-commit]", async () => {
     const repository = scratchRepository({
       script: "#!/bin/sh\necho ran\n",
@@ -177,4 +187,135 @@ test("a venv is built from a committed wheel and used by runs [staging.environme
   const script = 'cd "$1" && PATH=$2:$PATH && python py/run.py';
   const [bin = ""] = environment.path_prefix;
   expect(await lab.host("dash").run(script, directory, bin)).toBe(`42 ${environment.variables["VIRTUAL_ENV"]}\n`);
+});
+
+describe("code", () => {
+  test("that changed a little costs little to send [staging.by-commit]", async () => {
+    const repository = scratchRepository({ "large.txt": randomBytes(1_000_000).toString("hex"), "a.txt": "1" });
+    const { stager, shell } = startStager(lab, "plain");
+    await stager.stage(await requestOf(repository));
+    expect(shell.sent).toBeGreaterThan(900_000);
+    shell.sent = 0;
+    writeFiles(repository, { "a.txt": "2" });
+    commitAll(repository);
+    const { directory } = await stager.stage(await requestOf(repository));
+    expect(shell.sent).toBeLessThan(1_000);
+    expect(await readOn("plain", `${directory}/a.txt`)).toBe("2");
+    expect((await readOn("plain", `${directory}/large.txt`)).length).toBe(2_000_000);
+  });
+
+  test.each(["objects/pack/*", "refs/rigor/commits/*", "HEAD"])(
+    "arrives whole where old files such as %s were removed from the repository on the host [staging.by-commit]",
+    async (removed) => {
+      const repository = scratchRepository({ "large.txt": "x".repeat(10_000), "a.txt": "1" });
+      const { stager } = startStager(lab, "plain");
+      await stager.stage(await requestOf(repository));
+      await lab.host("plain").run(`cd "$1/repositories" && rm -f *.git/${removed}`, root);
+      writeFiles(repository, { "a.txt": "2" });
+      commitAll(repository);
+      const { directory } = await stager.stage(await requestOf(repository));
+      expect((await readOn("plain", `${directory}/large.txt`)).length).toBe(10_000);
+      expect(await readOn("plain", `${directory}/a.txt`)).toBe("2");
+    },
+  );
+
+  test("whose content a filter makes here is the same there [staging.by-commit]", async () => {
+    const repository = scratchRepository({ ".gitattributes": "*.big filter=upper\n", "a.big": "pointer\n", b: "b\n" });
+    runGit(repository, "config", "filter.upper.smudge", "tr a-z A-Z");
+    const { directory } = await startStager(lab, "plain").stager.stage(await requestOf(repository));
+    expect(await readOn("plain", `${directory}/a.big`)).toBe("POINTER\n");
+    expect(await readOn("plain", `${directory}/b`)).toBe("b\n");
+  });
+
+  test("of a repository with long names of objects is checked out [staging.by-commit]", async () => {
+    const repository = scratchDirectory();
+    runGit(repository, "init", "--quiet", "--object-format=sha256");
+    writeFiles(repository, { a: "1" });
+    commitAll(repository);
+    const { directory } = await startStager(lab, "plain").stager.stage(await requestOf(repository));
+    expect(await readOn("plain", `${directory}/a`)).toBe("1");
+  });
+
+  test.each(["plain", "gitless"])("with a committed node_modules is refused on a host that is %s", async (host) => {
+    const repository = scratchRepository({ ...npmProject, "node_modules/x": "1" });
+    const staging = startStager(lab, host).stager.stage(await requestOf(repository, { environment: npm }));
+    await expect(staging).rejects.toMatchObject({
+      code: "repository",
+      message: expect.stringMatching(/^node_modules is/),
+    });
+    expect(await lab.host(host).run('ls "$1/checkouts"', root)).not.toContain("partial");
+  });
+});
+
+describe("an environment that cannot be built", () => {
+  const broken = (setup: string): Environment => ({ ...npm, setup, pass: ["RIGOR_TEST_SECRET"] });
+
+  test("is an error with the last lines and the log, and is built when it is asked for again [F21]", async () => {
+    const repository = scratchRepository(npmProject);
+    const setup = 'echo "secret $RIGOR_TEST_SECRET"; [ -e ~/mended ] && npm ci';
+    vi.stubEnv("RIGOR_TEST_SECRET", "it's 5ecret");
+    const request = await requestOf(repository, { environment: broken(setup) });
+    const { stager } = startStager(lab, "dash");
+    const failure: unknown = await stager.stage(request).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "environment", message: expect.stringContaining("exit status 1") });
+    const [, log = ""] = /The whole log: dash:(.*)$/.exec(String(failure)) ?? [];
+    expect(await readOn("dash", log)).toContain("secret ***");
+    expect(`${String(failure)}${request.lines.join()}${await readOn("dash", log)}`).not.toContain("5ecret");
+    expect(await lab.host("dash").run('grep -rl 5ecret "$1" || true', root)).toBe("");
+
+    await lab.host("dash").run("touch ~/mended");
+    const staged = await stager.stage(request);
+    expect(await lab.host("dash").run('cd "$1" && node run.mjs', staged.directory)).toBe("42\n");
+  });
+
+  test("because its manager is not there names the host and what to do [F21]", async () => {
+    const environment: Environment = { ...none, manager: "conda", lock: "environment.yml" };
+    const repository = scratchRepository({ "environment.yml": "dependencies: [python=3.12]\n" });
+    const staging = startStager(lab, "plain").stager.stage(await requestOf(repository, { environment }));
+    await expect(staging).rejects.toMatchObject({ code: "environment", message: expect.stringContaining("on plain") });
+  });
+});
+
+describe("an input", () => {
+  test("that changed since the experiment was planned is refused, and nothing is sent [staging.inputs-once]", async () => {
+    const repository = scratchRepository({ "data.txt": "planned" });
+    const request = await requestOf(repository, { inputs: { data: { path: "data.txt" } } });
+    writeFiles(repository, { "data.txt": "another" });
+    const { stager, shell } = startStager(lab, "plain");
+    await expect(stager.stage(request)).rejects.toMatchObject({ code: "not-possible" });
+    expect(shell.scripts).toEqual([]);
+  });
+
+  test.each([
+    ["with the same size", "another"],
+    ["with another size", "longer than before"],
+  ])("that changes %s while it is sent is refused [staging.inputs-once]", async (_, content) => {
+    const repository = scratchRepository({ "data.txt": "planned" });
+    const request = await requestOf(repository, { inputs: { data: { path: "data.txt" } } });
+    const { stager, shell } = startStager(lab, "plain");
+    shell.during = (script) => {
+      if (script.includes("df -Pk")) writeFiles(repository, { "data.txt": content });
+    };
+    await expect(stager.stage(request)).rejects.toMatchObject({ code: "not-possible" });
+    const there = await lab.host("plain").run('ls "$1/inputs"', root);
+    expect(there.split("\n")).not.toContain(request.inputs["data"]?.sha256);
+  });
+
+  test("that does not fit is refused before anything is sent [F21]", async () => {
+    const repository = scratchRepository({ "data.txt": "x".repeat(20_000) });
+    const request = await requestOf(repository, { inputs: { data: { path: "data.txt" } } });
+    await expect(startStager(lab, "full").stager.stage(request)).rejects.toMatchObject({
+      code: "storage",
+      message: expect.stringMatching(/^20 kB of inputs \(data\) do not fit into .* on full: 10 kB are free$/),
+    });
+  });
+});
+
+test("a host that nobody reaches is no reason to conclude anything [F11]", async () => {
+  const shell = new SshShell({ host: "nowhere.invalid", config: lab.config });
+  const stager = new RemoteStager({ shell, root, owner: "lab-1", inputHashes: null, pauses: [] });
+  await expect(stager.stage(await requestOf(scratchRepository()))).rejects.toMatchObject({ code: "unreachable" });
+  await expect(stager.cleanUp({ in_use: [], unused_for: 0, wanted_free: null })).rejects.toMatchObject({
+    code: "unreachable",
+  });
 });

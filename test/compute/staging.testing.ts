@@ -10,10 +10,12 @@ import type { SshLab } from "../clusters/ssh.ts";
 /** A name that a careless script would take apart. */
 export const root = "/root/it's a lab";
 
-/** A shell that counts what it is asked, and lets a test do something while a script runs. */
+/** A shell that counts what it is asked and sent, and lets a test do something while a script runs. */
 export class WatchedShell implements HostShell {
   readonly host: string;
   readonly scripts: string[] = [];
+  /** Bytes of inputs. */
+  sent = 0;
   during: (script: string) => Promise<unknown> | void = () => undefined;
   readonly #shell: HostShell;
 
@@ -22,10 +24,20 @@ export class WatchedShell implements HostShell {
     this.#shell = shell;
   }
 
-  async run(script: string, options?: ScriptOptions): Promise<Answer> {
+  async run(script: string, options: ScriptOptions = {}): Promise<Answer> {
     this.scripts.push(script);
-    const [answer] = await Promise.all([this.#shell.run(script, options), this.during(script)]);
+    const { input, ...rest } = options;
+    const counted = input === undefined ? rest : { ...rest, input: this.#count(input) };
+    const [answer] = await Promise.all([this.#shell.run(script, counted), this.during(script)]);
     return answer;
+  }
+
+  async *#count(input: NonNullable<ScriptOptions["input"]>): AsyncGenerator<Uint8Array> {
+    const pieces = input instanceof Uint8Array ? [input] : input;
+    for await (const piece of pieces) {
+      this.sent += piece.length;
+      yield piece;
+    }
   }
 
   close(): Promise<void> {
@@ -38,10 +50,14 @@ export interface Staging {
   stager: RemoteStager;
 }
 
-/** A stager as a daemon has it, with a connection and a memory of its own. */
-export function startStager(lab: SshLab, host: string, owner = "lab-1"): Staging {
+/**
+ * A stager as a daemon has it, with a connection and a memory of its own.
+ *
+ * @param pauses seconds before each further try after a lost connection
+ */
+export function startStager(lab: SshLab, host: string, owner = "lab-1", pauses = [0.1, 0.5, 1, 2]): Staging {
   const shell = new WatchedShell(new SshShell({ host, config: lab.config }));
-  return { shell, stager: new RemoteStager({ shell, root, owner, inputHashes: null, pauses: [0.1, 0.5, 1, 2] }) };
+  return { shell, stager: new RemoteStager({ shell, root, owner, inputHashes: null, pauses }) };
 }
 
 export const none: Environment = { manager: "none", lock: null, setup: null, variables: {}, pass: [] };
@@ -49,7 +65,7 @@ export const none: Environment = { manager: "none", lock: null, setup: null, var
 /** A request for the present commit of a repository, and what it says meanwhile. */
 export async function requestOf(
   repository: string,
-  more: { environment?: Environment; inputs?: Record<string, { path: string }> } = {},
+  more: { environment?: Environment; inputs?: Record<string, { path: string }>; signal?: AbortSignal } = {},
 ): Promise<StageRequest & { said: string[]; lines: string[] }> {
   const said: string[] = [];
   const lines: string[] = [];
@@ -60,7 +76,20 @@ export async function requestOf(
     inputs: await hashInputs(repository, more.inputs ?? {}),
     say: (what) => said.push(what),
     log: (line) => lines.push(line),
+    ...(more.signal === undefined ? {} : { signal: more.signal }),
     said,
     lines,
   };
 }
+
+/**
+ * An environment that says on the host when its building began, in `began`, and goes on when `go-on` is there; both in
+ * the home. Each build adds a line to `began`.
+ */
+export const patient: Environment = {
+  ...none,
+  manager: "npm",
+  setup: "echo began; echo >>~/began; until [ -e ~/go-on ]; do sleep 0.1; done; mkdir node_modules; echo built",
+};
+
+export const patientProject = { "package-lock.json": "{}", "run.sh": "echo\n" };

@@ -31,14 +31,15 @@ export interface CodePlace {
 }
 
 /** Prints `checkout`, `commit`, `no-git`, or `missing` and then the newest commits that are there. */
-export function lookScript({ repository, commit, checkout }: CodePlace): string {
-  const format = commit.length === 64 ? "--object-format=sha256 " : "";
-  return `used checkouts ${quote(checkout.name)}
+export const lookScript = ({
+  repository,
+  commit,
+  checkout,
+}: CodePlace): string => `used checkouts ${quote(checkout.name)}
 if [ -d ${quote(checkout.path)} ]; then
   echo checkout
   exit 0
 fi
-mkdir -p "$root/checkouts"
 if ! command -v git >/dev/null 2>&1; then
   echo no-git
   exit 0
@@ -46,26 +47,34 @@ fi
 commit=${quote(commit)}
 ${gitFunction(repository.path)}
 used repositories ${quote(repository.name)}
-if [ ! -d "$repository" ]; then
-  mkdir -p "$root/repositories"
-  partial=${freshPath(`${repository.path}.partial`)}
-  git init -q --bare --template= ${format}"$partial" >/dev/null
-  place "$partial" "$repository"
-fi
-if plain_git rev-parse -q --verify "refs/rigor/commits/$commit" >/dev/null; then
+if plain_git rev-parse -q --verify "refs/rigor/commits/$commit" >/dev/null 2>&1; then
   echo commit
 else
   echo missing
-  plain_git for-each-ref --sort=-committerdate --count=${mostCommits} --format='%(objectname)' refs/rigor/commits
+  plain_git for-each-ref --sort=-committerdate --count=${mostCommits} --format='%(objectname)' refs/rigor/commits \\
+    2>/dev/null || :
 fi`;
-}
 
-/** Takes a pack with a commit, without its history, from standard input. */
-export const receiveScript = ({ repository, commit }: CodePlace): string => `commit=${quote(commit)}
+/**
+ * Takes a pack with a commit, without its history, from standard input.
+ *
+ * @param anew removes what was sent before
+ */
+export function receiveScript({ repository, commit }: CodePlace, anew: boolean): string {
+  const format = commit.length === 64 ? "--object-format=sha256 " : "";
+  return `commit=${quote(commit)}
 ${gitFunction(repository.path)}
+${anew ? 'discard "$repository"' : ""}
+if [ ! -d "$repository" ]; then
+  partial=${freshPath(`${repository.path}.partial`)}
+  mkdir -p "$root/repositories"
+  git init -q --bare --template= ${format}"$partial" >/dev/null
+  place "$partial" "$repository"
+fi
 plain_git index-pack --stdin --fix-thin >/dev/null
 grep -qx "$commit" "$repository/shallow" 2>/dev/null || printf '%s\\n' "$commit" >>"$repository/shallow"
 plain_git update-ref "refs/rigor/commits/$commit" "$commit"`;
+}
 
 /** Makes a read-only checkout from the repository on the host. */
 export const checkoutScript = (place: CodePlace, links: Readonly<Record<string, string>>): string =>

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hashInputs } from "../inputs.ts";
@@ -47,4 +47,21 @@ test("an input that is not what was planned is refused [staging.inputs-once]", a
   const request = await requestOf(repository);
   writeFiles(repository, { "data.txt": "changed\n" });
   await expect(startStager().stager.stage(request)).rejects.toMatchObject({ code: "not-possible" });
+});
+
+test("what nobody uses any more is removed from this machine, and made again [staging.clean-up]", async () => {
+  const { stager, root } = startStager();
+  const request = await requestOf(scratchRepository(files));
+  const staged = await stager.stage(request);
+  const kept = [staged.directory, staged.environment.directory ?? "", staged.inputs["data"] ?? ""];
+  const old = { in_use: [], unused_for: 86_400, wanted_free: null };
+  expect(await stager.cleanUp(old)).toEqual([]);
+  for (const mark of readdirSync(join(root, "used"))) writeFileSync(join(root, "used", mark), "1000000000\n");
+  expect(await stager.cleanUp({ ...old, in_use: kept })).toEqual([]);
+  for (const mark of readdirSync(join(root, "used"))) writeFileSync(join(root, "used", mark), "1000000000\n");
+  expect(await stager.cleanUp(old)).toHaveLength(3);
+  for (const folder of ["checkouts", "environments", "inputs", "used"])
+    expect(readdirSync(join(root, folder))).toEqual([]);
+  expect((await stager.stage(request)).directory).toBe(staged.directory);
+  expect(readFileSync(join(staged.directory, "run.sh"), "utf8")).toBe("echo\n");
 });

@@ -31,10 +31,6 @@ export interface RemoteCheckout {
   say: (what: string) => void;
 }
 
-/** What git says when objects that it should have are not there. */
-const lacksObjects =
-  /unresolved delta|unable to (read|find)|bad (object|tree)|failed to unpack|not a (valid object|tree)|could not read|packfile/i;
-
 /** What a host has of a commit. */
 type Found = { state: "checkout" | "commit" | "no-git" } | { state: "missing"; commits: string[] };
 
@@ -55,8 +51,7 @@ export class RemoteCode {
   /** A read-only checkout of a commit, made once. One that is there already costs one call. */
   async checkout(request: RemoteCheckout): Promise<string> {
     const place = await this.#placeOf(request);
-    const commit = `${this.#directory.named(place.repository.path)} ${request.commit}`;
-    await inTurn(commit, async () => {
+    await inTurn(this.#directory.named(place.repository.path), async () => {
       const found = await this.#look(place);
       if (found.state === "checkout") return;
       if (found.state === "no-git" || (await hasFilteredFiles(request.repository, request.commit))) {
@@ -101,50 +96,51 @@ export class RemoteCode {
       const archive = join(folder, "archive");
       await writeTreeArchive(request.repository, request.commit, archive);
       const step = { what, script: unpackScript(place, request.links), timeout: longTimeout };
-      const answer = await deliver(this.#directory, this.#owner, archive, step);
-      if (answer.status !== 0) throw this.#checkoutFailure(what, answer);
+      this.#requireSuccess(what, await deliver(this.#directory, this.#owner, archive, step));
     });
   }
 
-  /** Where old files were removed on the host, it has less than it says: then everything is sent again, once. */
+  /**
+   * Where old files are removed on the host, its repository has less than it says, and git fails in many ways: then
+   * everything is sent anew, once.
+   */
   async #sendAndCheckOut(request: RemoteCheckout, place: CodePlace, found: Found): Promise<void> {
-    const isSent = found.state === "commit" || (await this.#sendPack(request, place, found));
-    if (isSent && (await this.#checkOut(request, place))) return;
-    if ((await this.#sendPack(request, place, null)) && (await this.#checkOut(request, place))) return;
-    throw new RigorError("storage", `the repository ${this.#directory.named(place.repository.path)} is damaged`, {
-      next: "Remove it there, and start again.",
-    });
+    const there = found.state === "missing" ? found.commits : [];
+    const isSent =
+      found.state === "commit" || (await this.#sendPack(request, place, { there, anew: false })).status === 0;
+    if (isSent) {
+      const answer = await this.#checkOut(request, place);
+      if (answer.status === 0 || answer.status === linkIsTaken)
+        return this.#requireSuccess("checking out the code", answer);
+    }
+    this.#requireSuccess("receiving the code", await this.#sendPack(request, place, { there: [], anew: true }));
+    this.#requireSuccess("checking out the code", await this.#checkOut(request, place));
   }
 
-  /** Sends what the host lacks of a commit. False when the repository on the host lacks something else. */
-  async #sendPack(request: RemoteCheckout, place: CodePlace, found: Found | null): Promise<boolean> {
-    request.say(`sending the code to ${this.#directory.host}`);
-    const what = "receiving the code";
-    const there = found?.state === "missing" ? found.commits : [];
+  /** Sends what the host lacks of a commit. @param pack `there`: commits that it has */
+  async #sendPack(
+    { repository, commit, say }: RemoteCheckout,
+    place: CodePlace,
+    { there, anew }: { there: readonly string[]; anew: boolean },
+  ): Promise<Answer> {
+    say(`sending the code to ${this.#directory.host}`);
     return withTemporaryDirectory(async (folder) => {
       const pack = join(folder, "pack");
-      await writeCommitPack(request.repository, request.commit, there, pack);
-      const step = { what, script: receiveScript(place), timeout: longTimeout };
-      const answer = await deliver(this.#directory, this.#owner, pack, step);
-      if (answer.status === 0) return true;
-      if (lacksObjects.test(answer.stderr)) return false;
-      throw this.#directory.failure(what, answer);
+      await writeCommitPack(repository, commit, there, pack);
+      const step = { what: "receiving the code", script: receiveScript(place, anew), timeout: longTimeout };
+      return deliver(this.#directory, this.#owner, pack, step);
     });
   }
 
-  /** False when the repository on the host lacks something. */
-  async #checkOut(request: RemoteCheckout, place: CodePlace): Promise<boolean> {
+  async #checkOut(request: RemoteCheckout, place: CodePlace): Promise<Answer> {
     request.say(`checking out the code on ${this.#directory.host}`);
-    const what = "checking out the code";
     const script = checkoutScript(place, request.links);
-    const answer = await this.#directory.ask({ what, script, timeout: longTimeout });
-    if (answer.status === 0) return true;
-    if (lacksObjects.test(answer.stderr)) return false;
-    throw this.#checkoutFailure(what, answer);
+    return this.#directory.ask({ what: "checking out the code", script, timeout: longTimeout });
   }
 
-  #checkoutFailure(what: string, answer: Answer): RigorError {
-    if (answer.status !== linkIsTaken) return this.#directory.failure(what, answer);
-    return committedLink(answer.stdout.toString("utf8").trim().replace(/^\.\//, ""));
+  #requireSuccess(what: string, answer: Answer): void {
+    if (answer.status === 0) return;
+    if (answer.status !== linkIsTaken) throw this.#directory.failure(what, answer);
+    throw committedLink(answer.stdout.toString("utf8").trim().replace(/^\.\//, ""));
   }
 }

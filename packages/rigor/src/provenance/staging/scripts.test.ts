@@ -42,7 +42,7 @@ async function sent(script: string): Promise<string> {
 
 test.each([
   ["looking for code", lookForCode(place)],
-  ["receiving a pack", receiveScript(place)],
+  ["receiving a pack", receiveScript(place, true)],
   ["checking out", checkoutScript(place, links)],
   ["unpacking", unpackScript(place, links)],
   ["looking at a build", lookAtBuild(build.directory, { number: 1, lines: 5 })],
