@@ -286,6 +286,8 @@ main() {
       if [ "$answer" -ne 127 ] || [ "$status" = null ]; then status=$answer; fi
       if [ -z "$signalled" ]; then break; fi
     done
+    # A scheduler that ends a job signals the command before this shell, and the command may be faster.
+    if [ -n "$scheduled" ] && [ -z "$reason" ]; then sleep 0.5; fi
   fi
   trap '' USR1 TERM ALRM USR2 INT HUP CONT
   record

@@ -59,6 +59,9 @@ describe.each(shells)("in %s %s", (shell, ...options) => {
     spawnSync("setsid", ["-w", shell, ...options.filter((one) => one !== undefined), directory.script]);
   }
 
+  const execute = (job: string) =>
+    spawn("setsid", [shell, ...options.filter((one) => one !== undefined), directory.script, job], { stdio: "ignore" });
+
   test("a run is recorded with process, times and heartbeat", async () => {
     write("echo out; echo err >&2; sleep 1.5; exit 4", {}, { finished_log: join(folder, "finished") });
     run();
@@ -140,6 +143,58 @@ describe.each(shells)("in %s %s", (shell, ...options) => {
     await new Promise((resolve) => child.once("exit", resolve));
     expect(directory.readExit()).toMatchObject({ reason: "time-limit" });
     expect(directory.readExit()?.duration).toBeLessThan(4);
+  });
+
+  test("a job of a scheduler that others end has not ended: it is started again, and goes on [F16] [compute.requeue]", async () => {
+    const job = { secrets: { TOKEN: "secret" }, environment: { RIGOR_RESUME: "/of/an/earlier/attempt" } };
+    const command = `echo "$TOKEN $RIGOR_RESUME"; mkdir -p "$RIGOR_OUTPUT/checkpoints"; trap 'exit 0' TERM
+      if [ -e "$RIGOR_OUTPUT/checkpoints/1" ]; then exit 0; fi
+      touch "$RIGOR_OUTPUT/checkpoints/1"; while :; do sleep 0.1; done`;
+    write(command, job, { scheduled: true });
+    writeFileSync(directory.secrets, "export TOKEN='secret'\n");
+    const first = execute("job 7");
+    await untilExists(join(directory.checkpoints, "1"));
+    expect(readFileSync(directory.claim, "utf8")).toBe("job 7\n");
+    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    await new Promise((resolve) => first.once("exit", resolve));
+    expect(existsSync(directory.exit)).toBe(false);
+    expect(existsSync(directory.secrets)).toBe(true);
+    rmSync(directory.claim);
+    const second = execute("job 7");
+    await new Promise((resolve) => second.once("exit", resolve));
+    expect(directory.readExit()).toMatchObject({ code: 0, reason: "exited" });
+    expect(readFileSync(directory.stdout, "utf8")).toBe(
+      `secret /of/an/earlier/attempt\nsecret ${directory.checkpoints}\n`,
+    );
+    expect(existsSync(directory.secrets)).toBe(false);
+  });
+
+  test("a command that is faster than its script to die of a scheduler's signal has not ended by itself [F13] [F16]", async () => {
+    write(
+      ["sh", "-c", `echo $$ >"$RIGOR_OUTPUT/pid"; trap 'exit 0' TERM; while :; do sleep 0.01; done`],
+      {},
+      {
+        scheduled: true,
+      },
+    );
+    const child = execute("7");
+    await untilExists(join(directory.output, "pid"));
+    await sleep(100);
+    process.kill(Number(readFileSync(join(directory.output, "pid"), "utf8")), "SIGTERM");
+    await sleep(150);
+    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    await new Promise((resolve) => child.once("exit", resolve));
+    expect(existsSync(directory.exit)).toBe(false);
+  });
+
+  test("a job of a scheduler that Rigor ends is recorded as cancelled [job.cancel]", async () => {
+    write(["sleep", "100"], {}, { scheduled: true });
+    const child = execute("7");
+    await untilExists(directory.stdout);
+    writeFileSync(directory.cancel, "");
+    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    await new Promise((resolve) => child.once("exit", resolve));
+    expect(directory.readExit()).toMatchObject({ reason: "cancelled", signal: "TERM" });
   });
 
   test("a half-written script does nothing [F01]", () => {

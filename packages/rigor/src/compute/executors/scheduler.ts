@@ -35,6 +35,7 @@ interface Open {
  */
 export class SchedulerExecutor implements Executor {
   readonly kind: string;
+  readonly #shell: HostShell;
   readonly #attempts: RemoteAttempts;
   readonly #scheduler: Scheduler;
   readonly #records: BatchRecords;
@@ -50,11 +51,12 @@ export class SchedulerExecutor implements Executor {
 
   /** @throws RigorError `storage` when the data directory cannot be written; `file-invalid` from the scheduler. */
   constructor({ scheduler, callsPerMinute, ...options }: SchedulerExecutorOptions) {
+    this.#shell = options.shell;
     const budget = new CallBudget(callsPerMinute);
     this.#scheduler = scheduler(new MeteredShell(options.shell, budget));
     this.kind = this.#scheduler.kind;
     this.#words = new SchedulerWords(this.#scheduler, budget);
-    this.#records = new BatchRecords(options.dataDirectory);
+    this.#records = new BatchRecords(options.dataDirectory, options.shell.host);
     this.#attempts = new RemoteAttempts({ ...options, scheduled: true });
     this.#attempts.onArrival((attempt) => this.#notify(attempt));
   }
@@ -82,6 +84,7 @@ export class SchedulerExecutor implements Executor {
     const waiting = await this.#notAtTheScheduler(jobs);
     if (waiting.length > 0) {
       await this.#attempts.write(waiting);
+      await (await this.#attempts.mirror()).removeBatches(this.#records.takeForgotten());
       for (const group of groupJobs(waiting, await this.#arrayLimit())) await this.#submitBatch(group);
     }
     return jobs.map((job) => this.#handleOf(job));
@@ -108,14 +111,15 @@ export class SchedulerExecutor implements Executor {
     const mirror = await this.#attempts.mirror();
     const name = `rigor-${randomBytes(5).toString("hex").slice(0, 9)}`;
     const heartbeat = Math.max(...jobs.map((job) => job.heartbeat));
-    const directory = await mirror.writeBatch(name, memberScript(mirror.root, jobs.map(pathOf), heartbeat));
+    const folder = await mirror.writeBatch(name, memberScript(mirror.root, jobs.map(pathOf), heartbeat));
     const members = jobs.map(({ run, attempt }) => ({ run, attempt }));
-    const record: BatchRecord = { name, recorded_at: Date.now(), id: null, heartbeat, members };
+    const { host } = this.#shell;
+    const record: BatchRecord = { name, host, folder, recorded_at: Date.now(), id: null, heartbeat, members };
     this.#records.add(record);
     for (const { attempt } of jobs) this.#forget(attempt);
     const allocation = allocationOf(jobs[0]);
-    const script = `${directory}/member.sh`;
-    const id = await this.#scheduler.submit({ name, size: jobs.length, script, directory, allocation });
+    const script = `${folder}/member.sh`;
+    const id = await this.#scheduler.submit({ name, size: jobs.length, script, directory: folder, allocation });
     this.#records.learn(record, id);
   }
 
@@ -171,7 +175,9 @@ export class SchedulerExecutor implements Executor {
     if (doubt === undefined || doubt.beat !== beat || lives) {
       this.#doubts.set(attempt, { sinceMs: performance.now(), beat });
     } else if (lookedMs - doubt.sinceMs >= silenceOf(place.batch.heartbeat) * 1000) {
-      return finalStatus(seen, word, place.batch.id !== null, existsSync(this.#attempts.copyOf(handle).cancel));
+      const { id, folder, host } = place.batch;
+      const cancelled = existsSync(this.#attempts.copyOf(handle).cancel);
+      return finalStatus(seen, word, { submitted: id !== null, cancelled, where: `in ${folder} on ${host}` });
     }
     return presentStatus(seen, { state: "unasked" });
   }

@@ -17,6 +17,9 @@ import { asStorage } from "../storage-errors.ts";
 
 const recordSchema = z.object({
   name: z.string().min(1),
+  /** Where its script lies, and what the scheduler writes of it. */
+  host: z.string(),
+  folder: z.string(),
   /** Epoch milliseconds. */
   recorded_at: z.number(),
   /** The scheduler's id; null until it was learnt, or for ever when the answer was lost. */
@@ -42,15 +45,18 @@ export interface Place {
 export class BatchRecords {
   readonly #folder: string;
   readonly #places = new Map<string, Place>();
+  /** Batches that nobody asks about any more, whose folders may be removed. */
+  readonly #forgotten: string[] = [];
 
   /** @throws RigorError `storage` when the data directory cannot be written. */
-  constructor(dataDirectory: string) {
+  constructor(dataDirectory: string, host: string) {
     this.#folder = join(dataDirectory, "batches");
     asStorage(this.#folder, () => mkdirSync(this.#folder, { recursive: true, mode: 0o700 }));
-    const records = readdirSync(this.#folder).flatMap((name) => this.#read(name) ?? []);
+    const all = readdirSync(this.#folder).flatMap((name) => this.#read(name) ?? []);
+    const records = all.filter((record) => record.host === host);
     for (const record of records.toSorted((a, b) => a.recorded_at - b.recorded_at)) {
       if (record.members.some((member) => isOpen(dataDirectory, member))) this.#place(record);
-      else rmSync(this.#path(record.name), { force: true });
+      else this.#forget(record);
     }
   }
 
@@ -71,13 +77,23 @@ export class BatchRecords {
     asStorage(this.#folder, () => this.#write(record, false));
   }
 
+  /** Names of batches that were forgotten, each once. */
+  takeForgotten(): string[] {
+    return this.#forgotten.splice(0);
+  }
+
+  #forget(record: BatchRecord): void {
+    rmSync(this.#path(record.name), { force: true });
+    this.#forgotten.push(record.name);
+  }
+
   /** A batch without a member that was last given to it is forgotten. */
   #place(batch: BatchRecord): void {
     const earlier = new Set(batch.members.flatMap(({ attempt }) => this.#places.get(attempt)?.batch ?? []));
     for (const [index, { attempt }] of batch.members.entries()) this.#places.set(attempt, { batch, index });
     for (const other of earlier) {
       const isLeft = other.members.every(({ attempt }) => this.#places.get(attempt)?.batch !== other);
-      if (isLeft) rmSync(this.#path(other.name), { force: true });
+      if (isLeft) this.#forget(other);
     }
   }
 

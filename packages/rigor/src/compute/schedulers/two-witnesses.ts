@@ -31,30 +31,38 @@ export function presentStatus(seen: Seen, word: Word): JobStatus {
   return { state: "waiting", reason: null, held: false };
 }
 
-/**
- * The status of an attempt that the scheduler does not have, and whose files have shown no end for long enough since.
- *
- * @param submitted whether the scheduler has confirmed that it took the job
- */
-export function finalStatus(seen: Seen, word: Word, submitted: boolean, cancelled: boolean): JobStatus {
-  if (cancelled) return { state: "gone", withdrawn: true };
-  const started = seen.state === "claimed";
-  if (word.state !== "ended") {
-    if (!started && !submitted) return { state: "unclaimed" };
-    const evidence = started
-      ? "The scheduler does not know its job any more, and it left no record of its end."
-      : "It left the scheduler's queue before it started, and the scheduler does not say why.";
-    return { state: "gone", withdrawn: false, category: started ? "node-failure" : "not-started", evidence };
-  }
-  return { state: "gone", withdrawn: false, ...failureOf(word, started) };
+/** What else is known of a job that is over. */
+export interface Facts {
+  /** Whether the scheduler has confirmed that it took the job. */
+  submitted: boolean;
+  /** Whether Rigor has told it to end. */
+  cancelled: boolean;
+  /** The folder with what the scheduler wrote of it, for people. */
+  where: string;
 }
 
-function failureOf({ cause, evidence }: Extract<JobReport, { state: "ended" }>, started: boolean): Failure {
-  if (cause !== "finished") return { category: categories[cause], evidence };
-  return started
-    ? { category: "killed", evidence: `${evidence} It left no record of its end.` }
-    : { category: "not-started", evidence: `${evidence} It never became the run: see what the scheduler wrote of it.` };
+/** The status of an attempt that is over at the scheduler, and whose files have shown no end for long enough since. */
+export function finalStatus(seen: Seen, word: Word, { submitted, cancelled, where }: Facts): JobStatus {
+  if (cancelled) return { state: "gone", withdrawn: true };
+  const started = seen.state === "claimed";
+  if (word.state === "ended") return { state: "gone", withdrawn: false, ...failureOf(word, started, where) };
+  if (!started && !submitted) return { state: "unclaimed" };
+  const evidence = started
+    ? "The scheduler does not know its job any more, and it left no record of its end."
+    : "It left the scheduler's queue before it started, and the scheduler does not say why.";
+  return { state: "gone", withdrawn: false, category: started ? "node-failure" : "not-started", evidence };
 }
+
+function failureOf({ cause, evidence }: Ended, started: boolean, where: string): Failure {
+  if (started && cause === "finished") {
+    return { category: "killed", evidence: `${evidence} It left no record of its end.` };
+  }
+  const category = cause === "finished" ? "not-started" : categories[cause];
+  if (category !== "not-started") return { category, evidence };
+  return { category, evidence: `${evidence} What the scheduler wrote of it is ${where}.` };
+}
+
+type Ended = Extract<JobReport, { state: "ended" }>;
 
 const categories: Record<Exclude<EndCause, "finished">, FailureCategory> = {
   cancelled: "killed",
