@@ -1,15 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { makeJob } from "../../packages/rigor/src/compute/executors/executor.testing.ts";
 import { PbsScheduler } from "../../packages/rigor/src/compute/schedulers/pbs.ts";
 import { pbsCompute } from "../../packages/rigor/src/domain/files/compute-schema.ts";
-import { jobScript } from "../../packages/rigor/src/compute/job-script.ts";
 import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
 import { type PbsCluster, startPbs } from "../clusters/pbs.ts";
 import { job, submit, until } from "../clusters/pbs.testing.ts";
 import { PbsBench, PbsLogin } from "./pbs.testing.ts";
-import { isRunning, type Reports, written } from "./scheduler.testing.ts";
+import { isRunning, type Reports, writeAttempt, written } from "./scheduler.testing.ts";
 
 const nodes = [
   { name: "n1", ncpus: 4, ngpus: 2, mem: "8gb" },
@@ -235,11 +233,8 @@ describe("PBS", () => {
       try {
         const mark = `${process.pid}.${shell === "bash" ? 1 : 2}5`;
         const batch = bench.batch("exec /bin/sh attempt/job.sh");
-        const attempt = join(batch.directory, "attempt");
-        mkdirSync(join(attempt, "output"), { recursive: true });
-        const spec = makeJob("/", `trap 'echo saved >"$RIGOR_OUTPUT/saved"; exit 0' TERM; sleep 9${mark} & wait`);
-        const place = { directory: attempt, finished_log: null, booted_at: null, kicked: false, scheduled: false };
-        writeFileSync(join(attempt, "job.sh"), jobScript({ ...spec, grace: 2 }, place));
+        const command = `trap 'echo saved >"$RIGOR_OUTPUT/saved"; exit 0' TERM; sleep 9${mark} & wait`;
+        const attempt = writeAttempt(batch, command);
         const submitted = { ...batch, id: await bench.scheduler.submit(batch) };
         const record = () => readFileSync(join(attempt, "process"), "utf8");
         await until(() => existsSync(join(attempt, "heartbeat")), "it runs");

@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeJob } from "../../packages/rigor/src/compute/executors/executor.testing.ts";
+import { jobScript } from "../../packages/rigor/src/compute/job-script.ts";
 import {
   type Allocation,
   type Batch,
@@ -105,6 +107,19 @@ export class SchedulerBench {
   cancel(batch: Submitted, indexes: readonly number[]): Promise<void> {
     return this.scheduler.cancel(indexes.map((index) => ({ member: { batch: batch.name, index }, id: batch.id })));
   }
+}
+
+/**
+ * Puts the script of a real attempt beside that of a batch, for members that become it by `exec /bin/sh attempt/job.sh`.
+ *
+ * @returns the attempt's directory
+ */
+export function writeAttempt({ directory }: Batch, command: string): string {
+  const attempt = join(directory, "attempt");
+  mkdirSync(join(attempt, "output"), { recursive: true });
+  const place = { directory: attempt, finished_log: null, booted_at: null, kicked: false, scheduled: false };
+  writeFileSync(join(attempt, "job.sh"), jobScript({ ...makeJob("/", command), grace: 2 }, place));
+  return attempt;
 }
 
 export const written = (batch: Batch, name: string): string => readFileSync(join(batch.directory, name), "utf8");
