@@ -7,7 +7,7 @@ import * as rules from "../domain/rules/person-rules.ts";
 import type { Transaction } from "../store/store.ts";
 import type { Lab } from "./lab.ts";
 import { findExperiment, findRun } from "./lookup.ts";
-import { experimentById, placementsOfRun, runsOfExperiment } from "./queries.ts";
+import { experimentById, placementsOfRun, runsOfExperiment, wantedRuns } from "./queries.ts";
 import { resolveExperiment } from "./resolve.ts";
 import { startExperiment } from "./start.ts";
 import { isStale } from "./staleness.ts";
@@ -23,8 +23,12 @@ export async function cancelExperiment(lab: Lab, actor: string, name: string, me
   return lab.store.transact(actor, async (transaction) => {
     const experiment = await findExperiment(transaction.db, name);
     const runs = await runsOfExperiment(transaction.db, experiment.id, ["pending", "active", "held"]);
-    const own: RunRecord[] = [];
-    for (const run of runs) if (!(await isWantedElsewhere(transaction, run, experiment.id))) own.push(run);
+    const wanted = await wantedRuns(
+      transaction.db,
+      runs.map((run) => run.id),
+      experiment.id,
+    );
+    const own = runs.filter((run) => !wanted.has(run.id));
     const events = rules.cancelExperiment(experiment, own, message);
     await transaction.append(events);
     const kept = runs.length - own.length;
@@ -37,15 +41,6 @@ export async function cancelExperiment(lab: Lab, actor: string, name: string, me
 }
 
 const openRuns = (count: number): string => (count === 1 ? "1 open run" : `${count} open runs`);
-
-/** Whether another experiment waits for a run, or will once it is released. */
-async function isWantedElsewhere(transaction: Transaction, run: RunRecord, experimentId: string): Promise<boolean> {
-  for (const { experiment_id: other } of await placementsOfRun(transaction.db, run.id)) {
-    const { state } = await experimentById(transaction.db, other);
-    if (other !== experimentId && (state === "running" || state === "held")) return true;
-  }
-  return false;
-}
 
 export async function holdExperiment(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
   return lab.store.transact(actor, async (transaction) => {

@@ -140,6 +140,24 @@ export async function sharedElsewhere(db: Db, runIds: readonly string[], experim
   return shared;
 }
 
+/** Those of the runs that an experiment, but for this one, waits for, or will once it is released. */
+export async function wantedRuns(db: Db, runIds: readonly string[], besides = ""): Promise<Set<string>> {
+  const wanted = new Set<string>();
+  for (let start = 0; start < runIds.length; start += keysPerQuery) {
+    const rows = await db
+      .selectFrom("placements")
+      .innerJoin("experiments", "experiments.id", "placements.experiment_id")
+      .select("placements.run_id")
+      .distinct()
+      .where("placements.run_id", "in", runIds.slice(start, start + keysPerQuery))
+      .where("placements.experiment_id", "!=", besides)
+      .where("experiments.state", "in", ["draft", "running", "deciding", "held"])
+      .execute();
+    for (const row of rows) wanted.add(row.run_id);
+  }
+  return wanted;
+}
+
 export async function placementsOfRun(db: Db, runId: string): Promise<PlacementRecord[]> {
   const rows = await db.selectFrom("placements").selectAll().where("run_id", "=", runId).execute();
   return rows.map((row) => decodeRow("placements", row));

@@ -185,3 +185,13 @@ test("other computes are no other plan: what is still to start starts there [com
   expect(second.message).toContain("starts on lab1, local");
   expect(await bench.experiment(first.experiment_id)).toMatchObject({ compute: ["lab1", "local"] });
 });
+
+test("a newer version leaves nothing waiting for an experiment that was cancelled [state.no-orphans]", async () => {
+  const bench = await TestBench.open();
+  const first = await bench.start({ seeds: [1, 2] });
+  const other = await bench.start({ name: "other", seeds: [1, 2] });
+  await actions.cancelExperiment(bench.lab, "person:test", "other", "no");
+  expect((await bench.experiment(other.experiment_id)).state).toBe("cancelled");
+  await bench.start({ seeds: [3] });
+  expect(await states(bench, first.experiment_id)).toEqual(["cancelled", "cancelled", "cancelled", "cancelled"]);
+});

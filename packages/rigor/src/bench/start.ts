@@ -19,7 +19,7 @@ import {
   relatedExperiments,
   runsOfExperiment,
   runStates,
-  sharedElsewhere,
+  wantedRuns,
 } from "./queries.ts";
 import { fingerprint, type ResolvedExperiment } from "./resolve.ts";
 
@@ -185,7 +185,7 @@ async function orphans(
     const waiting = (await runsOfExperiment(transaction.db, old.id, ["pending", "held"])).filter(
       ({ id }) => !wanted.has(id),
     );
-    const shared = await sharedElsewhere(
+    const shared = await wantedRuns(
       transaction.db,
       waiting.map(({ id }) => id),
       old.id,

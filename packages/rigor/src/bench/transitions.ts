@@ -5,12 +5,18 @@ import { concludeAttempt } from "../domain/rules/attempt-rules.ts";
 import type { Candidate } from "./choice.ts";
 import { attemptId, type Ended, type Live } from "./live-attempts.ts";
 
-/** What follows from the end of an attempt. */
-export function conclude({ live, outcome }: Ended, runs: ReadonlyMap<string, RunRecord>, now: number): DomainEvent[] {
+/** What follows from the end of an attempt. @param wanted runs that an experiment still waits for */
+export function conclude(
+  { live, outcome }: Ended,
+  runs: ReadonlyMap<string, RunRecord>,
+  wanted: ReadonlySet<string>,
+  now: number,
+): DomainEvent[] {
   const run = runs.get(live.run.id);
   if (run === undefined) throw new Error(`attempt ${live.attempt.id} belongs to no run`);
   const { outputs: _, missing_outputs: __, ...concluded } = outcome;
-  return concludeAttempt(run, live.attempt, concluded, live.experiment.definition.retry, now);
+  const limits = { retry: live.experiment.definition.retry, isWanted: wanted.has(run.id) };
+  return concludeAttempt(run, live.attempt, concluded, limits, now);
 }
 
 /** The attempt to record for a candidate; none if its run is no longer waiting. */

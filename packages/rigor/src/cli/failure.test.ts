@@ -78,6 +78,13 @@ describe("an error [cli.no-stack]", () => {
     expect([refused, noHttp, new AnotherServerError(), reset].map(isUnheard)).toEqual([true, true, true, false]);
     expect(describeFailure(reset, place).code).toBe("daemon");
   });
+
+  test("to write is one of the connection in a request, and of the reader on standard output", () => {
+    const write = Object.assign(new Error("write EPIPE"), { code: "EPIPE", syscall: "write" });
+    const inRequest = new TypeError("fetch failed", { cause: write });
+    expect([write, inRequest].map(isConnectionFailure)).toEqual([false, true]);
+    expect(describeFailure(inRequest, place).code).toBe("daemon");
+  });
 });
 
 test("the reason of a daemon that does not start is found in its log", () => {

@@ -86,9 +86,9 @@ const connectionCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "UND_ERR
 function connectionCode(error: unknown): string | null {
   for (const cause of causes(error)) {
     const code = member(cause, "code");
-    if (typeof code === "string" && connectionCodes.has(code) && !("syscall" in cause && cause.syscall === "write")) {
-      return code;
-    }
+    // A write that failed by itself, not as part of a request, was to the standard output.
+    const isOutput = cause === error && member(cause, "syscall") === "write";
+    if (typeof code === "string" && connectionCodes.has(code) && !isOutput) return code;
     if (cause instanceof TypeError && cause.message === "terminated") return "ECONNRESET";
   }
   return null;

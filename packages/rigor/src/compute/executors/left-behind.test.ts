@@ -75,6 +75,13 @@ describe("a process that has left its job's session", { timeout: 60_000 }, () =>
     expect(reported).toEqual([[handle.attempt, pid]]);
   }
 
+  test("is ended when its run has ended right before the executor closes [job.left-behind]", async () => {
+    const job = await start(`${setsid} ${begun}`);
+    await untilState(executor, job.handle, "ended");
+    await executor.close();
+    await expectEnded(job);
+  });
+
   test("is ended after its run has ended [job.left-behind]", async () => {
     const job = await start(`${setsid} ${begun}`);
     expect((await untilState(executor, job.handle, "ended")).exit.code).toBe(0);

@@ -29,6 +29,8 @@ export class LeftBehind {
   private readonly options: LeftBehindOptions;
   private timer: NodeJS.Timeout | null = null;
   private looking = false;
+  /** The look under way, or the last one. */
+  private present: Promise<void> | null = null;
   private again = false;
   private closed = false;
   private notBefore = 0;
@@ -46,13 +48,17 @@ export class LeftBehind {
     const pause = Math.max(0, this.notBefore - performance.now());
     this.timer = setTimeout(() => {
       this.timer = null;
-      void this.lookNow();
+      this.present = this.lookNow();
     }, pause).unref();
   }
 
-  close(): void {
+  /** Looks once more if that was due: nobody may look again for long. */
+  async close(): Promise<void> {
+    const due = this.timer !== null;
     this.closed = true;
     if (this.timer !== null) clearTimeout(this.timer);
+    await this.present;
+    if (due || this.again) await this.endAll();
   }
 
   private async lookNow(): Promise<void> {
@@ -75,7 +81,7 @@ export class LeftBehind {
     const killed = new Set<number>();
     const known = new Map<string, boolean>();
     await visitEnvironments(jobVariable, (pid, directory) => {
-      if (this.closed || dirname(dirname(directory)) !== this.options.root) return;
+      if (dirname(dirname(directory)) !== this.options.root) return;
       // In a container the same path may be another folder.
       if (!hasSamePlace(pid, this.options.root)) return;
       const over = known.get(directory) ?? this.options.isOver(directory);

@@ -145,7 +145,7 @@ export class LocalExecutor implements Executor {
     this.closed = true;
     this.starts.close();
     this.finished.close();
-    this.leftBehind.close();
+    await this.leftBehind.close();
     this.timers.close();
     this.listeners.clear();
   }

@@ -3,6 +3,13 @@ import type { Experiment } from "../experiment.ts";
 import { attemptLifecycle, isFinal } from "../lifecycle.ts";
 import type { AttemptRecord, ExitStatus, Reason, ResultRecord, RunRecord } from "../records.ts";
 
+/** Whether a failed run is tried again. */
+export interface RetryLimits {
+  retry: Experiment["retry"];
+  /** An experiment that is not over asks for the run. */
+  isWanted: boolean;
+}
+
 /** Which of the limits in `retry` a failure counts against. */
 export type RetryClass = keyof RunRecord["retries"];
 
@@ -36,13 +43,15 @@ export function retryPause(earlier: number): number {
  * What follows from the end of an attempt: its record, its result, and what becomes of its run. An attempt that is
  * no longer its run's present one only gets its record: a late answer never reverts what was decided since.
  *
+ * @param limits how often a failure is retried, and whether an experiment still waits for the run: nothing would start
+ *   a retry that nobody waits for
  * @param now epoch milliseconds, from which the time of a retry is counted
  */
 export function concludeAttempt(
   run: RunRecord,
   attempt: AttemptRecord,
   outcome: AttemptOutcome,
-  retry: Experiment["retry"],
+  limits: RetryLimits,
   now: number,
 ): DomainEvent[] {
   if (isFinal(attemptLifecycle, attempt.state)) return [];
@@ -65,7 +74,7 @@ export function concludeAttempt(
     message: outcome.evidence ?? `the attempt ended as ${outcome.state}`,
   };
   if (outcome.state === "cancelled") return [...events, { kind: "run.cancelled", entity: run.id, data: { reason } }];
-  return [...events, afterFailure(run, reason, retryClass, retry, now)];
+  return [...events, afterFailure(run, reason, retryClass, limits, now)];
 }
 
 /** One reason for all failed checks, named by the first. */
@@ -77,13 +86,17 @@ function afterFailure(
   run: RunRecord,
   reason: Reason,
   retryClass: RetryClass,
-  retry: Experiment["retry"],
+  { retry, isWanted }: RetryLimits,
   now: number,
 ): DomainEvent {
   const used = run.retries[retryClass];
   const limit = retry[retryClass];
   if (limit !== "unlimited" && used >= limit) {
     return { kind: "run.failed", entity: run.id, data: { reason } };
+  }
+  if (!isWanted) {
+    const message = `${reason.message} It is not retried: no experiment waits for it any more.`;
+    return { kind: "run.cancelled", entity: run.id, data: { reason: { ...reason, message } } };
   }
   return {
     kind: "run.retried",

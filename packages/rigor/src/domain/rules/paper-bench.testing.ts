@@ -93,7 +93,13 @@ export class PaperBench {
   conclude(id: string, outcome: AttemptOutcome): DomainEvent[] {
     const attempt = this.attempt(id);
     const run = found(this.log.state.get("runs", attempt.run_id));
-    const events = concludeAttempt(run, attempt, outcome, this.experiment.definition.retry, this.now);
+    const events = concludeAttempt(
+      run,
+      attempt,
+      outcome,
+      { retry: this.experiment.definition.retry, isWanted: true },
+      this.now,
+    );
     this.append(events);
     return events;
   }

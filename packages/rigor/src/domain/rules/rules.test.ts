@@ -193,6 +193,15 @@ describe("the end of an attempt", () => {
     expect(bench.runs[0]).toMatchObject({ state: "failed", attempts: 1 });
   });
 
+  test("repeats nothing that no experiment waits for any more [state.no-orphans]", () => {
+    const run = { ...found(new PaperBench().runs[0]), state: "active", current_attempt: "x" } as RunRecord;
+    const attempt = { id: "x", run_id: run.id, state: "running" } as AttemptRecord;
+    const lost = outcome("lost", { retry_class: "infrastructure", category: "node-failure", evidence: "It died." });
+    const [, next] = concludeAttempt(run, attempt, lost, { retry, isWanted: false }, 0);
+    const message = "It died. It is not retried: no experiment waits for it any more.";
+    expect(next).toMatchObject({ kind: "run.cancelled", data: { reason: { code: "node-failure", message } } });
+  });
+
   test("repeats without limit where that is allowed, after ten minutes at most", () => {
     const run = { ...found(new PaperBench().runs[0]), state: "active", current_attempt: "x" } as RunRecord;
     const attempt = { id: "x", run_id: run.id, state: "running" } as AttemptRecord;
@@ -203,7 +212,7 @@ describe("the end of an attempt", () => {
           tried,
           attempt,
           outcome("preempted", { retry_class: "preemption" }),
-          { ...retry, preemption: "unlimited" },
+          { retry: { ...retry, preemption: "unlimited" }, isWanted: true },
           0,
         );
         expect(next?.kind).toBe("run.retried");
