@@ -1,16 +1,15 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { runsWithArgument } from "../../packages/rigor/src/compute/processes.ts";
 import { CommandScheduler } from "../../packages/rigor/src/compute/schedulers/command.ts";
-import { commandCompute } from "../../packages/rigor/src/domain/files/compute-schema.ts";
 import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
 import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
 import { type GridEngineCluster, gridEngineMissing, startGridEngine } from "../clusters/gridengine.ts";
 import { type JobService, startJobService } from "../clusters/job-service.ts";
 import { type SshLab, sshMissing, startSshHosts } from "../clusters/ssh.ts";
-import { CommandBench, type CommandPlace, documented } from "./command.testing.ts";
+import { CommandBench, type CommandPlace, documented, examples } from "./command.testing.ts";
 import { type Reports, type Submitted, writeAttempt, written } from "./scheduler.testing.ts";
 
 const loop = "while [ ! -e end ]; do sleep 0.1; done";
@@ -18,11 +17,17 @@ const loop = "while [ ! -e end ]; do sleep 0.1; done";
 const causesOf = (reports: Reports): (string | undefined)[] =>
   reports.map((report) => (report?.state === "ended" ? report.cause : report?.state));
 
+test("every kind of compute has an example that can be read", () => {
+  expect(Object.values(examples()).map(({ kind }) => kind)).toEqual(
+    expect.arrayContaining(["local", "ssh", "slurm", "pbs", "command"]),
+  );
+});
+
 describe("a container job service that is described by commands", () => {
   let service: JobService;
   let place: CommandPlace;
   let bench: CommandBench;
-  const settings = documented("container", {});
+  const settings = documented("containers");
   beforeAll(() => {
     service = startJobService();
     place = { scratch: service.scratch, programs: ["jobctl"], path: `${service.bin}:/usr/bin:/bin` };
@@ -155,8 +160,7 @@ describe("a container job service that is described by commands", () => {
       problems: expect.arrayContaining([expect.stringMatching(/^status: .*syntax error/)]),
     });
     expect((await bench.scheduler.probe()).problems).toEqual([]);
-    const compute = commandCompute.parse({ ...settings, id: "(" });
-    expect(() => new CommandScheduler(new LocalShell(), compute)).toThrow("no regular expression");
+    expect(() => new CommandScheduler(new LocalShell(), { ...settings, id: "(" })).toThrow("no regular expression");
     const none = new CommandBench(place, new LocalShell(), { ...settings, id: "ID=(.*)" });
     await expect(none.submit("true")).rejects.toThrow(/printed no id: .*Job rigor-/);
   });
@@ -211,7 +215,7 @@ describe.skipIf(gridEngineMissing() !== null || sshMissing() !== null)(
       const batch = bench.batch("exec /bin/sh attempt/job.sh");
       const attempt = writeAttempt(batch, `sleep ${mark} & wait`);
       const submitted = { ...batch, id: await bench.scheduler.submit(batch) };
-      const lives = () => spawnSync("pgrep", ["-f", `^sleep ${mark}`]).status === 0;
+      const lives = () => runsWithArgument(mark);
       await expect.poll(() => existsSync(join(attempt, "heartbeat")) && lives(), { timeout: 20_000 }).toBe(true);
       await bench.cancel(submitted, [0]);
       await expect.poll(lives, { timeout: 20_000 }).toBe(false);
@@ -259,7 +263,7 @@ describe.skipIf(gridEngineMissing() !== null || sshMissing() !== null)(
     test("what Grid Engine refuses, and that it does not answer, is told in its words [F11] [compute.own-words]", async () => {
       const nowhere = new CommandBench(place, new LocalShell(), {
         ...settings,
-        submit: String(settings["submit"]).replace("-pe smp", "-pe nowhere"),
+        submit: settings.submit.replace("-pe smp", "-pe nowhere"),
       });
       await expect(nowhere.submit("true")).rejects.toThrow(/parallel environment "nowhere" does not exist/);
       const batch = await bench.submit(loop);

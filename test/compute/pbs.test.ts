@@ -74,17 +74,17 @@ describe("PBS", () => {
   });
 
   test("cancels members that wait and run with one command, and leaves ended ones and others alone [job.cancel]", async () => {
-    const alone = await bench.submit("sleep 1000");
     const array = await bench.submit('[ "$PBS_ARRAY_INDEX" -eq 0 ] || sleep 1000', 6, { cpus: 2 });
-    await bench.until(array, ([first, second]) => first?.state === "ended" && isRunning(second));
-    await bench.untilAll(alone, "running");
+    const [, second] =
+      (await bench.until(array, ([first, next]) => first?.state === "ended" && isRunning(next))).at(-1) ?? [];
+    expect(second).toMatchObject({ host: expect.stringMatching(/^n[12]$/) });
     expect((await bench.report(array))[5]).toMatchObject({ state: "waiting", held: false });
+    const alone = await bench.submit("sleep 1000");
+    const members = [array, alone].flatMap(({ name, size, id }) =>
+      [0, 1, 5].filter((index) => index < size).map((index) => ({ member: { batch: name, index }, id })),
+    );
     bench.login.calls.length = 0;
-    await bench.scheduler.cancel([
-      ...[0, 1, 5].map((index) => ({ member: { batch: array.name, index }, id: array.id })),
-      { member: { batch: alone.name, index: 0 }, id: alone.id },
-      { member: { batch: "rigor-unknown", index: 0 }, id: "77777.pbs1" },
-    ]);
+    await bench.scheduler.cancel([...members, { member: { batch: "rigor-unknown", index: 0 }, id: "77777.pbs1" }]);
     expect(bench.login.calls).toEqual(["qstat", "qdel"]);
     expect(await bench.ends(alone)).toEqual(["cancelled"]);
     const seen = await bench.until(array, (reports) => reports[1]?.state === "ended" && isRunning(reports[2]));
