@@ -199,6 +199,11 @@ export const bench: Requirement[] = [
     id: "chaos.kill",
     statement: "Killing daemon, CLI and jobs at random loses no run, runs none twice, and the log rebuilds equal.",
   },
+  {
+    id: "chaos.steering",
+    statement:
+      "Cancelling, rerunning, holding and releasing runs and experiments, and newer versions, mixed at random with kills, lose no run, run none twice, and no late result undoes what a person decided.",
+  },
   { id: "storage.read-only", statement: "A read-only data directory gives one clear message." },
   // Size
   { id: "size.create", statement: "10,000 runs are created in under 5 seconds." },

@@ -10,7 +10,7 @@ import type { Lane } from "./lane.ts";
 import { LiveAttempts, type Ended, type Live } from "./live-attempts.ts";
 import { writeManifest } from "./manifest.ts";
 import { Preparation } from "./preparation.ts";
-import { experimentById, experimentsInState, wantedRuns } from "./queries.ts";
+import { experimentById, experimentsInState, runningExperiments, wantedRuns } from "./queries.ts";
 import { ReadinessCheck } from "./readiness.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import { conclude, intend, queuedEvent } from "./transitions.ts";
@@ -197,7 +197,8 @@ export class Dispatcher {
           failed.map(({ live }) => live.run.id),
         );
         const conclusions = news.ended.flatMap((ended) => conclude(ended, runs, wanted, now));
-        const next = candidates.flatMap((candidate) => intend(candidate, runs, this.#lab.data.root));
+        const running = await runningExperiments(transaction.db);
+        const next = candidates.flatMap((candidate) => intend(candidate, runs, running, this.#lab.data.root));
         await transaction.append([...news.events, ...conclusions, ...next.map(({ attempt }) => queuedEvent(attempt))]);
         await holdWithoutCommand(
           transaction,

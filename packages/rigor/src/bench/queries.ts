@@ -38,6 +38,12 @@ export async function experimentsInState(db: Db, states: ExperimentRecord["state
   return rows.map((row) => decodeRow("experiments", row));
 }
 
+/** Ids of the experiments that are running. */
+export async function runningExperiments(db: Db): Promise<Set<string>> {
+  const rows = await db.selectFrom("experiments").select("id").where("state", "=", "running").execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** The states of those of the given runs that exist. */
 export async function runStates(db: Db, ids: readonly string[]): Promise<Map<string, RunState>> {
   const states = new Map<string, RunState>();

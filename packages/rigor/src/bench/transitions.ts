@@ -19,10 +19,19 @@ export function conclude(
   return concludeAttempt(run, live.attempt, concluded, limits, now);
 }
 
-/** The attempt to record for a candidate; none if its run is no longer waiting. */
-export function intend(candidate: Candidate, runs: ReadonlyMap<string, RunRecord>, dataDirectory: string): Live[] {
+/**
+ * The attempt to record for a candidate; none if its run is no longer waiting.
+ *
+ * @param running experiments that are running now: somebody may have held one since the candidate was chosen
+ */
+export function intend(
+  candidate: Candidate,
+  runs: ReadonlyMap<string, RunRecord>,
+  running: ReadonlySet<string>,
+  dataDirectory: string,
+): Live[] {
   const run = runs.get(candidate.runId);
-  if (run?.state !== "pending") return [];
+  if (run?.state !== "pending" || !running.has(candidate.experiment.id)) return [];
   const { experiment, lease, option } = candidate;
   const number = run.attempts + 1;
   const id = attemptId(run, number);
