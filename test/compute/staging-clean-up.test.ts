@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { scratchRepository } from "../../packages/rigor/src/provenance/scratch-repository.testing.ts";
 import type { CleanUpRequest } from "../../packages/rigor/src/provenance/staging/clean-up.ts";
 import type { Staged } from "../../packages/rigor/src/provenance/staging/stager.ts";
-import { busyboxShell, startSshHosts, type SshLab } from "../clusters/ssh.ts";
-import { none, requestOf, root, startStager } from "./staging.testing.ts";
+import { startSshHosts, type SshLab } from "../clusters/ssh.ts";
+import { busyboxHost, none, replaceShell, requestOf, root, startStager } from "./staging.testing.ts";
 
 const day = 86_400;
 
@@ -28,10 +28,11 @@ let lab: SshLab;
 beforeAll(async () => {
   lab = await startSshHosts({
     plain: {},
-    busybox: { shell: busyboxShell },
+    busybox: busyboxHost,
     racing: { programs: { mv: racingMv } },
     small: { programs: { df: countingDf } },
   });
+  await replaceShell(lab, "busybox");
 });
 
 afterAll(async () => {

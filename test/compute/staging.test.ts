@@ -13,8 +13,8 @@ import type { Environment } from "../../packages/rigor/src/domain/experiment.ts"
 import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
 import { RemoteStager } from "../../packages/rigor/src/provenance/staging/remote-stager.ts";
 import { wheelProject } from "../../packages/rigor/src/provenance/wheel.testing.ts";
-import { busyboxShell, startSshHosts, type SshLab } from "../clusters/ssh.ts";
-import { none, requestOf, root, startStager } from "./staging.testing.ts";
+import { startSshHosts, type SshLab } from "../clusters/ssh.ts";
+import { busyboxHost, none, replaceShell, requestOf, root, startStager } from "./staging.testing.ts";
 
 let lab: SshLab;
 
@@ -22,12 +22,13 @@ beforeAll(async () => {
   lab = await startSshHosts({
     plain: {},
     noisy: { banner: "Authorized users only.", noise: "Welcome to noisy!\nLast login: today" },
-    busybox: { shell: busyboxShell },
+    busybox: busyboxHost,
     dash: { shell: "/bin/dash", without: ["setsid"] },
     gitless: { without: ["git"] },
     slow: { shellDelay: 0.5 },
     full: { programs: { df: "#!/bin/sh\necho Filesystem\necho /dev/x 100 90 10 90% /\n" } },
   });
+  await replaceShell(lab, "busybox");
 });
 
 afterEach(() => {
@@ -130,7 +131,7 @@ describe.each(["plain", "noisy", "busybox", "dash", "gitless", "slow"])("on a ho
     const other = await requestOf(scratchRepository({ other: "1" }), { inputs });
     shell.scripts.length = 0;
     expect((await stager.stage(other)).inputs).toEqual(staged.inputs);
-    expect(shell.scripts.filter((script) => /\b(dd of=|tar -xf)/.test(script))).toEqual([]);
+    expect(shell.scripts.filter((script) => /\b(dd of=|tar -xzf)/.test(script))).toEqual([]);
     expect(await lab.host(host).run('ls -A "$1/inputs"', root)).not.toContain("partial");
   });
 });
@@ -219,13 +220,19 @@ describe("code", () => {
     },
   );
 
-  test("whose content a filter makes here is the same there [staging.by-commit]", async () => {
-    const repository = scratchRepository({ ".gitattributes": "*.big filter=upper\n", "a.big": "pointer\n", b: "b\n" });
-    runGit(repository, "config", "filter.upper.smudge", "tr a-z A-Z");
-    const { directory } = await startStager(lab, "plain").stager.stage(await requestOf(repository));
-    expect(await readOn("plain", `${directory}/a.big`)).toBe("POINTER\n");
-    expect(await readOn("plain", `${directory}/b`)).toBe("b\n");
-  });
+  test.each(["plain", "busybox"])(
+    "whose content a filter makes here is the same on a host that is %s [staging.by-commit]",
+    async (host) => {
+      const files = { ".gitattributes": "*.big filter=upper\n", "a.big": "pointer\n", b: "b\n" };
+      const repository = scratchRepository(files);
+      symlinkSync("a.big", join(repository, "link"));
+      commitAll(repository);
+      runGit(repository, "config", "filter.upper.smudge", "tr a-z A-Z");
+      const { directory } = await startStager(lab, host).stager.stage(await requestOf(repository));
+      expect(await readOn(host, `${directory}/link`)).toBe("POINTER\n");
+      expect(await readOn(host, `${directory}/b`)).toBe("b\n");
+    },
+  );
 
   test("of a repository with long names of objects is checked out [staging.by-commit]", async () => {
     const repository = scratchDirectory();

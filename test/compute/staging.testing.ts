@@ -5,7 +5,7 @@ import { hashInputs } from "../../packages/rigor/src/provenance/inputs.ts";
 import { runGit } from "../../packages/rigor/src/provenance/scratch-repository.testing.ts";
 import { RemoteStager } from "../../packages/rigor/src/provenance/staging/remote-stager.ts";
 import type { StageRequest } from "../../packages/rigor/src/provenance/staging/stager.ts";
-import type { SshLab } from "../clusters/ssh.ts";
+import { busyboxShell, type SshHostOptions, type SshLab } from "../clusters/ssh.ts";
 
 /** A name that a careless script would take apart. */
 export const root = "/root/it's a lab";
@@ -43,6 +43,24 @@ export class WatchedShell implements HostShell {
   close(): Promise<void> {
     return this.#shell.close();
   }
+}
+
+const applets = [
+  ...["awk", "cat", "chmod", "date", "dd", "df", "du", "env", "find", "grep", "gunzip", "gzip", "head", "ln", "ls"],
+  ...["mkdir", "mv", "rm", "setsid", "sha256sum", "sleep", "tail", "tar", "touch", "tr", "uname", "wc", "xargs"],
+];
+
+/** A host with nothing but busybox, besides git and what builds environments. */
+export const busyboxHost: SshHostOptions = {
+  shell: busyboxShell,
+  programs: Object.fromEntries(applets.map((name) => [name, `#!/bin/sh\nexec busybox ${name} "$@"\n`])),
+};
+
+/** Makes `/bin/sh` of such a host busybox', too. */
+export async function replaceShell(lab: SshLab, host: string): Promise<void> {
+  await lab.host(host).run('mount --bind /bin/busybox "$(readlink -f /bin/sh)"');
+  // Other shells have no such command.
+  await lab.host(host).run("sh -c help");
 }
 
 export interface Staging {

@@ -65,9 +65,7 @@ async function look(directory: WorkDirectory, inUse: readonly string[]): Promise
   const input = () => [Buffer.from(names.map((name) => `${name}\n`).join(""))];
   const text = await directory.run({ what: "looking for what is unused", script: lookScript, input });
   const { lines, free } = readAnswer(directory, text);
-  const used = new Set(names);
-  const kept = lines.filter(({ kind, name }) => !used.has(`${kind} ${name}`));
-  return { kept: kept.sort((a, b) => b.unused_for - a.unused_for), free };
+  return { kept: lines.sort((a, b) => b.unused_for - a.unused_for), free };
 }
 
 /** `KIND NAME` of a path. */

@@ -89,7 +89,7 @@ plain_git --work-tree="$partial" read-tree "$commit"
 plain_git --work-tree="$partial" checkout-index --all --force --quiet`,
   );
 
-/** Makes a read-only checkout from a compressed archive on standard input. */
+/** Makes a read-only checkout from an archive on standard input. */
 export const unpackScript = (place: CodePlace, links: Readonly<Record<string, string>>): string =>
   makeScript(place, links, "tar -xzf -");
 

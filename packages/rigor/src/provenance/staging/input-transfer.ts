@@ -146,7 +146,7 @@ async function sendGroup(
   const script = `used inputs ${quote(transfer.content.sha256)}
 sent=${quote(sentFile(transfer))}
 cd ${quote(transfer.partial)}
-tar -xf -
+tar -xzf -
 echo ${number} >"$sent.next"
 mv -f "$sent.next" "$sent"`;
   const what = `receiving input ${transfer.name}`;

@@ -183,12 +183,13 @@ export class RemoteBuilds {
     const { plan } = this.#request;
     const times = { built_at: new Date(sight.began * 1000), seconds: sight.ended - sight.began };
     const record = await describeBuild(plan, this.#manager, this.#machine, times);
-    const script = `complete=${quote(join(plan.directory, "complete.json"))}
-next=${freshPath(join(plan.directory, "complete.json"))}
+    const text = Buffer.from(completeText(record));
+    // A lost connection ends the input, too.
+    const script = `next=${freshPath(join(plan.directory, "complete.json"))}
 cat >"$next"
-mv -f "$next" "$complete"`;
-    const input = () => [Buffer.from(completeText(record))];
-    await this.#directory.run({ what: "recording what was installed", script, input });
+[ "$(wc -c <"$next")" -eq ${text.length} ] || exit 1
+mv -f "$next" ${quote(join(plan.directory, "complete.json"))}`;
+    await this.#directory.run({ what: "recording what was installed", script, input: () => [text] });
     return record;
   }
 
@@ -222,7 +223,7 @@ mv -f "$next" "$complete"`;
 export const startScript = (directory: string): string => `draft=${freshPath(join(buildsDirectory(directory), "draft"))}
 mkdir -p "$draft"
 cd "$draft"
-tar -xf -
+tar -xzf -
 set --
 for name in ${inheritedVariables.join(" ")}; do
   eval "value=\\\${$name-}"

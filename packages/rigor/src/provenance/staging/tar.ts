@@ -1,3 +1,6 @@
+import { pipeline, Readable } from "node:stream";
+import { constants, createGzip } from "node:zlib";
+
 type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** A file or a link as it goes into an archive. The name is relative, with `/`. */
@@ -17,10 +20,19 @@ const octalSizes = 8 ** 11;
 const modified = Date.UTC(2000, 0, 1) / 1000;
 
 /**
- * An archive that every `tar` reads: GNU's and BSD's, busybox' and toybox'. Made here, because names are bytes and come
- * from Rigor's own lists, and contents may be reached through links.
+ * An archive that every `tar -xzf` reads: GNU's and BSD's, busybox' and toybox'. Made here, because names are bytes and
+ * come from Rigor's own lists, and contents may be reached through links. Compressed, because a compressed archive that
+ * was cut off is refused: otherwise it would look whole where it ends between two files.
  */
 export async function* tarArchive(entries: Iterable<TarEntry>): AsyncGenerator<Uint8Array> {
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
+  // An error of a file is thrown by the loop.
+  pipeline(Readable.from(blocks(entries)), gzip, () => undefined);
+  const pieces: AsyncIterable<Buffer> = gzip;
+  for await (const piece of pieces) yield piece;
+}
+
+async function* blocks(entries: Iterable<TarEntry>): AsyncGenerator<Uint8Array> {
   for (const entry of entries) {
     if (entry.name.length > nameSize) yield* longName(entry.name, "L");
     if (entry.type === "link") {

@@ -2,7 +2,6 @@ import { createWriteStream } from "node:fs";
 import { readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { createGzip } from "node:zlib";
 import { mapLimited, withTemporaryDirectory } from "../files.ts";
 import { committedFiles, exportFiles, type CommittedFile } from "../tree.ts";
 import { readRange } from "./read-range.ts";
@@ -27,10 +26,10 @@ export async function withTreeEntries<T>(
   });
 }
 
-/** Writes all files of a commit into a compressed archive; the same bytes each time. */
+/** Writes all files of a commit into an archive; the same bytes each time. */
 export async function writeTreeArchive(repository: string, commit: string, file: string): Promise<void> {
   await withTreeEntries({ repository, commit, paths: "all", prefix: "" }, (entries) =>
-    pipeline(tarArchive(entries), createGzip(), createWriteStream(file)),
+    pipeline(tarArchive(entries), createWriteStream(file)),
   );
 }
 
