@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { promisify } from "node:util";
 import type { HostShell } from "../../hosts/shell.ts";
@@ -19,6 +19,12 @@ const transferTimeout = 300;
 
 /** The streams of an attempt that people follow while it runs, relative to its directory. */
 const streams = ["stdout.log", "stderr.log", "output/metrics.jsonl"];
+
+/** A file below the folder of all attempts on a host, and its bytes there. */
+export interface HostFile {
+  path: string;
+  size: number;
+}
 
 /**
  * The directories of attempts on a host and their copies on this machine, which everything else reads. A copy grows by
@@ -59,33 +65,35 @@ export class AttemptMirror {
     return survey;
   }
 
-  /** Brings over what was written to the streams of attempts since the last time. */
-  async bringStreams(paths: readonly string[], sizes: ReadonlyMap<string, number>): Promise<void> {
-    const files = paths.flatMap((path) => streams.map((stream) => `${path}/${stream}`));
-    await this.#bring(files.flatMap((file): [string, number][] => [[file, sizes.get(file) ?? 0]]));
-  }
-
-  /** Brings over the record of who executed an attempt, if it was never seen while that ran. */
-  async bringProcess(path: string, sizes: ReadonlyMap<string, number>): Promise<void> {
-    const file = `${path}/process`;
-    const size = sizes.get(file);
-    if (size !== undefined && this.#sizeOfCopy(file) === -1) await this.#bring([[file, size]]);
+  /** The streams of an attempt that are on the host. */
+  streamsOf(path: string, sizes: ReadonlyMap<string, number>): HostFile[] {
+    return streams.flatMap((stream) => {
+      const size = sizes.get(`${path}/${stream}`);
+      return size === undefined ? [] : [{ path: `${path}/${stream}`, size }];
+    });
   }
 
   /**
-   * Brings over files and folders below the output folders of attempts, all or none of each.
+   * Lists files and folders below the output folders of attempts.
    *
    * @param wanted path of an attempt -> paths below its `output`
    */
-  async bringOutputs(wanted: ReadonlyMap<string, readonly string[]>): Promise<void> {
-    const places = [...wanted].flatMap(([path, outputs]) =>
+  async outputsOf(wanted: ReadonlyMap<string, readonly string[]>): Promise<Map<string, HostFile[]>> {
+    const places = [...wanted].map(([path, outputs]): [string, string[]] => [
+      path,
       outputs.map((output) => `${path}/output/${posix.normalize(output)}`),
+    ]);
+    const answer = await this.#ask(
+      scripts.filesScript,
+      places.flatMap(([, outputs]) => outputs),
     );
-    if (places.length === 0) return;
-    const sizes = parseSizes((await this.#ask(scripts.filesScript, places)).split("\n"));
-    const inside = (file: string) =>
-      posix.normalize(file) === file && places.some((place) => file === place || file.startsWith(`${place}/`));
-    await this.#bring([...sizes].filter(([file]) => inside(file)));
+    const byAttempt = Map.groupBy(parseSizes(answer.split("\n")), ([file]) => attemptOf(file));
+    return new Map(
+      places.map(([path, outputs]) => {
+        const files = (byAttempt.get(path) ?? []).filter(([file]) => isBelow(file, outputs));
+        return [path, files.map(([file, size]) => ({ path: file, size }))];
+      }),
+    );
   }
 
   /** Starts attempts that were pushed. Those that are claimed already are left alone. */
@@ -148,9 +156,14 @@ export class AttemptMirror {
     return answer.stdout.toString("utf8");
   }
 
-  /** @param files path -> bytes that the file has on the host */
-  async #bring(files: readonly [path: string, size: number][]): Promise<void> {
-    let waiting = files.flatMap(([path, size]): Piece[] => {
+  /** Bytes of a file that the copy lacks. */
+  missing({ path, size }: HostFile): number {
+    return Math.max(0, size - Math.max(0, this.#sizeOfCopy(path)));
+  }
+
+  /** Brings over what files have more than their copies. One that became shorter meanwhile is left for the next time. */
+  async bring(files: readonly HostFile[]): Promise<void> {
+    let waiting = files.flatMap(({ path, size }): Piece[] => {
       const offset = this.#sizeOfCopy(path);
       return size > offset || (size === 0 && offset === -1)
         ? [{ path, offset: Math.max(0, offset), count: size - Math.max(0, offset) }]
@@ -163,9 +176,9 @@ export class AttemptMirror {
       const answer = await this.#shell.run(script, { input, timeout: transferTimeout });
       const pieces = parsePieces(answer.stdout, now);
       for (const { piece, bytes } of pieces) this.#append(piece, bytes);
-      // A file that became shorter is looked at again with the next survey.
-      if (pieces.length < now.length) return;
-      waiting = later;
+      const shorter = now[pieces.length];
+      const rest = [...now.slice(pieces.length), ...later];
+      waiting = shorter === undefined ? later : rest.filter(({ path }) => path !== shorter.path);
     }
   }
 
@@ -183,13 +196,13 @@ export class AttemptMirror {
       closeSync(descriptor);
     }
   }
-
-  /** Forgets the copies of outputs that an earlier execution of the same attempt left. */
-  forgetOutputs(path: string): void {
-    const { output } = this.directory(path);
-    for (const entry of readdirSync(output)) rmSync(join(output, entry), { recursive: true, force: true });
-  }
 }
+
+/** The path of the attempt that a file belongs to. */
+const attemptOf = (file: string): string => file.split("/", 2).join("/");
+
+const isBelow = (file: string, places: readonly string[]): boolean =>
+  posix.normalize(file) === file && places.some((place) => file === place || file.startsWith(`${place}/`));
 
 const linesOf = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 

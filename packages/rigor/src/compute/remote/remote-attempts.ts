@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDirectory } from "../../hosts/open-directory.ts";
 import type { HostShell } from "../../hosts/shell.ts";
@@ -9,6 +9,7 @@ import { writeJobFiles } from "../job-files.ts";
 import type { ExitRecord, JobSpec } from "../job.ts";
 import { parseProbe, probeScript } from "./probe.ts";
 import type { HostCapacity } from "../resources.ts";
+import { Arrivals, type EndedAttempt } from "./arrivals.ts";
 import { AttemptMirror } from "./attempt-mirror.ts";
 import type { Sight } from "./survey.ts";
 
@@ -35,8 +36,9 @@ export type Seen =
 export class RemoteAttempts {
   readonly #options: RemoteOptions;
   #connected: Promise<AttemptMirror> | null = null;
-  /** Ended, and what they left is on its way; by attempt. */
-  readonly #arriving = new Map<string, Promise<void>>();
+  readonly #arrivals = new Arrivals((attempt) => {
+    for (const listener of this.#listeners) listener(attempt);
+  });
   readonly #beats = new Map<string, { beat: string; at: number }>();
   readonly #listeners = new Set<(attempt: string) => void>();
 
@@ -85,52 +87,34 @@ export class RemoteAttempts {
   /** Looks at attempts, follows what they write, and begins to bring over what those left that ended. */
   async look(handles: readonly Handle[]): Promise<Map<string, Seen>> {
     const mirror = await this.mirror();
-    const asked = handles.filter(({ attempt }) => !this.#arriving.has(attempt));
+    const asked = handles.filter(({ attempt }) => !this.#arrivals.has(attempt));
     const { sights, sizes } = await mirror.survey(asked.map(pathOf));
     const running = asked.filter((handle) => sights.get(pathOf(handle))?.state === "claimed");
-    await mirror.bringStreams(running.map(pathOf), sizes);
+    await mirror.bring(running.flatMap((handle) => mirror.streamsOf(pathOf(handle), sizes)));
     const seen = new Map<string, Seen>();
+    const ended: EndedAttempt[] = [];
     for (const handle of handles) {
+      const { attempt } = handle;
       const sight = sights.get(pathOf(handle));
-      if (this.#arriving.has(handle.attempt)) seen.set(handle.attempt, { state: "arriving" });
-      else if (sight !== undefined) seen.set(handle.attempt, this.#see(mirror, handle, sight, sizes));
+      if (this.#arrivals.has(attempt)) seen.set(attempt, { state: "arriving" });
+      else if (sight !== undefined) seen.set(attempt, this.#see(mirror.directory(pathOf(handle)), sight));
+      const isNew = sight?.state === "ended" && seen.get(attempt)?.state === "arriving";
+      if (isNew && !this.#arrivals.has(attempt)) ended.push({ attempt, path: pathOf(handle), record: sight.record });
     }
+    this.#arrivals.add(mirror, ended, sizes);
     return seen;
   }
 
-  #see(mirror: AttemptMirror, handle: Handle, sight: Sight, sizes: ReadonlyMap<string, number>): Seen {
-    const directory = mirror.directory(pathOf(handle));
+  #see(copy: AttemptDirectory, sight: Sight): Seen {
     if (sight.state === "claimed") {
-      if (sight.record !== "") writeFileSync(directory.process, `${sight.record}\n`, { mode: 0o600 });
-      return { state: "claimed", witness: sight.witness, beat_at: this.#beatOf(handle.attempt, sight.beat) };
+      if (sight.record !== "") writeFileSync(copy.process, `${sight.record}\n`, { mode: 0o600 });
+      return { state: "claimed", witness: sight.witness, beat_at: this.#beatOf(copy.attempt, sight.beat) };
     }
     if (sight.state !== "ended") return sight;
-    const exit = directory.readExit();
-    if (exit?.attempt === handle.attempt) return { state: "ended", exit };
+    const exit = copy.readExit();
+    if (exit !== null) return { state: "ended", exit };
     // A record that is here and says nothing is no end that anybody recorded.
-    if (existsSync(directory.exit)) return { state: "claimed", witness: "dead", beat_at: null };
-    this.#begin(mirror, handle, sight.record, sizes);
-    return { state: "arriving" };
-  }
-
-  /** Hours of copying hold up nothing else. A connection that is lost meanwhile is seen at the next look. */
-  #begin(mirror: AttemptMirror, handle: Handle, record: string, sizes: ReadonlyMap<string, number>): void {
-    const work = this.#bring(mirror, pathOf(handle), record, sizes)
-      .catch(() => undefined)
-      .then(() => {
-        this.#arriving.delete(handle.attempt);
-        for (const listener of this.#listeners) listener(handle.attempt);
-      });
-    this.#arriving.set(handle.attempt, work);
-  }
-
-  async #bring(mirror: AttemptMirror, path: string, record: string, sizes: ReadonlyMap<string, number>): Promise<void> {
-    const directory = mirror.directory(path);
-    await mirror.bringProcess(path, sizes);
-    await mirror.bringStreams([path], sizes);
-    await mirror.bringOutputs(new Map([[path, declaredOutputs(directory)]]));
-    // Last of all: it says that everything is here.
-    directory.replace(directory.exit, `${record}\n`);
+    return existsSync(copy.exit) ? { state: "claimed", witness: "dead", beat_at: null } : { state: "arriving" };
   }
 
   /** When the sign of life last changed, by this machine's clock: hosts' clocks differ. */
@@ -171,13 +155,9 @@ export class RemoteAttempts {
 
   async close(): Promise<void> {
     this.#listeners.clear();
-    await Promise.all(this.#arriving.values());
+    await this.#arrivals.settle();
     await this.#options.shell.close();
   }
 }
 
 export const pathOf = ({ run, attempt }: Pick<Handle, "run" | "attempt">): string => attemptPath(run, attempt);
-
-function declaredOutputs(directory: AttemptDirectory): readonly string[] {
-  return (JSON.parse(readFileSync(directory.spec, "utf8")) as Pick<JobSpec, "outputs">).outputs ?? [];
-}

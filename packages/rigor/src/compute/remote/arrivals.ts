@@ -1,0 +1,141 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { isMissing } from "../attempt-directory.ts";
+import type { AttemptMirror, HostFile } from "./attempt-mirror.ts";
+
+/** An attempt that has ended on a host. */
+export interface EndedAttempt {
+  attempt: string;
+  /** Below the folder of all attempts. */
+  path: string;
+  /** The record of its end, as it stands there. */
+  record: string;
+}
+
+/** Attempts that are brought over together, at most. */
+const together = 200;
+
+/** Bytes of one attempt from which on it is brought over by itself, so that no other waits for it. */
+const large = 8 * 1024 * 1024;
+
+/** Large attempts that are brought over at the same time: a server allows ten sessions on a connection. */
+const largeAtOnce = 2;
+
+/**
+ * Brings over what attempts left on a host: many small ones with a few calls, and large ones beside them, so that hours
+ * of copying hold up nothing else. What fails is seen at the next look.
+ */
+export class Arrivals {
+  readonly #coming = new Set<string>();
+  readonly #work = new Set<Promise<void>>();
+  readonly #small = new Lanes(1);
+  readonly #large = new Lanes(largeAtOnce);
+  readonly #onArrival: (attempt: string) => void;
+
+  constructor(onArrival: (attempt: string) => void) {
+    this.#onArrival = onArrival;
+  }
+
+  has(attempt: string): boolean {
+    return this.#coming.has(attempt);
+  }
+
+  /** @param sizes bytes of their streams on the host, by path */
+  add(mirror: AttemptMirror, ended: readonly EndedAttempt[], sizes: ReadonlyMap<string, number>): void {
+    for (let start = 0; start < ended.length; start += together) {
+      const group = ended.slice(start, start + together);
+      this.#begin(group, () => this.#small.run(() => this.#bringGroup(mirror, group, sizes)));
+    }
+  }
+
+  /** Waits until nothing is under way. */
+  async settle(): Promise<void> {
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+
+  #begin(group: readonly EndedAttempt[], bring: () => Promise<readonly EndedAttempt[]>): void {
+    for (const { attempt } of group) this.#coming.add(attempt);
+    const work = bring()
+      .catch(() => group)
+      .then((over) => {
+        for (const { attempt } of over) this.#coming.delete(attempt);
+        this.#work.delete(work);
+      });
+    this.#work.add(work);
+  }
+
+  /** @returns those that are not under way any more */
+  async #bringGroup(
+    mirror: AttemptMirror,
+    group: readonly EndedAttempt[],
+    sizes: ReadonlyMap<string, number>,
+  ): Promise<readonly EndedAttempt[]> {
+    const outputs = await mirror.outputsOf(new Map(group.map(({ path }) => [path, declaredOutputs(mirror, path)])));
+    const all = group.map((ended) => {
+      const files = [...mirror.streamsOf(ended.path, sizes), ...(outputs.get(ended.path) ?? [])];
+      return { ended, files, bytes: files.reduce((sum, file) => sum + mirror.missing(file), 0) };
+    });
+    const small = all.filter(({ bytes }) => bytes < large);
+    for (const { ended, files } of all.filter((one) => !small.includes(one))) {
+      this.#begin([ended], () => this.#large.run(() => this.#bringAll(mirror, [ended], files)));
+    }
+    const others = small.map(({ ended }) => ended);
+    await this.#bringAll(
+      mirror,
+      others,
+      small.flatMap(({ files }) => files),
+    ).catch(() => undefined);
+    return others;
+  }
+
+  async #bringAll(
+    mirror: AttemptMirror,
+    group: readonly EndedAttempt[],
+    files: readonly HostFile[],
+  ): Promise<readonly EndedAttempt[]> {
+    await mirror.bring(files);
+    for (const { attempt, path, record } of group) {
+      const directory = mirror.directory(path);
+      directory.create();
+      // Last of all: it says that everything is here.
+      directory.replace(directory.exit, `${record}\n`);
+      this.#coming.delete(attempt);
+      this.#onArrival(attempt);
+    }
+    return group;
+  }
+}
+
+/** Lets so many pieces of work go on at the same time. */
+class Lanes {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}
+
+/** None of an attempt whose specification somebody has removed or damaged here. */
+function declaredOutputs(mirror: AttemptMirror, path: string): readonly string[] {
+  try {
+    return specSchema.parse(JSON.parse(readFileSync(mirror.directory(path).spec, "utf8"))).outputs;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError || isMissing(error)) return [];
+    throw error;
+  }
+}
+
+const specSchema = z.object({ outputs: z.array(z.string()).default([]) });
