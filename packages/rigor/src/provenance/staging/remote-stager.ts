@@ -123,7 +123,7 @@ there() {
 }
 ${looks.join("\n")}
 echo "$state"
-uname -nsm
+uname -sm
 node --version 2>/dev/null || :
 python3 --version 2>/dev/null || :`;
 }
