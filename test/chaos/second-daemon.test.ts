@@ -1,3 +1,6 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
 import pg from "pg";
 import { afterEach, describe, expect, test } from "vitest";
 import { createTestDatabase, testServerUrl, type TestDatabase } from "../support/postgres.ts";
@@ -10,11 +13,15 @@ afterEach(async () => {
   for (const database of databases.splice(0)) await database.drop();
 });
 
+const result = `printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"\n`;
+
+const readIfThere = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
+
 function makeLab(environment: Record<string, string> = {}): TestLab {
   const lab = new TestLab({ environment });
   labs.push(lab);
   lab.commit({
-    "run.sh": `printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"\n`,
+    "run.sh": result,
     "experiment.yaml": experimentFile(),
   });
   return lab;
@@ -96,6 +103,27 @@ describe.skipIf(testServerUrl() === undefined)("a second daemon on one PostgreSQ
     expect(refused).toMatchObject({ status: 2 });
     expect(refused.stderr).toMatch(owner);
     expect(await first.cli("status")).toMatchObject({ status: 0 });
+    expect(await first.cli("down")).toMatchObject({ status: 0 });
+    expect(await second.cli("status")).toMatchObject({ status: 0 });
+  });
+
+  test("is refused while runs are under way whose files lie in the data directory of the first [store.second-daemon] [F10]", async () => {
+    const { first, second } = await makeShared();
+    first.commit({
+      "run.sh": `echo started >>"${first.directory}/starts"\nuntil [ -e "${first.directory}/go" ]; do sleep 0.1; done\n${result}`,
+    });
+    expect(await first.cli("run", "experiment.yaml", "--detach")).toMatchObject({ status: 0 });
+    const starts = () => readIfThere(join(first.directory, "starts")).length;
+    await eventually("a run", () => starts() > 0);
+    process.kill(first.daemonFile()?.pid ?? 0, "SIGKILL");
+    const before = starts();
+    const refused = await second.cli("status");
+    expect(refused).toMatchObject({ status: 2 });
+    expect(refused.stderr).toContain(`another data directory: ${first.home} on ${hostname()}.\n`);
+    expect(refused.stderr).toContain(`RIGOR_HOME=${first.home}`);
+    expect(starts()).toBe(before);
+    writeFileSync(join(first.directory, "go"), "");
+    expect(await first.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
     expect(await first.cli("down")).toMatchObject({ status: 0 });
     expect(await second.cli("status")).toMatchObject({ status: 0 });
   });
