@@ -72,7 +72,9 @@ export class Arrivals {
   ): Promise<readonly EndedAttempt[]> {
     const outputs = await mirror.outputsOf(new Map(group.map(({ path }) => [path, declaredOutputs(mirror, path)])));
     const all = group.map((ended) => {
-      const files = [...mirror.streamsOf(ended.path, sizes), ...(outputs.get(ended.path) ?? [])];
+      const { path } = ended;
+      const records = [...mirror.processOf(path, sizes), ...mirror.streamsOf(path, sizes)];
+      const files = [...records, ...(outputs.get(path) ?? [])];
       return { ended, files, bytes: files.reduce((sum, file) => sum + mirror.missing(file), 0) };
     });
     const small = all.filter(({ bytes }) => bytes < large);

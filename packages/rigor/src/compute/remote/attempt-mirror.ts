@@ -73,6 +73,13 @@ export class AttemptMirror {
     });
   }
 
+  /** The record of who executed an attempt, where it was not seen while that ran. A later one has its place. */
+  processOf(path: string, sizes: ReadonlyMap<string, number>): HostFile[] {
+    const file = `${path}/process`;
+    const size = sizes.get(file);
+    return size === undefined || this.#sizeOfCopy(file) !== -1 ? [] : [{ path: file, size }];
+  }
+
   /**
    * Lists files and folders below the output folders of attempts.
    *
