@@ -18,13 +18,17 @@ import { Login } from "./slurm.testing.ts";
 /** A login whose connection is lost at a submission: before it reaches the scheduler, or before its answer comes back. */
 class Connection extends Login {
   lost: "before" | "after" | null = null;
+  /** The scheduler takes a batch and says that it has not. */
+  timesOut = false;
 
   override async run(script: string, options?: ScriptOptions): Promise<Answer> {
     const lost = script.includes("--job-name=") ? this.lost : null;
     if (lost === "before") throw new RigorError("unreachable", "The connection was lost.");
     const answer = await super.run(script, options);
     if (lost === "after") throw new RigorError("unreachable", "The connection was lost.");
-    return answer;
+    if (!this.timesOut || !script.includes("--job-name=")) return answer;
+    const stderr = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n";
+    return { status: 1, stdout: Buffer.from(""), stderr };
   }
 }
 
@@ -122,6 +126,37 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     expect(handles.map(({ reference }) => reference)).toEqual(
       [0, 1, 2, 3, 4].map((index) => expect.stringMatching(`^rigor-[0-9a-f]{9}/${index}$`)),
     );
+  });
+
+  test("a batch that the scheduler has taken although it said that it failed runs once [F10]", async () => {
+    const jobs = Array.from({ length: 2 }, () => job(`echo ran >>'count'`, { working_directory: folder }));
+    login.timesOut = true;
+    const handles = await executor.submit(jobs);
+    for (const handle of handles) expect((await follow(handle, "ended")).at(-1)).toMatchObject({ exit: { code: 0 } });
+    expect(readFileSync(join(folder, "count"), "utf8")).toBe("ran\n".repeat(2));
+  });
+
+  test("jobs that the scheduler refuses are gone with its words, also for the next executor; others run [compute.own-words]", async () => {
+    const [good, ...bad] = await executor.submit([
+      job("sleep 1"),
+      ...Array.from({ length: 2 }, () =>
+        job("sleep 1", { resources: { cpus: 1, gpus: 99, memory: null }, secrets: { TOKEN: "secret" } }),
+      ),
+    ]);
+    if (good === undefined) throw new Error("nothing was submitted");
+    const refused = {
+      state: "gone",
+      withdrawn: false,
+      category: "submission",
+      evidence: expect.stringContaining("sbatch on login failed: "),
+    };
+    const look = () => executor.status(bad);
+    for (const status of (await look()).values()) expect(status).toMatchObject(refused);
+    for (const handle of bad) expect(existsSync(directoryOf(handle).secrets)).toBe(false);
+    await executor.close();
+    executor = open();
+    for (const status of (await look()).values()) expect(status).toMatchObject(refused);
+    expect((await follow(good, "ended")).at(-1)).toMatchObject({ exit: { code: 0 } });
   });
 
   test("jobs go as arrays of the size that the site allows, each group with what it asks for [F14] [F22]", async () => {
@@ -289,10 +324,17 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
       })
       .toMatchObject({ state: "ended" });
     await expect(executor.status([long])).rejects.toMatchObject({ code: "scheduler" });
+    const later = job("true");
+    for (const attempt of [1, 2]) {
+      await expect(executor.submit([later]), `try ${attempt}`).rejects.toMatchObject({ code: "unreachable" });
+    }
     await cluster.start("slurmctld");
     await cluster.ready();
     expect(statesOf(await follow(long, "running"))).toEqual(["running"]);
     writeFileSync(join(directoryOf(long).output, "end"), "");
     await follow(long, "ended");
+    await follow(handleOf(later), "unclaimed");
+    await executor.submit([later]);
+    await follow(handleOf(later), "ended");
   });
 });

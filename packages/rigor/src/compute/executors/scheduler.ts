@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import type { HostShell } from "../../hosts/shell.ts";
+import { RigorError } from "../../domain/errors.ts";
 import type { JobSpec } from "../job.ts";
 import { pathOf, RemoteAttempts, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
 import type { HostCapacity } from "../resources.ts";
@@ -80,6 +81,10 @@ export class SchedulerExecutor implements Executor {
     return this.#attempts.withCheckpoints(handles);
   }
 
+  /**
+   * Jobs that the scheduler refuses are gone, with its words, and the others are submitted. When it throws `unreachable`,
+   * repeating it is harmless.
+   */
   async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
     const waiting = await this.#notAtTheScheduler(jobs);
     if (waiting.length > 0) {
@@ -93,34 +98,49 @@ export class SchedulerExecutor implements Executor {
   /** A submission may be repeated after a crash, or after one whose outcome is unknown. */
   async #notAtTheScheduler(jobs: readonly JobSpec[]): Promise<JobSpec[]> {
     const known = jobs.filter(({ attempt }) => this.#records.find(attempt) !== undefined);
-    const statuses = known.length === 0 ? new Map<string, JobStatus>() : await this.status(known.map(this.#handleOf));
+    if (known.length === 0) return [...jobs];
+    const statuses = await this.status(known.map(this.#handleOf)).catch((error: unknown) => unanswered(error));
     return jobs.filter((job) => !known.includes(job) || statuses.get(job.attempt)?.state === "unclaimed");
   }
 
   async #arrayLimit(): Promise<number> {
     const known = this.#facts;
-    const facts = known !== null && performance.now() < known.untilMs ? known.facts : await this.facts();
-    return facts.array_limit;
+    if (known !== null && performance.now() < known.untilMs) return known.facts.array_limit;
+    return (await this.facts().catch((error: unknown) => unanswered(error))).array_limit;
   }
 
-  /**
-   * Whatever goes wrong from the record on, the batch may have been submitted: schedulers take jobs and then fail to
-   * answer. It is asked for by its name.
-   */
   async #submitBatch(jobs: readonly [JobSpec, ...JobSpec[]]): Promise<void> {
     const mirror = await this.#attempts.mirror();
     const name = `rigor-${randomBytes(5).toString("hex").slice(0, 9)}`;
     const heartbeat = Math.max(...jobs.map((job) => job.heartbeat));
     const folder = await mirror.writeBatch(name, memberScript(mirror.root, jobs.map(pathOf), heartbeat));
     const members = jobs.map(({ run, attempt }) => ({ run, attempt }));
-    const { host } = this.#shell;
-    const record: BatchRecord = { name, host, folder, recorded_at: Date.now(), id: null, heartbeat, members };
+    const about = { name, host: this.#shell.host, folder, recorded_at: Date.now(), heartbeat, members };
+    const record: BatchRecord = { ...about, id: null, refused: null };
     this.#records.add(record);
     for (const { attempt } of jobs) this.#forget(attempt);
-    const allocation = allocationOf(jobs[0]);
-    const script = `${folder}/member.sh`;
-    const id = await this.#scheduler.submit({ name, size: jobs.length, script, directory: folder, allocation });
-    this.#records.learn(record, id);
+    const batch = { name, size: jobs.length, script: `${folder}/member.sh`, directory: folder };
+    try {
+      this.#records.learn(record, await this.#scheduler.submit({ ...batch, allocation: allocationOf(jobs[0]) }));
+    } catch (error) {
+      await this.#refused(record, error);
+    }
+  }
+
+  /**
+   * Schedulers take jobs and then fail to say so: a batch is refused when the scheduler has not got it. Should it come
+   * late, it finds all its attempts taken.
+   *
+   * @throws RigorError `unreachable` when nothing is certain
+   */
+  async #refused(record: BatchRecord, error: unknown): Promise<void> {
+    if (!isWordOfScheduler(error)) throw error;
+    const { name, members, id } = record;
+    const asked = [{ name, size: members.length, id }];
+    const reports = await this.#scheduler.report(asked).catch(() => unanswered(error));
+    if ([...reports.values()].some(({ state }) => state !== "ended")) return;
+    await (await this.#attempts.mirror()).withdraw(members.map(pathOf));
+    this.#records.refuse(record, [error.message, error.next].filter((part) => part !== undefined).join(" "));
   }
 
   async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {
@@ -134,7 +154,7 @@ export class SchedulerExecutor implements Executor {
       const sight = seen.get(handle.attempt);
       if (sight === undefined) continue;
       const place = this.#records.find(handle.attempt);
-      const status = endByFiles(sight) ?? (place === undefined ? withoutBatch(sight) : null);
+      const status = place === undefined ? withoutBatch(sight) : (refusal(place) ?? endByFiles(sight));
       if (status !== null) this.#conclude(statuses, handle, status);
       else if (place !== undefined) open.push({ handle, seen: sight, place });
     }
@@ -247,5 +267,19 @@ export class SchedulerExecutor implements Executor {
 
 /** The status of an attempt that was never given to the scheduler, as far as this machine knows. */
 function withoutBatch(seen: Seen): JobStatus {
-  return seen.state === "claimed" ? { state: "running", beat_at: seen.beat_at } : { state: "unclaimed" };
+  if (seen.state === "claimed") return { state: "running", beat_at: seen.beat_at };
+  return endByFiles(seen) ?? { state: "unclaimed" };
+}
+
+function refusal({ batch: { refused } }: Place): JobStatus | null {
+  return refused === null ? null : { state: "gone", withdrawn: false, category: "submission", evidence: refused };
+}
+
+const isWordOfScheduler = (error: unknown): error is RigorError =>
+  error instanceof RigorError && error.code === "scheduler";
+
+/** What a scheduler says while it submits nothing, such as that its controller is down, is no refusal of a job. */
+function unanswered(error: unknown): never {
+  if (!isWordOfScheduler(error)) throw error;
+  throw new RigorError("unreachable", error.message, { next: error.next, cause: error });
 }

@@ -16,7 +16,7 @@ afterEach(() => rmSync(data, { recursive: true }));
 function record(name: string, attempts: readonly string[], recorded_at = 1): BatchRecord {
   const members = attempts.map((attempt) => ({ run: "00run", attempt }));
   for (const { run, attempt } of members) AttemptDirectory.in(data, run, attempt).create();
-  return { name, host, folder: `/batches/${name}`, recorded_at, id: null, heartbeat: 10, members };
+  return { name, host, folder: `/batches/${name}`, recorded_at, id: null, refused: null, heartbeat: 10, members };
 }
 
 const files = () => readdirSync(join(data, "batches")).toSorted();
@@ -32,6 +32,8 @@ test("a batch and its id are known after a restart, whatever else lies there [F0
   const later = new BatchRecords(data, host);
   expect(later.find("a")).toEqual({ batch: { ...batch, id: "77" }, index: 0 });
   expect(later.find("c")).toBeUndefined();
+  later.refuse(batch, "Invalid account.");
+  expect(new BatchRecords(data, host).find("a")?.batch.refused).toBe("Invalid account.");
 });
 
 test("an attempt is where it was last given to, and a batch without attempts is forgotten [F10]", () => {

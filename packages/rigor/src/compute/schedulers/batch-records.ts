@@ -24,6 +24,8 @@ const recordSchema = z.object({
   recorded_at: z.number(),
   /** The scheduler's id; null until it was learnt, or for ever when the answer was lost. */
   id: z.string().nullable(),
+  /** The scheduler's words, when it refused the batch: then nothing of it ever starts. */
+  refused: z.string().nullable(),
   /** Seconds, the longest of its members. */
   heartbeat: z.number(),
   /** By index. */
@@ -75,6 +77,11 @@ export class BatchRecords {
   learn(record: BatchRecord, id: string): void {
     record.id = id;
     asStorage(this.#folder, () => this.#write(record, false));
+  }
+
+  refuse(record: BatchRecord, words: string): void {
+    record.refused = words;
+    asStorage(this.#folder, () => this.#write(record, true));
   }
 
   /** Names of batches that were forgotten, each once. */
