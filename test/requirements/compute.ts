@@ -9,6 +9,11 @@ export const compute: Requirement[] = [
   },
 
   {
+    id: "chaos.ssh",
+    statement:
+      "Killed daemons and jobs, lost connections, and hosts that freeze, refuse or crash end every run once, in the right state with its cause; nothing is concluded from silence.",
+  },
+  {
     id: "compute.slurm-runs",
     statement: "An experiment that names a Slurm cluster runs there to its decision, and what its runs made is here.",
   },
