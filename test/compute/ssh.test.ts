@@ -93,6 +93,33 @@ describe("a job on a host", { timeout: 60_000 }, () => {
   );
 });
 
+describe("a job that died between its claim and the record of its process", { timeout: 60_000 }, () => {
+  test("is lost, and never starts [chaos.ssh]", async () => {
+    const dataDirectory = mkdtempSync(join(tmpdir(), "rigor-ssh-"));
+    const executor = new SshExecutor({
+      shell: shellOf("plain"),
+      directory: "~/rigor",
+      dataDirectory,
+      excludedGpus: [],
+    });
+    try {
+      const job = makeJob("/tmp", "true");
+      const handle = { attempt: job.attempt, run: job.run, reference: "" };
+      const path = `${await executor.attemptsRoot()}/${job.run.slice(0, 2)}/${job.attempt}`;
+      await lab.host("plain").run('mkdir -p "$1" && echo >"$1/claim"', path);
+      const gone = await untilState(executor, handle, "gone", 40);
+      expect(gone).toMatchObject({
+        category: "node-failure",
+        evidence: expect.stringContaining("before it could start"),
+      });
+      expect(await lab.host("plain").run('ls "$1"', path)).toBe("cancel\nclaim\n");
+    } finally {
+      await executor.close();
+      rmSync(dataDirectory, { recursive: true });
+    }
+  });
+});
+
 /** Asks again when the connection was just lost: nothing is concluded from that. */
 async function untilEnded(executor: SshExecutor, handle: Parameters<typeof untilState>[1]) {
   for (;;) {

@@ -11,6 +11,9 @@ export interface SshExecutorOptions extends RemoteOptions {
 /** Milliseconds after which a job that was told to end is killed: longer than any grace. */
 const cancelPatience = 30_000;
 
+/** Milliseconds in which a job that has claimed its attempt says which process it is; usually it takes none. */
+const claimPatience = 20_000;
+
 /**
  * Runs jobs on a host through its shell. A job there is a session of its own that outlives the connection; what it
  * writes is copied to this machine.
@@ -23,6 +26,8 @@ export class SshExecutor implements Executor {
   readonly #dying = new Set<string>();
   /** Attempt -> when it was told to end, by a clock that never jumps. */
   readonly #cancelled = new Map<string, number>();
+  /** Attempt -> since when it is claimed by nobody who says so, and whether it is forbidden to start by now. */
+  readonly #nameless = new Map<string, { since: number; isForbidden: boolean }>();
   readonly #listeners = new Set<(attempt: string) => void>();
 
   constructor({ excludedGpus, ...options }: SshExecutorOptions) {
@@ -61,7 +66,23 @@ export class SshExecutor implements Executor {
       if (status.state === "gone" || this.#isOverdue(handle.attempt)) remains.push(pathOf(handle));
     }
     if (remains.length > 0) await (await this.#attempts.mirror()).kill(remains);
+    await this.#forbidNameless(handles);
     return statuses;
+  }
+
+  /**
+   * A script that died, or whose host did, between its claim and the record of its process leaves nothing that could be
+   * looked for. It is told to start nothing, and what still says nothing after that is over.
+   */
+  async #forbidNameless(handles: readonly Handle[]): Promise<void> {
+    const due = handles.flatMap((handle) => {
+      const nameless = this.#nameless.get(handle.attempt);
+      const isDue = nameless?.isForbidden === false && performance.now() - nameless.since > claimPatience;
+      return isDue ? [{ path: pathOf(handle), nameless }] : [];
+    });
+    if (due.length === 0) return;
+    await (await this.#attempts.mirror()).discard(due.map(({ path }) => path));
+    for (const { nameless } of due) nameless.isForbidden = true;
   }
 
   #statusOf(attempt: string, seen: Seen): JobStatus {
@@ -82,6 +103,8 @@ export class SshExecutor implements Executor {
   }
 
   #statusOfProcess(attempt: string, { witness, beat_at }: Extract<Seen, { state: "claimed" }>): JobStatus {
+    if (witness === "unknown") return this.#statusOfNameless(attempt);
+    this.#nameless.delete(attempt);
     if (witness !== "dead") {
       this.#dying.delete(attempt);
       return { state: "running", beat_at };
@@ -92,6 +115,15 @@ export class SshExecutor implements Executor {
     }
     this.#forget(attempt);
     const evidence = "Its process died without a record of its end, or the host was started anew.";
+    return { state: "gone", withdrawn: false, category: "node-failure", evidence };
+  }
+
+  #statusOfNameless(attempt: string): JobStatus {
+    const nameless = this.#nameless.get(attempt) ?? { since: performance.now(), isForbidden: false };
+    this.#nameless.set(attempt, nameless);
+    if (!nameless.isForbidden) return { state: "running", beat_at: null };
+    this.#forget(attempt);
+    const evidence = "Its script died before it could start the run, or the host was started anew.";
     return { state: "gone", withdrawn: false, category: "node-failure", evidence };
   }
 
@@ -136,6 +168,7 @@ export class SshExecutor implements Executor {
   #forget(attempt: string): void {
     this.#dying.delete(attempt);
     this.#cancelled.delete(attempt);
+    this.#nameless.delete(attempt);
     this.#attempts.forget(attempt);
   }
 }
