@@ -46,11 +46,22 @@ describe("a data directory that cannot be written", () => {
     lab.commit({ "run.sh": "", "experiment.yaml": experimentFile() });
     const file = join(lab.directory, "file");
     writeFileSync(file, "");
-    const inside = { RIGOR_HOME: join(file, "home") };
-    for (const words of [["status"], ["run", "experiment.yaml"]]) {
-      expectClearFailure(await lab.startCli(words, inside).answer, /data directory .* cannot be written/);
+    for (const home of [join(file, "home"), file]) {
+      for (const words of [["status"], ["run", "experiment.yaml"]]) {
+        const { answer } = lab.startCli(words, { RIGOR_HOME: home });
+        expectClearFailure(await answer, /data directory .* cannot be written: a part of its path is no directory/);
+      }
     }
   });
+
+  test.skipIf(process.platform !== "linux")(
+    "gives one clear message where no directory can be made [storage.read-only]",
+    async () => {
+      const lab = makeLab();
+      const { answer } = lab.startCli(["status"], { RIGOR_HOME: "/proc/rigor/home" });
+      expectClearFailure(await answer, /data directory .* cannot be written: no directory can be made there/);
+    },
+  );
 
   test.skipIf(!canMount())("gives one clear message on a read-only file system [storage.read-only]", async () => {
     const disk = makeDisk("100m");

@@ -3,7 +3,7 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { DaemonFile } from "../api/contract/daemon-file.ts";
-import { makeDataDirectory } from "../api/contract/data-directory.ts";
+import { makeDataDirectory, notWritable } from "../api/contract/data-directory.ts";
 import { RigorError } from "../domain/errors.ts";
 import { answers } from "./client.ts";
 import { daemonLogPath, readDaemonFile } from "./daemon-file.ts";
@@ -127,11 +127,7 @@ function openLog(directory: string): { file: number; size: number } {
     const file = openSync(daemonLogPath(directory), "a", 0o600);
     return { file, size: fstatSync(file).size };
   } catch (cause) {
-    const reason = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
-    throw new RigorError("storage", `The data directory ${directory} cannot be written${reason}.`, {
-      next: "Make it writable, or choose another one with RIGOR_HOME.",
-      cause,
-    });
+    throw notWritable(directory, cause);
   }
 }
 

@@ -186,9 +186,9 @@ describe("a result file", () => {
     writeFileSync(join(directory.output, "huge.json"), Buffer.alloc(resultLimit + 1, " "));
     expect(problemOf("huge.json")).toBe("too large");
     mkdirSync(join(directory.output, "folder"));
-    expect(problemOf("folder")).toBe("too large");
+    expect(problemOf("folder")).toBe("no file");
     execFileSync("mkfifo", [join(directory.output, "pipe")]);
-    expect(problemOf("pipe")).toBe("too large");
+    expect(problemOf("pipe")).toBe("no file");
     writeFileSync(join(folder, "other.json"), '{"metrics":{"a":1}}');
     symlinkSync(join(folder, "other.json"), join(directory.output, "link.json"));
     expect(problemOf("link.json")).toBe("outside");

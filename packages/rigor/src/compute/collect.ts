@@ -93,6 +93,7 @@ export type ResultProblem =
   | "missing"
   | "empty"
   | "too large"
+  | "no file"
   | "unreadable"
   | "outside"
   | "not JSON"
@@ -123,10 +124,10 @@ export function readResult(outputDirectory: string, file: string, declared: read
       return problem("outside", `${file} lies outside the run's output directory.`);
     }
     const content = readLimited(path);
-    if (content === null) {
-      return problem("too large", `${file} has more than ${resultLimit / 1024 / 1024} MiB, or is no ordinary file.`);
-    }
-    return parseResult(content, file, declared);
+    if ("text" in content) return parseResult(content.text, file, declared);
+    return content.problem === "too large"
+      ? problem("too large", `${file} has more than ${resultLimit / 1024 / 1024} MiB.`)
+      : problem("no file", `${file} is no ordinary file.`);
   } catch (error) {
     if (isMissing(error)) return problem("missing", `The run wrote no ${file} to RIGOR_OUTPUT.`);
     if (["EACCES", "EPERM", "ELOOP", "EISDIR", "EIO"].some((code) => hasCode(error, code))) {
@@ -212,15 +213,16 @@ function isInside(directory: string, path: string): boolean {
   }
 }
 
-/** The text of an ordinary file; null when it is too large or something else. Never waits for a pipe. */
-function readLimited(path: string): string | null {
+/** The text of an ordinary file, or why it is not read. Never waits for a pipe. */
+function readLimited(path: string): { text: string } | { problem: "too large" | "no file" } {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = fstatSync(descriptor);
-    if (!status.isFile() || status.size > resultLimit) return null;
+    if (!status.isFile()) return { problem: "no file" };
+    if (status.size > resultLimit) return { problem: "too large" };
     const bytes = Buffer.alloc(status.size);
     const length = readSync(descriptor, bytes, 0, bytes.length, 0);
-    return bytes.toString("utf8", 0, length);
+    return { text: bytes.toString("utf8", 0, length) };
   } finally {
     closeSync(descriptor);
   }

@@ -5,7 +5,8 @@ const nothing = new Uint8Array(0);
 
 /**
  * Reads a growing file from an offset: at most `limit` bytes, exactly as they lie there. A missing file, an offset
- * at or behind the end, and what is no ordinary file give nothing; a pipe is never waited for. Text that is cut within a character stays whole when the pieces are joined.
+ * at or behind the end, and what is no ordinary file give nothing; a pipe is never waited for. Text that is cut within a
+ * character stays whole when the pieces are joined.
  */
 export function readFrom(path: string, offset: number, limit: number): Uint8Array {
   const descriptor = openIfThere(path);

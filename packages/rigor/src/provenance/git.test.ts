@@ -49,3 +49,10 @@ test("hooks of the repository are not run, and input reaches git", async () => {
   const id = (await git(repository, ["hash-object", "--stdin"], { input: "a\n" })).trim();
   expect(id).toBe(runGit(repository, "rev-parse", "HEAD:a.txt"));
 });
+
+test("without git, and without the repository, the error says which of them is missing", async () => {
+  const repository = scratchRepository();
+  vi.stubEnv("PATH", repository);
+  await expect(git(repository, ["status"])).rejects.toThrow("There is no program `git` on PATH.");
+  await expect(git(join(repository, "gone"), ["status"])).rejects.toThrow(`The repository ${repository}/gone is gone.`);
+});

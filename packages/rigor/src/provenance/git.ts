@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RigorError } from "../domain/errors.ts";
@@ -200,8 +201,11 @@ function words(outcome: GitOutcome): string {
 
 function notStarted(repository: string, args: readonly string[], cause: Error): RigorError {
   if ("code" in cause && cause.code === "ENOENT") {
-    return new RigorError("repository", `git could not be started in ${repository}`, {
-      next: "Install git 2.31 or newer, and check that the directory exists.",
+    if (!existsSync(repository)) {
+      return new RigorError("repository", `The repository ${repository} is gone.`, { next: "Put it back.", cause });
+    }
+    return new RigorError("repository", "There is no program `git` on PATH.", {
+      next: "Install git 2.31 or newer. The daemon has the PATH of the shell that started it: `rigor down`, then try again.",
       cause,
     });
   }

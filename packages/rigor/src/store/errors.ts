@@ -95,3 +95,14 @@ export function databaseError(error: unknown, file?: string): unknown {
   const [code, message, next] = meaning;
   return new RigorError(code, file === undefined ? message : `${message}: ${file}`, { next, cause: error });
 }
+
+/** Names what keeps a copy of the database from being written; what is wrong with the database itself is said of that. */
+export function backupError(error: unknown, file: string, target: string): unknown {
+  const named = databaseError(error, file);
+  if (!(named instanceof RigorError) || named.code !== "storage") return named;
+  const isFull = sqliteCode(error) === sqlite.full || meaningOf(error, true) === sqliteMeanings[sqlite.full];
+  return new RigorError("storage", `The backup ${target} cannot be written${isFull ? ": the disk is full" : ""}.`, {
+    next: isFull ? "Make room there, or choose another place." : "Choose a place where you may write.",
+    cause: error,
+  });
+}

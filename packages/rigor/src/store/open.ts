@@ -5,7 +5,7 @@ import { Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
 import { openPostgres } from "./dialects/postgres.ts";
 import { backupSqlite, openSqlite, sqliteDialect } from "./dialects/sqlite.ts";
-import { databaseError, sqlite, sqliteCode } from "./errors.ts";
+import { backupError, databaseError, sqlite, sqliteCode } from "./errors.ts";
 import { migrate, readMeta, refuseNewer } from "./migrate.ts";
 import { makePrivateFile } from "./private-file.ts";
 import { Store, type StoreOptions } from "./store.ts";
@@ -159,7 +159,7 @@ async function backupTo(file: string, target: string): Promise<void> {
   try {
     await backupSqlite(file, target);
   } catch (error) {
-    throw databaseError(error, target);
+    throw backupError(error, file, target);
   }
 }
 

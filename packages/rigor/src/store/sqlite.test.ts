@@ -326,7 +326,11 @@ describe("backup", () => {
     const taken = join(directory, "taken");
     writeFileSync(taken, "mine");
     await expect(store.backup(taken)).rejects.toMatchObject({ code: "not-possible" });
-    await expect(store.backup(join(directory, "none", "copy"))).rejects.toMatchObject({ code: "storage" });
+    const nowhere = join(directory, "none", "copy");
+    await expect(store.backup(nowhere)).rejects.toMatchObject({
+      code: "storage",
+      message: `The backup ${nowhere} cannot be written.`,
+    });
     expect(readFileSync(taken, "utf8")).toBe("mine");
     await store.close();
     expect(readdirSync(directory).toSorted()).toEqual(["rigor.db", "taken"]);

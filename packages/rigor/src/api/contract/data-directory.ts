@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { RigorError } from "../../domain/errors.ts";
 
 /** Where a lab keeps everything: `RIGOR_HOME`, or `.rigor` in the home directory. */
@@ -22,16 +22,44 @@ const signs = [lockFileName, "rigor.sqlite"];
  */
 export function makeDataDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory);
+    if (!statSync(directory).isDirectory()) throw Object.assign(new Error("no directory"), { code: "ENOTDIR" });
     if (process.platform !== "win32") keepPrivate(directory);
   } catch (cause) {
-    if (cause instanceof RigorError) throw cause;
-    const reason = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
-    throw new RigorError("storage", `The data directory ${directory} cannot be written${reason}.`, {
-      next: "Make it writable, or choose another one with RIGOR_HOME.",
-      cause,
-    });
+    throw cause instanceof RigorError ? cause : notWritable(directory, cause);
   }
+}
+
+/** As `mkdir -p`. Node's own goes round for ever where nothing can be made, as in /proc. */
+function makeDirectories(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectories(dirname(directory));
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another process made it in the meantime.
+    if (!existsSync(directory)) throw error;
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "its file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "your quota is used up",
+  EEXIST: "a part of its path is no directory",
+  ENOTDIR: "a part of its path is no directory",
+  ENOENT: "no directory can be made there",
+};
+
+/** The error for a data directory that cannot be made or written. */
+export function notWritable(directory: string, cause: unknown): RigorError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+  return new RigorError("storage", `The data directory ${directory} cannot be written: ${reasons[code] ?? code}.`, {
+    next: "Make it writable, or choose another one with RIGOR_HOME.",
+    cause,
+  });
 }
 
 function keepPrivate(directory: string): void {
