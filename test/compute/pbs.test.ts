@@ -220,40 +220,39 @@ describe("PBS", () => {
     expect(await bench.ends(long)).toEqual(["time-limit"]);
   });
 
-  test.each(["bash", "sh"])(
-    "a job that is deleted ends what it runs, within the session of PBS where there is %s",
-    async (shell) => {
-      // A login that finds only these programs, so that the member is supervised by them.
-      const folder = join(cluster.home, `programs-${shell}`);
-      mkdirSync(folder);
-      const programs = ["cat", "mv", "rm", "setsid", "sleep", "date", ...(shell === "bash" ? ["bash"] : [])];
-      for (const program of programs) symlinkSync(join("/usr/bin", program), join(folder, program));
-      const profile = join(cluster.home, ".bash_profile");
-      writeFileSync(profile, `export PATH=${folder}\n`);
-      try {
-        const mark = `${process.pid}.${shell === "bash" ? 1 : 2}5`;
-        const batch = bench.batch("exec /bin/sh attempt/job.sh");
-        const command = `trap 'echo saved >"$RIGOR_OUTPUT/saved"; exit 0' TERM; sleep 9${mark} & wait`;
-        const attempt = writeAttempt(batch, command);
-        const submitted = { ...batch, id: await bench.scheduler.submit(batch) };
-        const record = () => readFileSync(join(attempt, "process"), "utf8");
-        await until(() => existsSync(join(attempt, "heartbeat")), "it runs");
-        const { pid } = JSON.parse(record()) as { pid: number };
-        const session = readFileSync(`/proc/${pid}/stat`, "utf8")
-          .replace(/^.*\) /, "")
-          .split(" ")[3];
-        const { session_id } = await job(cluster, submitted.id);
-        expect(Number(session) === session_id).toBe(shell === "bash");
-        await bench.cancel(submitted, [0]);
-        expect(await bench.ends(submitted)).toEqual(["cancelled"]);
-        await until(() => existsSync(join(attempt, "exit.json")), "it recorded its end");
-        expect(readFileSync(join(attempt, "output/saved"), "utf8")).toBe("saved\n");
-        await until(() => !existsSync(`/proc/${pid}`), "nothing of it is left");
-      } finally {
-        rmSync(profile);
-      }
-    },
-  );
+  test.each(["bash", "sh"])("a job that is deleted has time to end what it runs, where there is %s", async (shell) => {
+    // A login that finds only these programs, so that the member is supervised by them.
+    const folder = join(cluster.home, `programs-${shell}`);
+    mkdirSync(folder);
+    const programs = ["cat", "mv", "rm", "setsid", "sleep", "date", ...(shell === "bash" ? ["bash"] : [])];
+    for (const program of programs) symlinkSync(join("/usr/bin", program), join(folder, program));
+    const profile = join(cluster.home, ".bash_profile");
+    writeFileSync(profile, `export PATH=${folder}\n`);
+    try {
+      const mark = `${process.pid}.${shell === "bash" ? 1 : 2}5`;
+      const batch = bench.batch("exec /bin/sh attempt/job.sh");
+      const command = `trap 'echo saved >"$RIGOR_OUTPUT/saved"; exit 0' TERM; sleep 9${mark} & wait`;
+      const attempt = writeAttempt(batch, command);
+      const submitted = { ...batch, id: await bench.scheduler.submit(batch) };
+      const record = () => readFileSync(join(attempt, "process"), "utf8");
+      await until(() => existsSync(join(attempt, "heartbeat")), "it runs");
+      const { pid } = JSON.parse(record()) as { pid: number };
+      const session = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /, "")
+        .split(" ")[3];
+      const { session_id } = await job(cluster, submitted.id);
+      expect(Number(session)).toBe(session_id);
+      // As whoever cancels an attempt does.
+      writeFileSync(join(attempt, "cancel"), "");
+      await bench.cancel(submitted, [0]);
+      expect(await bench.ends(submitted)).toEqual(["cancelled"]);
+      await until(() => existsSync(join(attempt, "exit.json")), "it recorded its end");
+      expect(readFileSync(join(attempt, "output/saved"), "utf8")).toBe("saved\n");
+      await until(() => !existsSync(`/proc/${pid}`), "nothing of it is left");
+    } finally {
+      rmSync(profile);
+    }
+  });
 
   test("modules are loaded before a member runs, and one that is missing is the cause of its end [F21]", async () => {
     const modules = join(cluster.home, "modules");

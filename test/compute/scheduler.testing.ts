@@ -117,7 +117,7 @@ export class SchedulerBench {
 export function writeAttempt({ directory }: Batch, command: string): string {
   const attempt = join(directory, "attempt");
   mkdirSync(join(attempt, "output"), { recursive: true });
-  const place = { directory: attempt, finished_log: null, booted_at: null, kicked: false, scheduled: false };
+  const place = { directory: attempt, finished_log: null, booted_at: null, kicked: false, scheduled: true };
   writeFileSync(join(attempt, "job.sh"), jobScript({ ...makeJob("/", command), grace: 2 }, place));
   return attempt;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach } from "vitest";
 import { AttemptDirectory, attemptPath } from "../attempt-directory.ts";
-import type { JobSpec } from "../job.ts";
+import type { ExitRecord, JobSpec } from "../job.ts";
 import type { Executor, Handle, JobStatus, Offsets } from "./executor.ts";
 
 export const fromTheStart: Offsets = { stdout: 0, stderr: 0, metrics: 0 };
@@ -75,6 +75,8 @@ export interface Machine {
   shared?: () => string;
   /** Seconds that anything may take there. Default: 20. */
   patience?: number;
+  /** Whether a job that is cancelled is killed at once, before it could record its end. Default: it has its grace. */
+  kills?: boolean;
 }
 
 /** An executor on folders of its own, new for each test. */
@@ -146,6 +148,13 @@ export class ExecutorPlace {
 
   untilExists(path: string): Promise<void> {
     return untilExists(path, this.patience);
+  }
+
+  /** What the status of a job is that was cancelled while it ran. */
+  cancelled(exit: Partial<ExitRecord> = {}): object {
+    return this.machine.kills === true
+      ? { state: "gone", withdrawn: true }
+      : { state: "ended", exit: { reason: "cancelled", ...exit } };
   }
 
   async settled(handle: Handle): Promise<Extract<JobStatus, { state: "gone" | "ended" }>> {

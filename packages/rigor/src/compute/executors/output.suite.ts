@@ -41,7 +41,7 @@ export function outputTests(place: ExecutorPlace): void {
     expect(parseMetrics(first.metrics, 0).points).toMatchObject([{ step: 1, name: "loss", value: 0.5 }]);
     expect(first.offsets.metrics).toBe(first.metrics.length);
     await place.executor.cancel([handle]);
-    await place.until(handle, "ended");
+    expect(await place.settled(handle)).toMatchObject(place.cancelled());
   });
 
   test("arguments, variables and parameters reach the command unchanged [file.arguments-exact]", async () => {

@@ -81,7 +81,7 @@ export function checkScript({ submit, status, cancel, workdir }: CommandCompute)
   return [
     notesLine(workdir),
     `if [ -d "$notes" ]; then find "$notes" -type f -mtime +${noteDays} -exec rm -f {} +; fi`,
-    "if command -v bash >/dev/null; then shell=bash; else shell=sh; fi",
+    "if command -v bash >/dev/null; then shell='bash'; else shell='sh'; fi",
     ...Object.entries({ submit, status, cancel }).map(
       ([name, command]) => `said=$("$shell" -n -c ${quote(command)} 2>&1) || printf '${name}: %s\\n' "$said"`,
     ),

@@ -127,12 +127,9 @@ function refuse(subject: string, { what, next }: Problem): never {
 }
 
 /**
- * Keeps a member in the session of its job, where PBS finds, counts and ends it, and in a process group of its own,
- * without which it would leave that session. Needs `set -m` without a terminal, which bash has.
- *
- * PBS sends TERM to the whole session, which ends the login shell; then it kills what is left after some seconds, so this
- * shell stays until the member has ended. Where the member is in a session of its own nevertheless, it learns of TERM
- * from here.
+ * Stays until the member has ended, which is its end for PBS. PBS sends TERM to the whole session of a job, and some
+ * seconds later KILL. The member gets a process group of its own, which it can end as a whole, in that session, where PBS
+ * finds, counts and ends it. That needs `set -m` without a terminal, which bash has.
  */
 const supervisor = `set -m 2>/dev/null
 child='' stopped=''
@@ -160,7 +157,7 @@ export function batchScript({ script, directory }: Batch, { modules }: PbsSettin
     directoryLine(directory),
     ...moduleLines(modules),
     "shell=/bin/sh",
-    "if command -v bash >/dev/null; then shell=bash; fi",
+    "if command -v bash >/dev/null; then shell='bash'; fi",
     `exec "$shell" -c ${quote(supervisor)} rigor-member /bin/sh ${quote(script)}`,
     "",
   ].join("\n");
