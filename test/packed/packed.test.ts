@@ -51,7 +51,6 @@ describe("the packed package [start.packed]", () => {
 
   test("initialises a repository and runs its first experiment", { timeout: 180_000 }, () => {
     run("git", ["init", "--quiet"]);
-    writeFileSync(join(lab, ".gitignore"), "node_modules/\n");
     run("npx", ["rigor", "init"]);
     expect(existsSync(join(lab, "rigor.yaml"))).toBe(true);
     const first = firstExperiment();

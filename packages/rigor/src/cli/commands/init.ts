@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import type { Context } from "../context.ts";
 import { experimentDirectory, newFiles, type NewFile } from "../init/files.ts";
-import { examine, findRepository } from "../init/repository.ts";
+import { examine, findRepository, installedAndNotIgnored, type Repository } from "../init/repository.ts";
 import type { Invocation } from "../invocation.ts";
 import { quoted } from "../shell.ts";
 
@@ -13,7 +13,9 @@ export async function execute(context: Context, invocation: Invocation): Promise
   const files = await newFiles(repository, findings);
   // A directory that exists is somebody's: not even files that it lacks are added to it.
   const taken = existsSync(experimentDirectory(repository));
-  const written = await writeNew([files.settings, ...(taken ? [] : files.first)]);
+  const ignore = await ignoreFile(repository);
+  const written = await writeNew([...ignore, files.settings, ...(taken ? [] : files.first)]);
+  const open = await installedAndNotIgnored(repository);
   const shown = (path: string) => relative(process.cwd(), path) || path;
   const experiment = shown(files.first[0]?.path ?? experimentDirectory(repository));
   const answer = {
@@ -32,12 +34,22 @@ export async function execute(context: Context, invocation: Invocation): Promise
     ...kept.map((path) => `kept   ${path} (it was there already)`),
     ...(taken ? [] : ["", `Environment of the runs: ${environmentText(environment)}.`]),
     "",
-    ...nextLines(experiment, taken),
+    ...(open.length === 0
+      ? []
+      : [`Add ${open.join(" and ")} to .gitignore first: what is not ignored goes into snapshots.`, ""]),
+    ...nextLines(experiment, taken, environment.manager),
   ]);
   return 0;
 }
 
-function nextLines(experiment: string, taken: boolean): string[] {
+/** Where Rigor itself was installed beside a new repository, its first snapshot would be refused as too large. */
+async function ignoreFile(repository: Repository): Promise<NewFile[]> {
+  const names = await installedAndNotIgnored(repository);
+  if (names.length === 0) return [];
+  return [{ path: join(repository.root, ".gitignore"), text: names.map((name) => `${name}\n`).join("") }];
+}
+
+function nextLines(experiment: string, taken: boolean, manager: string): string[] {
   if (taken && !existsSync(experiment)) return ["Next: write an experiment file, then `rigor run FILE`."];
   const command = `  rigor run ${quoted(experiment)}`;
   if (taken) return ["Next:", command];
@@ -45,7 +57,8 @@ function nextLines(experiment: string, taken: boolean): string[] {
     "Next:",
     command,
     "",
-    "It takes a few seconds and finds out how best to estimate the centre of a sample. You need not commit anything:",
+    ...(manager === "none" ? [] : ["The environment is built first, once."]),
+    "The runs take a few seconds and find out how best to estimate the centre of a sample. You need not commit anything:",
     "files that are not committed yet go into a snapshot beside your branch.",
   ];
 }

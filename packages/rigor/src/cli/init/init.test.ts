@@ -54,6 +54,23 @@ function reported(program: string[], variables: Record<string, string>): unknown
 }
 
 describe("rigor init [init.any-repository]", () => {
+  test("keeps what package managers installed out of the snapshots", () => {
+    for (const name of ["node_modules", ".venv"]) {
+      mkdirSync(join(directory, name));
+      write({ [`${name}/file`]: "" });
+    }
+    expect(init().written).toContain(".gitignore");
+    expect(read(".gitignore")).toBe("node_modules/\n.venv/\n");
+  });
+
+  test("leaves a .gitignore as it is, and says what it lacks", () => {
+    mkdirSync(join(directory, "node_modules"));
+    write({ ".gitignore": "*.log\n", "node_modules/file": "" });
+    const said = execFileSync(process.execPath, [bin, "init"], { cwd: directory, encoding: "utf8" });
+    expect(said).toContain("Add node_modules/ to .gitignore first");
+    expect(read(".gitignore")).toBe("*.log\n");
+  });
+
   test("writes settings and an experiment that their schemas take, and nothing else", () => {
     const { written } = init();
     expect(parseSettings(read("rigor.yaml"), { file: "rigor.yaml" }).compute).toHaveProperty("local");

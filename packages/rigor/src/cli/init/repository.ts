@@ -104,6 +104,19 @@ async function pythonRuns(directory: string): Promise<boolean> {
   return (await output("python3", ["-c", program], directory)) === "True";
 }
 
+/** Directories that package managers fill: far too large for a snapshot, and made anew from a lock. */
+const installed = ["node_modules", ".venv", "venv"];
+
+/** Which of them lie at the top of the repository, and would go into snapshots. */
+export async function installedAndNotIgnored({ root }: Pick<Repository, "root">): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of installed.filter((one) => existsSync(join(root, one)))) {
+    const untracked = await output("git", ["ls-files", "--others", "--exclude-standard", "--directory", name], root);
+    if (untracked !== null && untracked !== "") found.push(`${name}/`);
+  }
+  return found;
+}
+
 /** True where `node` runs TypeScript as it is (22.18 and newer). */
 export async function nodeRunsTypeScript(directory: string): Promise<boolean> {
   const version = await output("node", ["--version"], directory);
