@@ -60,6 +60,8 @@ async function sizeThere(directory: WorkDirectory, { what, size, target }: Uploa
   const script = `target=${quote(target)}
 mkdir -p ${quote(posix.dirname(target))}
 if [ -f "$target" ]; then
+  # It may be read-only where a crash came between its end and its name.
+  chmod u+w "$target"
   # shellcheck disable=SC2012 # one file, of which the size is asked
   ls -lnd "$target" | { read -r _ _ _ _ size _ && printf '%s\\n' "$size"; }
 else
