@@ -1,6 +1,6 @@
 /** Builds the package in the current directory for publishing: `dist/`, and the texts that npm wants beside it. */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
@@ -13,7 +13,7 @@ tsc(["-p", "tsconfig.build.json"]);
 const helper = ["--module", "nodenext", "--target", "es2024", "--types", "node", "--skipLibCheck", "--declaration"];
 tsc(["--ignoreConfig", "helpers/rigor.ts", "--outDir", "dist/helpers", ...helper]);
 
-for (const text of ["LICENSE", "README.md"]) {
-  const from = join(root, text);
-  if (existsSync(from)) copyFileSync(from, text);
+for (const text of ["LICENSE", "README.md", "docs"]) {
+  rmSync(text, { recursive: true, force: true });
+  cpSync(join(root, text), text, { recursive: true });
 }

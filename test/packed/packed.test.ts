@@ -35,7 +35,14 @@ describe("the packed package [start.packed]", () => {
   test("holds the program, the helpers and the licence, and no tests", { timeout: 120_000 }, () => {
     run("npm", ["pack", "--pack-destination", directory], packageDirectory);
     const files = run("tar", ["-tzf", tarball()]).trim().split("\n");
-    for (const name of ["bin/rigor.js", "dist/cli/main.js", "dist/helpers/rigor.js", "helpers/rigor.py", "LICENSE"]) {
+    for (const name of [
+      "bin/rigor.js",
+      "dist/cli/main.js",
+      "dist/helpers/rigor.js",
+      "helpers/rigor.py",
+      "LICENSE",
+      "docs/experiment-file.md",
+    ]) {
       expect(files).toContain(`package/${name}`);
     }
     expect(files.filter((file) => /\.(test|suite|testing)\.|^package\/(src|test)\//.test(file))).toEqual([]);

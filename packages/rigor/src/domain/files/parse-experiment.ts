@@ -18,7 +18,7 @@ export interface ParseOptions {
   compute?: readonly string[];
 }
 
-const next = "Correct the file and try again; docs/experiment-file.md lists every key.";
+const next = "Correct the file and try again. Every key is in docs/experiment-file.md of the package `rigor`.";
 
 /**
  * Reads an experiment file: fills in defaults, resolves units to bytes and seconds, and checks every name.

@@ -30,7 +30,7 @@ export const settingsSchema = z.strictObject({
 /** The content of `rigor.yaml` with defaults filled in. */
 export type Settings = z.output<typeof settingsSchema>;
 
-const next = "Correct the file and try again; docs/experiment-file.md lists every key.";
+const next = "Correct the file and try again. Every key is in docs/experiment-file.md of the package `rigor`.";
 
 /**
  * Reads `rigor.yaml`; an empty text gives the defaults. `compute.local` always exists.
