@@ -130,6 +130,20 @@ ${script}`,
     expect(await lab.differences()).toEqual([]);
   });
 
+  test("runs wait for room while there is too little of it, and who watches is told [job.disk-full]", async () => {
+    const disk = makeDisk("160m");
+    const lab = makeLab(join(disk.path, "home"));
+    lab.commit({ "run.sh": script, "experiment.yaml": experimentFile() });
+    const large = join(disk.path, "large");
+    writeFileSync(large, Buffer.alloc(120 * 1024 * 1024));
+    const { answer } = lab.startCli(["run", "experiment.yaml"]);
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    rmSync(large);
+    const { status, stderr } = await answer;
+    expect(stderr).toMatch(/^waiting: the disk is full: \d+ MB are free, 67 MB are needed in /m);
+    expect(status).toBe(0);
+  });
+
   test("a daemon does not start on it, says so, and starts when there is room [job.disk-full]", async () => {
     const disk = makeDisk("100m");
     const lab = makeLab(join(disk.path, "home"));

@@ -1,3 +1,4 @@
+import type { HostCapacity } from "../compute/resources.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { Compute } from "../domain/files/compute-schema.ts";
 import type { ExperimentRecord, HoldCode } from "../domain/records.ts";
@@ -20,6 +21,16 @@ export interface Readiness {
 
 /** No run starts on a disk with less room than this: it would fail, and the log could not tell of it. */
 const leastDisk = { bytes: 64 * 1024 * 1024, inodes: 256 };
+
+/** What of a disk is too little for a run to start; null where there is enough. */
+export function lackingRoom({ disk_free: bytes, inodes_free: inodes }: HostCapacity): string | null {
+  const megabytes = (size: number) => `${Math.floor(size / 1e6)} MB`;
+  if (bytes < leastDisk.bytes)
+    return `the disk is full: ${megabytes(bytes)} are free, ${megabytes(leastDisk.bytes)} are needed`;
+  return inodes < leastDisk.inodes
+    ? `the disk is full: ${inodes} more files fit, ${leastDisk.inodes} are needed`
+    : null;
+}
 
 /** What must hold before the runs of an experiment may start: its budget, and a compute that is ready for them. */
 export class ReadinessCheck {
@@ -72,7 +83,7 @@ export class ReadinessCheck {
     const { capacity } = lane;
     if (lane.trouble !== null) return false;
     if (capacity === null) return !lane.isPlaced;
-    return capacity.disk_free >= leastDisk.bytes && capacity.inodes_free >= leastDisk.inodes;
+    return lackingRoom(capacity) === null;
   }
 
   /** Whether an experiment is ready on a compute. Begins what is missing. */

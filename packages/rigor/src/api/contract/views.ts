@@ -130,6 +130,7 @@ export const progress = z.object({
     .object({ what: z.string(), since: z.string(), log_file: z.string().nullable() })
     .nullable()
     .describe("What is being made ready before runs can start"),
+  waits_for: z.string().nullable().describe("What is missing on the daemon's machine, so that no run starts there"),
   active: z.array(
     z.object({ run_id: z.string(), arm: z.string(), task: z.string(), seed: z.int(), seconds: z.number() }),
   ),

@@ -1,6 +1,7 @@
 import type { Dispatcher } from "../../bench/dispatcher.ts";
 import type { Lab } from "../../bench/lab.ts";
 import { tallyOf } from "../../bench/queries.ts";
+import { lackingRoom } from "../../bench/readiness.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import type { Progress } from "../contract/views.ts";
 import { summarize } from "./experiments.ts";
@@ -28,8 +29,15 @@ export async function presentProgress(
     seconds_left: rate === null ? null : open / rate,
     elapsed: Math.max(0, Date.now() - Date.parse(experiment.created_at)) / 1_000,
     preparing: dispatcher.preparation.step(experiment.id),
+    waits_for: counts.pending === 0 ? null : waitsFor(lab),
     active: await activeRuns(lab, experiment),
   };
+}
+
+function waitsFor({ lanes, data }: Lab): string | null {
+  const { capacity } = lanes.here;
+  const lacking = capacity === null ? null : lackingRoom(capacity);
+  return lacking === null ? null : `${lacking} in ${data.root}`;
 }
 
 /** Runs that were done before the experiment existed. */

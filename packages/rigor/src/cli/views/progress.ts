@@ -14,6 +14,7 @@ export function share({ finished, experiment }: Pick<Progress, "finished" | "exp
 /** The line that is drawn again and again; what matters least goes first where the terminal is narrow. */
 export function liveText(progress: Progress, terminal: ProgressTerminal, now: number): string {
   if (progress.preparing !== null && progress.active.length === 0) return preparingText(progress.preparing, now);
+  if (progress.waits_for !== null && progress.active.length === 0) return `waiting: ${progress.waits_for}`;
   const { experiment } = progress;
   const { counts } = experiment;
   const { style } = terminal;
@@ -42,6 +43,7 @@ export function liveText(progress: Progress, terminal: ProgressTerminal, now: nu
 /** The same as a line that stays, for files and pipes. */
 export function lineText(progress: Progress, now: number): string {
   if (progress.preparing !== null && progress.active.length === 0) return preparingText(progress.preparing, now);
+  if (progress.waits_for !== null && progress.active.length === 0) return `waiting: ${progress.waits_for}`;
   const { counts, total_runs: total } = progress.experiment;
   const bad = counts.failed + counts.invalid;
   const parts = [
