@@ -66,6 +66,13 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
     lab.commit({
       "run.sh": script,
       "rigor.yaml": JSON.stringify({ compute: Object.fromEntries(hostNames.map((name) => [name, compute(name)])) }),
+      "longer.yaml": experimentFile({
+        name: "longer",
+        compute: hostNames,
+        code: ["run.sh"],
+        seeds: [2],
+        run: `sleep 8; sh run.sh ${shared}`,
+      }),
       "experiment.yaml": experimentFile({
         compute: hostNames,
         code: ["run.sh"],
@@ -112,6 +119,21 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
       expectNothingFromSilence(recorded.events, recorded.attempts, chaos.silences);
     },
   );
+
+  test("a daemon ends soon while a host does not answer, and the next one finds what ended meanwhile [daemon.graceful] [chaos.ssh]", async () => {
+    expect(await lab.cli("run", "longer.yaml", "--detach")).toMatchObject({ status: 0 });
+    const running = async () => (await Promise.all(hostNames.map((name) => jobsOn(hosts.host(name))))).flat().length;
+    await eventually("both runs on hosts", async () => (await running()) >= 2);
+    await Promise.all(hostNames.map((name) => hosts.host(name).freeze()));
+    // By now somebody waits for an answer.
+    await sleep(4_000);
+    const began = performance.now();
+    expect(await lab.cli("down")).toMatchObject({ status: 0 });
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await eventually("an end of all jobs", async () => (await running()) === 0);
+    await Promise.all(hostNames.map((name) => hosts.host(name).thaw()));
+    expect(await lab.cli("run", "longer.yaml")).toMatchObject({ status: 0 });
+  });
 });
 
 /** A time in which a host could not answer, in epoch milliseconds. */

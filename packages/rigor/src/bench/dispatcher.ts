@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { RigorError } from "../domain/errors.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../domain/records.ts";
 import type { LoggedEvent, Transaction } from "../store/store.ts";
@@ -23,6 +24,8 @@ const probeMs = 5_000;
 const remoteProbeMs = 30_000;
 /** Runs of one experiment that are started in one cycle, at most. */
 const mostStarts = 64;
+/** How long other machines may take to finish what they were asked when the daemon stops. */
+const farewellMs = 2_000;
 /**
  * Drives runs: starts what may start, sees what ended, and asks what follows. One cycle at a time; each writes what
  * it concludes and what it intends in one transaction, and only then acts. After a crash the next daemon finds every
@@ -74,8 +77,11 @@ export class Dispatcher {
     this.#stopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     for (const end of this.#ends) end();
-    await this.preparation.stop();
-    await this.#lab.lanes.settle();
+    const working = Promise.all([this.preparation.stop(), this.#lab.lanes.settle()]);
+    // A machine that does not answer would be waited for as long as a person who waits for this end.
+    await Promise.race([working, sleep(farewellMs, undefined, { ref: false })]);
+    await this.#lab.lanes.letGo();
+    await working;
     await this.#attempts.settle();
     await this.#cycle;
   }

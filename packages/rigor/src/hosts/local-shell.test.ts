@@ -19,6 +19,14 @@ test("a script that is killed, or takes too long, gives no answer [F11]", async 
   await expect(shell.run("echo a part; sleep 30", { timeout: 0.5 })).rejects.toThrow("no answer within 0.5 s");
 });
 
+test("a shell that is closed waits for nothing, and starts nothing", async () => {
+  const closing = new LocalShell();
+  const waiting = closing.run("sleep 30").catch((error: unknown) => error);
+  await closing.close();
+  expect(await waiting).toMatchObject({ code: "unreachable" });
+  await expect(closing.run("echo")).rejects.toMatchObject({ code: "unreachable" });
+});
+
 test("input that nobody reads, and much output, do no harm [F18]", async () => {
   const input = Buffer.alloc(5_000_000, "x");
   expect((await shell.run("exit 0", { input })).status).toBe(0);

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { RigorError } from "../domain/errors.ts";
@@ -11,8 +12,17 @@ const defaultTimeout = 60;
 /** Milliseconds after the end of a program in which what it wrote still arrives. */
 const drainMs = 2_000;
 
+const letGo = "the connection was closed on this side";
+
 /** Bytes of standard error that are kept. */
 const mostStderr = 64 * 1024;
+
+/** What is aborted when nobody waits for the answers of a shell any more; any number of calls may listen. */
+export function openCalls(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
 
 export interface Program {
   host: string;
@@ -20,6 +30,8 @@ export interface Program {
   command: readonly [string, ...string[]];
   /** What a person can do when it gives no answer. */
   next: string;
+  /** Nobody waits for answers any more. */
+  closed?: AbortSignal;
 }
 
 /**
@@ -28,13 +40,14 @@ export interface Program {
  * @throws RigorError `unreachable` without one.
  */
 export async function runProgram(program: Program, script: string, options: ScriptOptions = {}): Promise<Answer> {
+  if (program.closed?.aborted === true) throw unreachable(program, letGo, "");
   const mark = randomBytes(16).toString("hex");
   const [file, ...args] = program.command;
   const child = spawn(file, [...args, commandLine(script, mark)], { stdio: ["pipe", "pipe", "pipe"] });
   const reading = new Reading(child, endOf(mark));
   // A script need not read all of its input: how it ended is in its answer.
   pipeline(Readable.from(piecesOf(options.input)), child.stdin).catch(() => undefined);
-  const end = await reading.end(options.timeout ?? defaultTimeout);
+  const end = await reading.end(options.timeout ?? defaultTimeout, program.closed);
   const answer = readFrame(reading.output, mark);
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   if (answer !== null) return { ...answer, stderr: reading.errors };
@@ -78,8 +91,13 @@ class Reading {
   }
 
   /** Why there is nothing more to wait for; null when it ended by itself. */
-  async end(timeout: number): Promise<string | null> {
+  async end(timeout: number, closed: AbortSignal | undefined): Promise<string | null> {
     let timer: NodeJS.Timeout | undefined;
+    let close: (() => void) | undefined;
+    const closing = new Promise<string>((resolve) => {
+      close = () => resolve(letGo);
+      closed?.addEventListener("abort", close);
+    });
     const patience = new Promise<string>((resolve) => {
       timer = setTimeout(resolve, timeout * 1000, `it gave no answer within ${timeout} s`);
     });
@@ -88,8 +106,9 @@ class Reading {
       this.#child.once("close", () => resolve(null));
       this.#child.once("exit", () => setTimeout(resolve, drainMs, null).unref());
     });
-    const why = await Promise.race([this.#marked, patience, ended]);
+    const why = await Promise.race([this.#marked, patience, ended, closing]);
     clearTimeout(timer);
+    if (close !== undefined) closed?.removeEventListener("abort", close);
     return why;
   }
 }

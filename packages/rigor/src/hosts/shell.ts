@@ -29,6 +29,9 @@ export interface HostShell {
    */
   run(script: string, options?: ScriptOptions): Promise<Answer>;
 
-  /** Ends connections that were kept for the next script. */
+  /**
+   * Lets go of the machine: what is waited for is `unreachable` at once, and so is every further script. What a script
+   * does there may go on.
+   */
   close(): Promise<void>;
 }

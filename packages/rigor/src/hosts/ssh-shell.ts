@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { RigorError } from "../domain/errors.ts";
-import { runProgram } from "./run-program.ts";
+import { openCalls, runProgram } from "./run-program.ts";
 import type { Answer, HostShell, ScriptOptions } from "./shell.ts";
 
 export interface SshOptions {
@@ -25,6 +25,7 @@ const persist = 600;
 export class SshShell implements HostShell {
   readonly host: string;
   readonly #options: SshOptions;
+  readonly #closed = openCalls();
 
   constructor(options: SshOptions) {
     // A name that ssh would take for an option could start any program.
@@ -44,15 +45,20 @@ export class SshShell implements HostShell {
     const command: [string, ...string[]] = [...this.command, "-T", "--", this.host];
     const next = `Try it by hand: ssh ${this.host} true. Jobs there go on, and nothing is concluded about them meanwhile.`;
     try {
-      return await runProgram({ host: this.host, command, next }, script, options);
+      return await runProgram({ host: this.host, command, next, closed: this.#closed.signal }, script, options);
     } catch (error) {
       // A shared connection whose other end is gone would hold up every later script as well.
-      if (error instanceof RigorError && error.code === "unreachable") await this.close();
+      if (error instanceof RigorError && error.code === "unreachable") await this.#endConnection();
       throw error;
     }
   }
 
   async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#endConnection();
+  }
+
+  async #endConnection(): Promise<void> {
     const [file, ...args] = this.command;
     // There may be no connection to end.
     await promisify(execFile)(file, [...args, "-O", "exit", "--", this.host], { timeout: 5_000 }).catch(

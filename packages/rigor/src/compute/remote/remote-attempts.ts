@@ -155,8 +155,9 @@ export class RemoteAttempts {
 
   async close(): Promise<void> {
     this.#listeners.clear();
-    await this.#arrivals.settle();
+    // What is on its way comes with the next look, from where it stopped.
     await this.#options.shell.close();
+    await this.#arrivals.settle();
   }
 }
 
