@@ -67,7 +67,7 @@ function processorMs(pid: number): number | null {
 
 /** This machine as one {@link boundlessMachine}, with everything ready. */
 function boundlessLanes({ store, lanes }: Lab): Lanes {
-  return new Lanes(store, () => ({ executor: boundlessMachine(), stager: lanes.here.stager }));
+  return new Lanes(store, () => ({ executor: boundlessMachine(), stager: lanes.here.stager, scheduler: null }));
 }
 
 /** A machine with room for everything, on which every job runs for ever. */

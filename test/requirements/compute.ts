@@ -17,6 +17,19 @@ export const compute: Requirement[] = [
     id: "compute.slurm-runs",
     statement: "An experiment that names a Slurm cluster runs there to its decision, and what its runs made is here.",
   },
+  {
+    id: "compute.scheduler-runs",
+    statement: "So does one that names a PBS cluster, or a scheduler that is described by its commands.",
+  },
+
+  {
+    id: "compute.check",
+    statement: "`rigor compute check` proves each compute with a job, and says of what is wrong how to mend it.",
+  },
+  {
+    id: "compute.steering",
+    statement: "Nothing starts on a compute that rests or is drained; what is there goes on.",
+  },
 
   // Placement
   {

@@ -32,7 +32,7 @@ export function decodingError(error: unknown): ORPCError<string, ErrorBody["data
   if (isFrameworks(error) && error.status >= 500) return clientError(error);
   const reason = error instanceof Error ? error.message : String(error);
   return wireError(
-    new RigorError("usage", `the request cannot be read: ${reason}`, { next: readTheDescription }),
+    new RigorError("usage", `The request cannot be read: ${reason}`, { next: readTheDescription }),
     error,
   );
 }
@@ -52,7 +52,7 @@ function nameError(error: unknown): RigorError {
   if (isFrameworks(error) && error.status < 500) {
     return new RigorError("usage", issuesOf(error).join("; ") || error.message, { next: readTheDescription });
   }
-  return new RigorError("internal", "the daemon failed at this request", {
+  return new RigorError("internal", "The daemon failed at this request.", {
     next: "This is a fault of Rigor; daemon.log in the data directory has its cause.",
   });
 }

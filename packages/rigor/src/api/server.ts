@@ -60,13 +60,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   addRoutes(app, options);
   app.notFound((context) => {
     const body = errorBody(
-      new RigorError("not-found", `there is no ${context.req.path}`, { next: "See /api/openapi.json." }),
+      new RigorError("not-found", `There is no ${context.req.path}.`, { next: "See /api/openapi.json." }),
     );
     return context.json(body, body.status);
   });
   app.onError((error, context) => {
     options.log.error({ err: error }, "a request failed");
-    const body = errorBody(new RigorError("internal", "the daemon failed at this request"));
+    const body = errorBody(new RigorError("internal", "The daemon failed at this request."));
     return context.json(body, body.status);
   });
 
@@ -80,7 +80,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
 
 const tooLarge = {
   ...errorBody(
-    new RigorError("limit-exceeded", `the body of a request may have ${largestBody} bytes at most`, {
+    new RigorError("limit-exceeded", `The body of a request may have ${largestBody} bytes at most.`, {
       next: "Name files by their path instead of sending their content.",
     }),
   ),

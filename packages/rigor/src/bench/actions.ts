@@ -187,7 +187,7 @@ async function experimentsAskingFor(transaction: Transaction, run: RunRecord): P
 
 function refuseArchived(experiment: ExperimentRecord): void {
   if (experiment.state !== "archived") return;
-  throw new RigorError("not-possible", `${reference(experiment)} was superseded by a newer version`, {
+  throw new RigorError("not-possible", `${reference(experiment)} was superseded by a newer version.`, {
     next: `Use ${experiment.name}, which names the newest version.`,
   });
 }

@@ -145,6 +145,7 @@ export const rule = {
 const connection: Connection = {
   executor: silent<Executor>("executor", { onChange: () => () => undefined }),
   stager: silent<Stager>("stager", {}),
+  scheduler: null,
 };
 
 function silent<Part extends object>(name: string, has: Partial<Part>): Part {

@@ -5,6 +5,9 @@ import type { LoggedEvent, Transaction } from "../store/store.ts";
 import { decodeRow } from "../store/tables.ts";
 import { advanceExperiment } from "./advance.ts";
 import { chooseRuns, type Candidate, type Holding, type WaitingRuns } from "./choice.ts";
+import { checkCompute } from "./compute-check.ts";
+import { recordCheck, rest } from "./compute-steering.ts";
+import { Faults } from "./faults.ts";
 import { holdWithoutCommand } from "./command-hold.ts";
 import type { Lab } from "./lab.ts";
 import type { Lane } from "./lane.ts";
@@ -22,6 +25,8 @@ const pollMs = 1_000;
 const probeMs = 5_000;
 /** The same for a machine that is asked over the network. */
 const remoteProbeMs = 30_000;
+/** How long the job of a check may take before the first run starts on another machine. */
+const checkPatienceMs = 60_000;
 /** Runs of one experiment that are started in one cycle, at most. */
 const mostStarts = 64;
 /** How long other machines may take to finish what they were asked when the daemon stops. */
@@ -36,6 +41,7 @@ export class Dispatcher {
   readonly #lab: Lab;
   readonly #attempts: LiveAttempts;
   readonly #readiness: ReadinessCheck;
+  readonly #faults: Faults;
   readonly #queues = new Map<string, ReadyQueue>();
   #experiments: ExperimentRecord[] = [];
   #experimentsStale = true;
@@ -52,6 +58,7 @@ export class Dispatcher {
     this.#lab = lab;
     this.preparation = new Preparation(lab);
     this.#attempts = new LiveAttempts(lab, this.preparation, () => this.wake());
+    this.#faults = new Faults((id) => lab.lanes.get(id));
     this.#readiness = new ReadinessCheck(lab, this.preparation, () => this.wake());
   }
 
@@ -111,7 +118,7 @@ export class Dispatcher {
       if (event.kind.startsWith("experiment.")) {
         this.#experimentsStale = true;
         this.#queues.get(event.entity)?.invalidate();
-        if (event.kind === "experiment.released") this.preparation.forgive(event.entity);
+        if (event.kind === "experiment.released") this.#forgive(event.entity);
         if (/\.(started|released|reopened|stage-started)$/.test(event.kind)) this.#toAdvance.add(event.entity);
       } else if (/^run\.(retried|requeued|released|held|cancelled)$/.test(event.kind)) {
         for (const queue of this.#queues.values()) queue.invalidate();
@@ -120,6 +127,12 @@ export class Dispatcher {
       } else continue;
       this.wake();
     }
+  }
+
+  /** Whoever releases an experiment has mended what was wrong, or wants it tried again. */
+  #forgive(experimentId: string): void {
+    this.preparation.forgive(experimentId);
+    for (const lane of this.#lab.lanes.all()) if ((lane.record?.problems ?? []).length > 0) lane.doubt();
   }
 
   async #runCycles(): Promise<void> {
@@ -162,6 +175,7 @@ export class Dispatcher {
     if (!lane.isDue(this.#attempts.hasWork(lane))) return;
     const before = lane.trouble;
     const turn = async (): Promise<void> => {
+      if (lane.isWanted && lane.needsCheck(Date.now())) await this.#check(lane);
       if (lane.isPlaced) await lane.probe(remoteProbeMs);
       await this.#handOver(lane);
       await this.#attempts.observe(lane, true);
@@ -173,6 +187,12 @@ export class Dispatcher {
         this.#lab.log.warn({ compute: lane.id, trouble }, "trouble with a compute");
       this.wake();
     });
+  }
+
+  /** No run is started on a compute that was not tried. A job of a scheduler could wait for hours: none is tried. */
+  async #check(lane: Lane): Promise<void> {
+    const findings = await checkCompute(lane, this.#lab.data, lane.isPlaced ? checkPatienceMs : 0);
+    await recordCheck(this.#lab, "daemon", lane, findings);
   }
 
   async #refreshExperiments(): Promise<void> {
@@ -222,9 +242,17 @@ export class Dispatcher {
     const starting = new Set(intended.map(({ run }) => run.id));
     for (const { runId, experiment } of candidates) if (!starting.has(runId)) this.#toAdvance.add(experiment.id);
     await this.#noteAffected(news.ended.map(({ live }) => live.run.id));
+    await this.#rest(news.ended);
     for (const { live, outcome } of news.ended) {
       if (outcome.category !== "submission") continue;
       await this.#readiness.hold(live.experiment, "submission", outcome.evidence ?? "a scheduler refused its runs");
+    }
+  }
+
+  /** A machine on which one attempt after another fails by no fault of its run is left alone for a while. */
+  async #rest(ended: readonly Ended[]): Promise<void> {
+    for (const { lane, reason, seconds } of this.#faults.note(ended)) {
+      if (lane.isOpen) await rest(this.#lab, "daemon", lane, reason, seconds);
     }
   }
 

@@ -33,7 +33,7 @@ export function refuseImpossible(lanes: Lanes, here: HostCapacity, experiment: R
     return reason === null ? null : `can never start on ${capacity?.host}: it ${reason}`;
   });
   if (reasons.length === 0 || reasons.includes(null)) return;
-  throw new RigorError("not-possible", `a run of ${definition.name} ${reasons.join("; and it ")}`, {
+  throw new RigorError("not-possible", `A run of ${definition.name} ${reasons.join("; and it ")}.`, {
     next: "Lower `resources` in the experiment file, or raise what `compute` in rigor.yaml allows.",
   });
 }
@@ -42,7 +42,11 @@ export function refuseImpossible(lanes: Lanes, here: HostCapacity, experiment: R
 export function refuseMissingVariables({ definition }: Pick<ResolvedExperiment, "definition">): void {
   const missing = definition.environment.pass.filter((name) => process.env[name] === undefined);
   if (missing.length === 0) return;
-  throw new RigorError("not-possible", `environment.pass names ${missing.join(", ")}, which the daemon does not have`, {
-    next: "Set it in this shell, then `rigor down`: the next command starts a daemon that has it. Jobs go on.",
-  });
+  throw new RigorError(
+    "not-possible",
+    `environment.pass names ${missing.join(", ")}, which the daemon does not have.`,
+    {
+      next: "Set it in this shell, then `rigor down`: the next command starts a daemon that has it. Jobs go on.",
+    },
+  );
 }

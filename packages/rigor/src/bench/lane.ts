@@ -1,7 +1,9 @@
 import type { Executor } from "../compute/executors/executor.ts";
 import type { HostCapacity } from "../compute/resources.ts";
+import type { SchedulerFacts } from "../compute/schedulers/scheduler.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { Compute } from "../domain/files/compute-schema.ts";
+import type { ComputeRecord } from "../domain/records.ts";
 import { machineOf } from "../domain/rules/compute-rules.ts";
 import type { Stager } from "../provenance/staging/stager.ts";
 
@@ -9,6 +11,8 @@ import type { Stager } from "../provenance/staging/stager.ts";
 export interface Connection {
   executor: Executor;
   stager: Stager;
+  /** The scheduler behind it; null where Rigor places the runs itself. */
+  scheduler: { facts(): Promise<SchedulerFacts> } | null;
 }
 
 /** Why a compute could not be asked when that was last tried. Nothing is concluded from it about its jobs. */
@@ -21,6 +25,10 @@ export interface Trouble {
 
 /** Milliseconds between two turns. How often a scheduler is asked in them, its executor limits further. */
 const pauseMs = { usual: 2_000, urgent: 500, trouble: 10_000 };
+
+/** Milliseconds for which a check proves that a compute can be used, and after which one that failed is repeated. */
+const proofMs = 24 * 3_600_000;
+const recheckMs = 10 * 60_000;
 
 /** Milliseconds for which a compute counts as wanted after runs waited for it. */
 const wantedMs = 30_000;
@@ -35,6 +43,10 @@ export class Lane {
   readonly machine: string;
   readonly executor: Executor;
   readonly stager: Stager;
+  readonly scheduler: Connection["scheduler"];
+  /** Its state in the log; null before it is noted there. */
+  record: ComputeRecord | null = null;
+  #isDoubted = false;
   #capacity: HostCapacity | null = null;
   #trouble: Trouble | null = null;
   #probedAt = Number.NEGATIVE_INFINITY;
@@ -42,12 +54,13 @@ export class Lane {
   #turnedAt = Number.NEGATIVE_INFINITY;
   #wantedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(id: string, configuration: Compute, { executor, stager }: Connection) {
+  constructor(id: string, configuration: Compute, { executor, stager, scheduler }: Connection) {
     this.id = id;
     this.configuration = configuration;
     this.machine = machineOf(configuration);
     this.executor = executor;
     this.stager = stager;
+    this.scheduler = scheduler;
   }
 
   /** This machine: it is asked without a connection, and always answers. */
@@ -57,12 +70,49 @@ export class Lane {
 
   /** Runs are placed on its cores and cards by Rigor; a cluster's scheduler does that itself. */
   get isPlaced(): boolean {
-    return this.configuration.kind === "local" || this.configuration.kind === "ssh";
+    return this.scheduler === null;
+  }
+
+  /** Whether runs may be started there, as far as people and earlier faults go. A rest ends with a check. */
+  get isOpen(): boolean {
+    return this.record === null || this.record.state === "available";
+  }
+
+  /** Whether it was tried lately and found good. This machine needs no proof. */
+  isProven(now: number): boolean {
+    if (this.isHere) return true;
+    const { checked_at, problems } = this.record ?? { checked_at: null, problems: [] };
+    return !this.#isDoubted && checked_at !== null && problems.length === 0 && now - Date.parse(checked_at) < proofMs;
+  }
+
+  /** Whether it has to be tried now: never, too long ago, some time after something was wrong, or after a rest. */
+  needsCheck(now: number): boolean {
+    const { state, until, checked_at } = this.record ?? { state: "available", until: null, checked_at: null };
+    if (state === "drained") return false;
+    const waitsUntil = Math.max(
+      until === null ? 0 : Date.parse(until),
+      checked_at === null || this.#isDoubted ? 0 : Date.parse(checked_at) + recheckMs,
+    );
+    return state === "resting" ? now >= waitsUntil : !this.isProven(now) && now >= waitsUntil;
+  }
+
+  /** A person says that what was wrong is mended, or something casts doubt on what a check found. */
+  doubt(): void {
+    this.#isDoubted = true;
+  }
+
+  get isDoubted(): boolean {
+    return this.#isDoubted;
+  }
+
+  /** The log has what a check found. */
+  checked(): void {
+    this.#isDoubted = false;
   }
 
   /** What the machine had when it was last looked at; null before the first time, and for a cluster. */
   get capacity(): HostCapacity | null {
-    return this.#capacity;
+    return this.isPlaced ? this.#capacity : null;
   }
 
   get trouble(): Trouble | null {

@@ -1,5 +1,6 @@
 import { RigorError } from "../domain/errors.ts";
 import type { Compute } from "../domain/files/compute-schema.ts";
+import type { ComputeRecord } from "../domain/records.ts";
 import { computeId } from "../domain/rules/compute-rules.ts";
 import type { Store } from "../store/store.ts";
 import { decodeRow } from "../store/tables.ts";
@@ -23,7 +24,7 @@ export class Lanes {
   constructor(store: Store, connect: Connect) {
     this.#store = store;
     this.#connect = connect;
-    this.here = this.#add(computeId(here), here);
+    this.here = this.#add(computeId(here), here, null);
   }
 
   get(id: string): Lane | undefined {
@@ -39,26 +40,41 @@ export class Lanes {
     const id = computeId(configuration);
     const known = this.#lanes.get(id);
     if (known !== undefined) return known;
-    await this.note(id, configuration);
-    return this.#lanes.get(id) ?? this.#add(id, configuration);
+    const record = await this.#note(id, configuration);
+    return this.#lanes.get(id) ?? this.#add(id, configuration, record);
   }
 
   /** The lane of a compute that attempts were started on before. */
   async reopen(id: string): Promise<Lane> {
     const known = this.#lanes.get(id);
     if (known !== undefined) return known;
-    const row = await this.#store.db.selectFrom("computes").selectAll().where("id", "=", id).executeTakeFirst();
-    if (row === undefined) throw new RigorError("internal", `attempts are on the compute ${id}, which no record names`);
-    return this.#add(id, decodeRow("computes", row).configuration);
+    const record = await this.#recordOf(id);
+    if (record === null) throw new RigorError("internal", `attempts are on the compute ${id}, which no record names`);
+    return this.#add(id, record.configuration, record);
   }
 
-  /** Takes down how a compute is reached, unless the log has it. */
-  async note(id: string, configuration: Compute): Promise<void> {
+  /** Takes down how this machine is used, too, before something is said about it. */
+  async note(lane: Lane): Promise<void> {
+    lane.record ??= await this.#note(lane.id, lane.configuration);
+  }
+
+  /** Reads what the log says of computes now. */
+  async refresh(): Promise<void> {
+    for (const lane of this.all()) lane.record = await this.#recordOf(lane.id);
+  }
+
+  async #recordOf(id: string): Promise<ComputeRecord | null> {
+    const row = await this.#store.db.selectFrom("computes").selectAll().where("id", "=", id).executeTakeFirst();
+    return row === undefined ? null : decodeRow("computes", row);
+  }
+
+  async #note(id: string, configuration: Compute): Promise<ComputeRecord | null> {
     await this.#store.transact("daemon", async (transaction) => {
       const row = await transaction.db.selectFrom("computes").select("id").where("id", "=", id).executeTakeFirst();
       if (row !== undefined) return;
       await transaction.append([{ kind: "compute.noted", entity: id, data: { configuration } }]);
     });
+    return this.#recordOf(id);
   }
 
   /** Calls the listener soon after a job has changed, where its executor can know. */
@@ -80,8 +96,9 @@ export class Lanes {
     await Promise.all(this.all().map((lane) => lane.executor.close()));
   }
 
-  #add(id: string, configuration: Compute): Lane {
+  #add(id: string, configuration: Compute, record: ComputeRecord | null): Lane {
     const lane = new Lane(id, configuration, this.#connect(id, configuration));
+    lane.record = record;
     lane.executor.onChange((attempt) => {
       for (const listener of this.#listeners) listener(attempt);
     });

@@ -10,7 +10,7 @@ import { jobOf } from "./job.ts";
 import type { Lab } from "./lab.ts";
 import type { Lane } from "./lane.ts";
 import { MetricIngest } from "./metric-ingest.ts";
-import { observeOutcome, refusedOutcome, unreadableOutcome, type Ending, type ObservedOutcome } from "./outcome.ts";
+import { observeOutcome, unreadableOutcome, type Ending, type ObservedOutcome } from "./outcome.ts";
 import type { Preparation } from "./preparation.ts";
 import { earlierAttempts, experimentById, liveAttempts, runById } from "./queries.ts";
 
@@ -302,24 +302,10 @@ export class LiveAttempts {
       else if (live.attempt.compute_id === lane.id && (await isPrepared(live.experiment))) ready.push(live);
     }
     if (ready.length === 0) return;
-    try {
-      await lane.executor.submit(await this.#jobsOf(lane, ready));
-    } catch (error) {
-      if (error instanceof RigorError && error.code === "scheduler") return this.#refuse(ready, error);
-      throw error;
-    }
+    await lane.executor.submit(await this.#jobsOf(lane, ready));
     for (const live of ready) {
       this.#unsubmitted.delete(live.attempt.id);
       this.#noteSubmission(live);
-    }
-  }
-
-  /** A scheduler that refuses has started nothing, and gives its reason. */
-  #refuse(refused: readonly Live[], { message, next }: RigorError): void {
-    const evidence = [message, next].filter((part) => part !== undefined).join(" ");
-    for (const live of refused) {
-      this.#unsubmitted.delete(live.attempt.id);
-      this.#ended.set(live.attempt.id, { live, outcome: refusedOutcome(live.attempt, evidence) });
     }
   }
 

@@ -24,7 +24,7 @@ export async function findExperiment(db: Db, reference: string): Promise<Experim
     reference.replace(/@.*$/, ""),
     names.map((row) => row.name),
   );
-  throw new RigorError("not-found", `there is no experiment ${reference}`, {
+  throw new RigorError("not-found", `There is no experiment ${reference}.`, {
     next: near === null ? "See `rigor list` for those that there are." : `Did you mean ${near}? See \`rigor list\`.`,
   });
 }
@@ -49,11 +49,11 @@ export async function findRun(db: Db, reference: string): Promise<RunRecord> {
   if (rows.length > 1) throw ambiguous("run", reference);
   const [row] = rows;
   if (row !== undefined) return decodeRow("runs", row);
-  throw new RigorError("not-found", `there is no run ${shortId(reference)}`, {
+  throw new RigorError("not-found", `There is no run ${shortId(reference)}.`, {
     next: "Name a run by the beginning of its id (at least 4 digits); see `rigor list EXPERIMENT`.",
   });
 }
 
 function ambiguous(noun: string, reference: string): RigorError {
-  return new RigorError("ambiguous", `more than one ${noun} begins with ${reference}`, { next: "Give more digits." });
+  return new RigorError("ambiguous", `More than one ${noun} begins with ${reference}.`, { next: "Give more digits." });
 }

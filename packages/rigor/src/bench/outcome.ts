@@ -62,12 +62,6 @@ function outcomeOf(
   return { ...failed(directory, exit, null), ...times };
 }
 
-/** The end of an attempt that a scheduler refused: nothing of it has run. */
-export function refusedOutcome(attempt: Pick<AttemptRecord, "started_at">, evidence: string): ObservedOutcome {
-  const ending = { state: "gone", withdrawn: false, category: "submission", evidence } as const;
-  return { ...withoutRecord(attempt, ending), state: "failed", outputs: [], missing_outputs: [] };
-}
-
 /** The end of an attempt whose files cannot be looked at, whatever the reason: it has no result. */
 export function unreadableOutcome(
   attempt: Pick<AttemptRecord, "started_at">,
@@ -118,7 +112,8 @@ function withoutRecord(
     ...noResult,
     check_failures: [],
     ...times,
-    state: "lost",
+    // What a scheduler refused was never started, so there is nothing to lose.
+    state: category === "submission" ? "failed" : "lost",
     category,
     evidence,
     retry_class: retryClass(category),

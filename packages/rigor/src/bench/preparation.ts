@@ -77,7 +77,7 @@ export class Preparation {
   #fault(experiment: ExperimentRecord, error: unknown): RigorError {
     this.#lab.log.error({ err: error, experiment: experiment.id }, "preparation failed");
     const message = error instanceof Error ? error.message : String(error);
-    return new RigorError("internal", `the experiment could not be prepared: ${message}`, { cause: error });
+    return new RigorError("internal", `The experiment could not be prepared: ${message}`, { cause: error });
   }
 
   /** Ends what is under way; it is begun anew by the next daemon. */
@@ -104,7 +104,7 @@ export class Preparation {
   /** What was true of this machine when the experiment was planned must still be. */
   async #checkHere(experiment: ExperimentRecord, { directory, environment }: Staged): Promise<void> {
     if (environment.key !== experiment.environment.key) {
-      throw new RigorError("environment", "the machine's runtime changed since the experiment was planned", {
+      throw new RigorError("environment", "The machine's runtime changed since the experiment was planned.", {
         next: "Run the experiment file again: it becomes a new version with the present runtime.",
       });
     }

@@ -24,7 +24,7 @@ export async function experimentsNamed(db: Db, name: string): Promise<Experiment
 
 export async function experimentById(db: Db, id: string): Promise<ExperimentRecord> {
   const row = await db.selectFrom("experiments").selectAll().where("id", "=", id).executeTakeFirst();
-  if (row === undefined) throw new RigorError("not-found", `there is no experiment ${id}`);
+  if (row === undefined) throw new RigorError("not-found", `There is no experiment ${id}.`);
   return decodeRow("experiments", row);
 }
 
@@ -71,7 +71,7 @@ export async function runsOfExperiment(db: Db, experimentId: string, states?: Ru
 
 export async function runById(db: Db, id: string): Promise<RunRecord> {
   const row = await db.selectFrom("runs").selectAll().where("id", "=", id).executeTakeFirst();
-  if (row === undefined) throw new RigorError("not-found", `there is no run ${id}`);
+  if (row === undefined) throw new RigorError("not-found", `There is no run ${id}.`);
   return decodeRow("runs", row);
 }
 

@@ -19,6 +19,13 @@ export interface Readiness {
   complete: boolean;
 }
 
+/** A compute by the name that `rigor.yaml` gives it, with the limits that stand there. */
+interface NamedLane {
+  name: string;
+  configuration: Compute;
+  lane: Lane;
+}
+
 /** No run starts on a disk with less room than this: it would fail, and the log could not tell of it. */
 const leastDisk = { bytes: 64 * 1024 * 1024, inodes: 256 };
 
@@ -59,7 +66,13 @@ export class ReadinessCheck {
     for (const { name, configuration, lane } of named) {
       lane.want();
       if (!this.#isUsable(lane) || !(await this.isPrepared(experiment, lane))) continue;
-      options.push({ name, configuration, id: lane.id, machine: lane.machine, capacity: lane.capacity });
+      options.push({
+        name,
+        configuration,
+        id: lane.id,
+        machine: lane.machine,
+        capacity: lane.isPlaced ? lane.capacity : null,
+      });
     }
     await this.#holdIfNoneCanBe(experiment, named);
     return { options, complete: named.length > 0 && options.length === named.length };
@@ -81,7 +94,7 @@ export class ReadinessCheck {
 
   #isUsable(lane: Lane): boolean {
     const { capacity } = lane;
-    if (lane.trouble !== null) return false;
+    if (lane.trouble !== null || !lane.isOpen || !lane.isProven(Date.now())) return false;
     if (capacity === null) return !lane.isPlaced;
     return lackingRoom(capacity) === null;
   }
@@ -96,16 +109,17 @@ export class ReadinessCheck {
   }
 
   /** What failed everywhere is told to the person who waits, and begun anew when the hold is released. */
-  async #holdIfNoneCanBe(experiment: ExperimentRecord, named: readonly { name: string; lane: Lane }[]): Promise<void> {
-    const failures = named.map(({ name, lane }) => ({
-      name,
-      failure: this.#preparation.failure(experiment.id, lane.id),
-    }));
-    if (failures.length === 0 || failures.some(({ failure }) => failure === null)) return;
-    const reasons = failures.flatMap(({ name, failure }) => {
-      if (failure === null) return [];
-      return failures.length === 1 ? sayWithNext(failure) : `${name}: ${sayWithNext(failure)}`;
+  async #holdIfNoneCanBe(experiment: ExperimentRecord, named: readonly NamedLane[]): Promise<void> {
+    const reasons = named.map(({ name, lane }) => {
+      const failure = this.#preparation.failure(experiment.id, lane.id);
+      const [problem] = lane.isDoubted ? [] : (lane.record?.problems ?? []);
+      if (failure !== null)
+        return named.length === 1 && lane.isHere ? sayWithNext(failure) : `${name}: ${sayWithNext(failure)}`;
+      return problem === undefined
+        ? null
+        : `${name}: ${problem.check}: ${problem.found}. ${problem.remedy ?? ""}`.trim();
     });
+    if (reasons.length === 0 || reasons.includes(null)) return;
     await this.hold(experiment, "preparation", reasons.join(" "));
   }
 

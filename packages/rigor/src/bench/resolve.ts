@@ -118,7 +118,7 @@ async function existingFile(file: string): Promise<string> {
   try {
     return await realpath(file);
   } catch (error) {
-    throw new RigorError("not-found", `there is no file ${file}`, {
+    throw new RigorError("not-found", `There is no file ${file}.`, {
       next: "Name an experiment file; `rigor init` writes a first one.",
       cause: error,
     });

@@ -25,7 +25,7 @@ export function readSettings(repository: string): Settings {
 export function findCompute(settings: Settings, name: string): Compute {
   const compute = settings.compute[name];
   if (compute !== undefined) return compute;
-  throw new RigorError("not-found", `there is no compute named ${name}`, {
+  throw new RigorError("not-found", `There is no compute named ${name}.`, {
     next: `Add it under \`compute\` in rigor.yaml, or use one of: ${Object.keys(settings.compute).join(", ")}.`,
   });
 }

@@ -41,6 +41,7 @@ export function progress(change: Partial<Progress> = {}): Progress {
     elapsed: 42,
     preparing: null,
     waits_for: null,
+    unreachable: [],
     active: [{ run_id: "3f9c2a71d0", arm: "ours", task: "news", seed: 0, seconds: 2 }],
     ...change,
   };

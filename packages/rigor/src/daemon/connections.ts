@@ -7,9 +7,9 @@ import { LocalExecutor } from "../compute/executors/local.ts";
 import { SchedulerExecutor } from "../compute/executors/scheduler.ts";
 import { SshExecutor } from "../compute/executors/ssh.ts";
 import type { Scheduler } from "../compute/schedulers/scheduler.ts";
+import { CommandScheduler } from "../compute/schedulers/command.ts";
 import { PbsScheduler } from "../compute/schedulers/pbs.ts";
 import { SlurmScheduler } from "../compute/schedulers/slurm.ts";
-import { RigorError } from "../domain/errors.ts";
 import type { CommandCompute, PbsCompute, SlurmCompute, SshCompute } from "../domain/files/compute-schema.ts";
 import { LocalShell } from "../hosts/local-shell.ts";
 import { openDirectory } from "../hosts/open-directory.ts";
@@ -40,8 +40,8 @@ export function connector(options: ConnectorOptions): Connect {
         return connectScheduler(configuration, (shell) => new SlurmScheduler(shell, configuration), options);
       case "pbs":
         return connectScheduler(configuration, (shell) => new PbsScheduler(shell, configuration), options);
-      case "command":
-        throw new RigorError("not-possible", `runs cannot be started on a compute of kind ${configuration.kind} yet`);
+      default:
+        return connectScheduler(configuration, (shell) => new CommandScheduler(shell, configuration), options);
     }
   };
 }
@@ -52,7 +52,8 @@ function connectHere({ data, log }: ConnectorOptions): Connection {
     dataDirectory: root,
     onLeftBehind: (attempt, pid) => log.warn({ attempt, pid }, "ended a process that had outlived its attempt"),
   });
-  return { executor, stager: new LocalStager({ root, checkouts, environments, inputs, inputHashes }) };
+  const stager = new LocalStager({ root, checkouts, environments, inputs, inputHashes });
+  return { executor, stager, scheduler: null };
 }
 
 function connectSsh(compute: SshCompute, { data, origin }: ConnectorOptions): Connection {
@@ -63,7 +64,7 @@ function connectSsh(compute: SshCompute, { data, origin }: ConnectorOptions): Co
     dataDirectory: data.root,
     excludedGpus: compute.exclude_gpus,
   });
-  return { executor, stager: remoteStager(shell, compute.workdir, { data, origin }) };
+  return { executor, stager: remoteStager(shell, compute.workdir, { data, origin }), scheduler: null };
 }
 
 /** Also a scheduler whose commands work on this machine starts jobs on others. */
@@ -81,7 +82,7 @@ function connectScheduler(
     scheduler,
     callsPerMinute: compute.calls_per_minute,
   });
-  return { executor, stager: remoteStager(shell, workdir, { data, origin }) };
+  return { executor, stager: remoteStager(shell, workdir, { data, origin }), scheduler: executor };
 }
 
 /** Attempts have the same names in every lab. */

@@ -25,17 +25,17 @@ export function logLevel(environment: NodeJS.ProcessEnv): string | null {
 export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
   if (logLevel(environment) === null) {
     const next = `Use one of: ${logLevels.join(", ")}.`;
-    throw new RigorError("usage", `RIGOR_LOG is ${environment["RIGOR_LOG"]}`, { next });
+    throw new RigorError("usage", `RIGOR_LOG is ${environment["RIGOR_LOG"]}.`, { next });
   }
   const port = Number(environment["RIGOR_PORT"] ?? 0);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new RigorError("usage", `RIGOR_PORT is ${environment["RIGOR_PORT"]}`, {
+    throw new RigorError("usage", `RIGOR_PORT is ${environment["RIGOR_PORT"]}.`, {
       next: "Give a number from 0 to 65535.",
     });
   }
   const hostname = environment["RIGOR_HOST"] || "127.0.0.1";
   if (!["127.0.0.1", "localhost", "::1"].includes(hostname)) {
-    throw new RigorError("usage", `RIGOR_HOST is ${hostname}, which is not this machine's loopback address`, {
+    throw new RigorError("usage", `RIGOR_HOST is ${hostname}, which is not this machine's loopback address.`, {
       next: "Leave it away, and reach the lab from elsewhere through `ssh -L`.",
     });
   }

@@ -15,6 +15,11 @@ const startInput = z.strictObject({
   compute: z.array(z.string()).optional(),
 });
 
+const computeOfRepository = z.strictObject({
+  repository: absolutePath.describe("Any directory of the repository whose rigor.yaml names it"),
+  name: z.string().min(1),
+});
+
 const runFilter = z.strictObject({
   experiment: reference.optional(),
   states: z.array(views.runState).optional(),
@@ -47,6 +52,28 @@ export const contract = {
     stop: oc
       .route({ method: "POST", path: "/stop", summary: "End the daemon; jobs go on" })
       .output(z.object({ pid: z.int(), running_jobs: z.int() })),
+  },
+  computes: {
+    list: oc
+      .route({ method: "GET", path: "/computes", summary: "Machines and clusters of a repository" })
+      .input(computeOfRepository.omit({ name: true }))
+      .output(z.object({ computes: z.array(views.computeView) })),
+    check: oc
+      .route({ method: "POST", path: "/computes/check", summary: "Prove that one can be used, with a job" })
+      .input(computeOfRepository.extend({ wait: z.number().positive().optional().describe("seconds for the job") }))
+      .output(z.object({ compute: views.computeView, findings: z.array(views.finding) })),
+    rest: oc
+      .route({ method: "POST", path: "/computes/rest", summary: "Start nothing there for a while" })
+      .input(computeOfRepository.extend({ seconds: z.number().positive(), message }))
+      .output(views.computeView),
+    drain: oc
+      .route({ method: "POST", path: "/computes/drain", summary: "Start nothing there until it is used again" })
+      .input(computeOfRepository.extend({ message }))
+      .output(views.computeView),
+    use: oc
+      .route({ method: "POST", path: "/computes/use", summary: "End a rest, or that it is drained" })
+      .input(computeOfRepository)
+      .output(views.computeView),
   },
   experiments: {
     plan: oc

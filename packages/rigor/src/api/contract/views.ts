@@ -131,6 +131,9 @@ export const progress = z.object({
     .nullable()
     .describe("What is being made ready before runs can start"),
   waits_for: z.string().nullable().describe("What is missing on the daemon's machine, so that no run starts there"),
+  unreachable: z
+    .array(z.object({ compute: z.string(), message: z.string(), since: z.string() }))
+    .describe("Computes of the experiment that do not answer; its runs there may go on"),
   active: z.array(
     z.object({ run_id: z.string(), arm: z.string(), task: z.string(), seed: z.int(), seconds: z.number() }),
   ),
@@ -325,6 +328,32 @@ export const statusView = z.object({
   hosts: z.array(hostView),
 });
 
+export const finding = z.object({
+  check: z.string(),
+  ok: z.boolean(),
+  found: z.string(),
+  remedy: z.string().nullable(),
+});
+
+export const computeView = z.object({
+  name: z.string().describe("as rigor.yaml calls it"),
+  id: z.string().describe("the machine, and how it is reached"),
+  kind: z.string(),
+  host: z.string().describe("the machine that is talked to"),
+  state: z.string().describe("available, resting or drained"),
+  reason: z.string().nullable().describe("why it rests or is drained"),
+  until: z.string().nullable().describe("when its rest ends"),
+  trouble: z
+    .object({ message: z.string(), next: z.string().nullable(), since: z.string() })
+    .nullable()
+    .describe("Why it could not be asked when that was last tried"),
+  jobs: z.int().describe("attempts under way"),
+  max_jobs: z.int().nullable(),
+  capacity: hostView.nullable().describe("What the machine has; null for a cluster, and before it was looked at"),
+  checked_at: z.string().nullable(),
+  problems: z.array(finding.omit({ ok: true })).describe("What was wrong when it was last checked"),
+});
+
 export const health = z.object({
   name: z.literal("rigor"),
   version: z.string(),
@@ -378,5 +407,7 @@ export type CheckFailureView = z.infer<typeof checkFailure>;
 export type ResultsView = z.infer<typeof resultsView>;
 export type StatusView = z.infer<typeof statusView>;
 export type HostView = z.infer<typeof hostView>;
+export type ComputeView = z.infer<typeof computeView>;
+export type Finding = z.infer<typeof finding>;
 export type DoctorCheck = z.infer<typeof doctorCheck>;
 export type LogChunk = z.infer<typeof logChunk>;

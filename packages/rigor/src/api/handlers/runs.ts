@@ -83,7 +83,7 @@ async function readLog({ lab }: ApiContext, request: LogRequest): Promise<LogChu
     request.attempt === undefined ? attempts.at(-1) : attempts.find((one) => one.number === request.attempt);
   if (attempt === undefined) {
     const what = request.attempt === undefined ? "no attempt yet" : `no attempt ${request.attempt}`;
-    throw new RigorError("not-found", `run ${shortId(run.id)} has ${what}`, {
+    throw new RigorError("not-found", `Run ${shortId(run.id)} has ${what}.`, {
       next:
         run.state === "pending"
           ? "It waits for its turn; see `rigor status`."

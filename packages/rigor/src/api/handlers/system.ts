@@ -7,8 +7,9 @@ import type { ExperimentState } from "../../domain/lifecycle.ts";
 import { emptyTally, type Tally } from "../../domain/rules/experiment-rules.ts";
 import { decodeRow } from "../../store/tables.ts";
 import type { ApiContext } from "../context.ts";
-import type { HostView, StatusView } from "../contract/views.ts";
+import type { StatusView } from "../contract/views.ts";
 import { api } from "../implementation.ts";
+import { presentHosts } from "../present/computes.ts";
 import { summarize } from "../present/experiments.ts";
 
 const shownExperiments = 20;
@@ -75,7 +76,7 @@ async function status(context: ApiContext): Promise<StatusView> {
     started_at: daemon.started_at,
     counts: await allRuns(context),
     experiments: experiments.map((one) => summarize(one, counts.get(one.id) ?? emptyTally())),
-    hosts: hosts(context),
+    hosts: presentHosts(context),
   };
 }
 
@@ -88,33 +89,6 @@ async function allRuns({ lab }: ApiContext): Promise<Tally> {
   const tally = emptyTally();
   for (const row of rows) tally[row.state] = Number(row.count);
   return tally;
-}
-
-/** The machines that were looked at. A cluster is no machine: its scheduler knows what is free. */
-function hosts({ lab, dispatcher }: ApiContext): HostView[] {
-  const leases = dispatcher.leases();
-  return lab.lanes.all().flatMap((lane) => {
-    const { capacity } = lane;
-    if (capacity === null) return [];
-    const held = leases.filter((one) => one.compute_id === lane.id);
-    const holders = new Map(held.flatMap(({ id, lease }) => lease.gpus.map((gpu) => [gpu, id])));
-    return {
-      name: capacity.host,
-      kind: lane.configuration.kind,
-      cpus: capacity.cpus,
-      cpus_used: held.reduce((sum, { lease }) => sum + lease.cpus, 0),
-      memory: capacity.memory_total,
-      memory_used: held.reduce((sum, { lease }) => sum + lease.memory, 0),
-      gpus: capacity.gpus.map((gpu) => ({
-        id: gpu.uuid,
-        index: gpu.index,
-        name: gpu.name,
-        memory: gpu.memory_total,
-        memory_free: gpu.memory_total - gpu.memory_used,
-        held_by: holders.get(gpu.uuid) ?? null,
-      })),
-    };
-  });
 }
 
 async function exists(file: string): Promise<boolean> {

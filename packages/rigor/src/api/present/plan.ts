@@ -7,7 +7,6 @@ import type { ResolvedExperiment } from "../../bench/resolve.ts";
 import { sameExperiment, whyNew } from "../../bench/start.ts";
 import { computesOf } from "../../bench/settings.ts";
 import { plannedUses, unlistedNote } from "../../bench/unlisted-changes.ts";
-import type { Compute } from "../../domain/files/compute-schema.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { computeId } from "../../domain/rules/compute-rules.ts";
@@ -15,6 +14,7 @@ import { reference } from "../../domain/rules/experiment-rules.ts";
 import { isBuilt } from "../../provenance/environment.ts";
 import { median } from "../../statistics/summaries.ts";
 import type { PlanView } from "../contract/views.ts";
+import { hostOf } from "./computes.ts";
 import { presentUnlisted } from "./results.ts";
 import { commandText } from "./runs.ts";
 
@@ -94,7 +94,7 @@ async function describeComputes(lab: Lab, resolved: ResolvedExperiment) {
   const here = await lab.lanes.here.probe(0);
   return computesOf(resolved.source.repository, resolved.definition.compute).map(({ name, configuration }) => {
     const { kind } = configuration;
-    const host = kind === "local" ? here.host : hostOf(configuration);
+    const host = kind === "local" ? here.host : (hostOf(configuration) ?? "this machine");
     if ("max_jobs" in configuration) return { name, kind, host, fits: "fits", atATime: configuration.max_jobs };
     const lane = lab.lanes.get(computeId(configuration));
     const capacity = kind === "local" ? here : (lane?.capacity ?? null);
@@ -102,12 +102,6 @@ async function describeComputes(lab: Lab, resolved: ResolvedExperiment) {
     const fits = whyImpossible(capacity, configuration, resolved) ?? "fits";
     return { name, kind, host, fits, atATime: runsAtATime(limitedHost(capacity, configuration), resolved) };
   });
-}
-
-/** The machine that is talked to, in the user's words. */
-function hostOf(compute: Compute): string {
-  if (compute.kind === "ssh") return compute.host;
-  return "via" in compute && compute.via !== null ? compute.via.ssh : "this machine";
 }
 
 function runsAtATime(host: PlacementHost, { definition }: ResolvedExperiment): number {

@@ -2,7 +2,9 @@ import type { Dispatcher } from "../../bench/dispatcher.ts";
 import type { Lab } from "../../bench/lab.ts";
 import { tallyOf } from "../../bench/queries.ts";
 import { lackingRoom } from "../../bench/readiness.ts";
+import { readSettings } from "../../bench/settings.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
+import { computeId } from "../../domain/rules/compute-rules.ts";
 import type { Progress } from "../contract/views.ts";
 import { summarize } from "./experiments.ts";
 
@@ -30,8 +32,18 @@ export async function presentProgress(
     elapsed: Math.max(0, Date.now() - Date.parse(experiment.created_at)) / 1_000,
     preparing: dispatcher.preparation.step(experiment.id),
     waits_for: counts.pending === 0 ? null : waitsFor(lab),
+    unreachable: unreachableComputes(lab, experiment),
     active: await activeRuns(lab, experiment),
   };
+}
+
+function unreachableComputes(lab: Lab, { source, compute }: ExperimentRecord): Progress["unreachable"] {
+  const known = readSettings(source.repository).compute;
+  return compute.flatMap((name) => {
+    const configuration = known[name];
+    const trouble = configuration === undefined ? null : (lab.lanes.get(computeId(configuration))?.trouble ?? null);
+    return trouble === null ? [] : { compute: name, message: trouble.message, since: trouble.since };
+  });
 }
 
 function waitsFor({ lanes, data }: Lab): string | null {

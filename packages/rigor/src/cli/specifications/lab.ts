@@ -1,5 +1,5 @@
 import type { CommandSpecification } from "../specification.ts";
-import { experimentWord, groups } from "./words.ts";
+import { experimentWord, groups, messageOption } from "./words.ts";
 
 /** Commands about the lab itself: its daemon, its data, its machine. */
 export const labCommands: readonly CommandSpecification[] = [
@@ -25,6 +25,41 @@ export const labCommands: readonly CommandSpecification[] = [
     options: [],
     examples: [["rigor down", "before an upgrade, or to rest"]],
     load: () => import("../commands/down.ts"),
+  },
+  {
+    name: "compute",
+    group: groups.lab,
+    summary: "look after the machines and clusters of rigor.yaml",
+    description:
+      "list: all of them, with what runs there. check: prove that they can be used, with a job. show: one in full. " +
+      "rest: start nothing there for a while. drain: start nothing there until further notice. use: end both. " +
+      "Jobs that are there go on in any case.",
+    arguments: [
+      {
+        name: "ACTION",
+        description: "what to do; `list` without one",
+        required: false,
+        names: "text",
+        choices: ["list", "check", "show", "rest", "drain", "use"],
+      },
+      { name: "NAME", description: "as rigor.yaml calls it", required: false, names: "text" },
+    ],
+    options: [
+      { flags: "--for <TIME>", description: "How long it rests; an hour, if it is not given.", value: "duration" },
+      { flags: "--wait <TIME>", description: "How long the job of a check may take; 2m.", value: "duration" },
+      messageOption,
+    ],
+    examples: [
+      ["rigor compute", "machines and clusters, and what runs there"],
+      ["rigor compute check lab1", "does it answer, has it room, does a job come back"],
+      ['rigor compute rest lab1 --for 2h -m "a demo"', "leave it to others for a while"],
+      ["rigor compute drain marlowe", "before maintenance"],
+    ],
+    exits: [
+      [0, "done; everything that was checked is good"],
+      [1, "a check found something that has to be mended"],
+    ],
+    load: () => import("../commands/compute.ts"),
   },
   {
     name: "doctor",

@@ -25,11 +25,13 @@ export function liveText(progress: Progress, terminal: ProgressTerminal, now: nu
   const speed = progress.runs_per_second === null ? null : rate(progress.runs_per_second);
   const active = `${integer(counts.active)} active`;
   const stage = experiment.stage.of > 1 ? experiment.stage.name : null;
+  const silent = unreachableText(progress);
   const bar = drawBar(share(progress), terminal);
 
   const room = terminal.columns - 1;
   const layouts: (string | null)[][] = [
-    [stage, bar, done, percent(progress), speed, left, active, wrong],
+    [stage, bar, done, percent(progress), speed, left, active, wrong, silent],
+    [bar, done, percent(progress), speed, left, active, wrong, silent],
     [bar, done, percent(progress), speed, left, active, wrong],
     [bar, done, speed, left, wrong],
     [done, speed, left, wrong],
@@ -52,8 +54,14 @@ export function lineText(progress: Progress, now: number): string {
     leftText(progress),
     `${integer(counts.active)} active`,
     bad === 0 ? null : `${integer(bad)} failed`,
+    unreachableText(progress),
   ];
   return parts.filter((part) => part !== null).join(", ");
+}
+
+/** Names computes that do not answer; the reasons stand in `rigor compute list`. */
+function unreachableText({ unreachable }: Pick<Progress, "unreachable">): string | null {
+  return unreachable.length === 0 ? null : `no answer from ${unreachable.map(({ compute }) => compute).join(", ")}`;
 }
 
 /** `preparing: npm ci for 12 s, log: FILE` */
