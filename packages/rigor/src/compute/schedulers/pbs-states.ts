@@ -1,7 +1,7 @@
 import { notBegun } from "./batch-script.ts";
 import { compareReports } from "./members.ts";
 import { type PbsJob, pbsOutcome, type PbsOutcome } from "./pbs-answers.ts";
-import { type JobReport, memberKey } from "./scheduler.ts";
+import { type EndCause, type JobReport, memberKey } from "./scheduler.ts";
 
 // What PBS's records mean for the members of batches. Pure.
 
@@ -52,7 +52,11 @@ function reportOf(job: PbsJob): JobReport {
       // Nothing is concluded from it; people read the reason.
       if (!outcome.gone) return { state: "waiting", reason: outcome.reason, held: false };
       return endOf(job, outcome);
-    default:
+    case "array":
+      return { state: "waiting", reason: "It is an array.", held: false };
+    case "ended":
+    case "ended-by-pbs":
+    case "deleted":
       return endOf(job, outcome);
   }
 }
@@ -60,7 +64,9 @@ function reportOf(job: PbsJob): JobReport {
 /** `n1/0*2+n2/1` names the node and its slots. */
 const hostOf = ({ exec_host }: PbsJob): string | null => /^[^/+]+/.exec(exec_host ?? "")?.[0] ?? null;
 
-function endOf(job: PbsJob, outcome: PbsOutcome): JobReport & { state: "ended" } {
+type End = Extract<PbsOutcome, { kind: "ended" | "ended-by-pbs" | "deleted" | "unknown" }>;
+
+function endOf(job: PbsJob, outcome: End): JobReport & { state: "ended" } {
   const { cause, how } = causeOf(outcome);
   const host = hostOf(job);
   const details = [how, host === null ? "on no node" : `on ${host}`, job.comment === null ? null : `"${job.comment}"`];
@@ -68,7 +74,7 @@ function endOf(job: PbsJob, outcome: PbsOutcome): JobReport & { state: "ended" }
   return { state: "ended", cause, evidence };
 }
 
-function causeOf(outcome: PbsOutcome): { cause: (JobReport & { state: "ended" })["cause"]; how: string } {
+function causeOf(outcome: End): { cause: EndCause; how: string } {
   switch (outcome.kind) {
     case "ended":
       if (outcome.exit === notBegun) {
@@ -86,7 +92,5 @@ function causeOf(outcome: PbsOutcome): { cause: (JobReport & { state: "ended" })
     }
     case "unknown":
       return { cause: "unknown", how: outcome.reason.replace(/\.$/, "") };
-    default:
-      return { cause: "unknown", how: outcome.kind };
   }
 }
