@@ -7,7 +7,9 @@ import { SchedulerExecutor } from "../../packages/rigor/src/compute/executors/sc
 import { SshExecutor } from "../../packages/rigor/src/compute/executors/ssh.ts";
 import { SlurmScheduler } from "../../packages/rigor/src/compute/schedulers/slurm.ts";
 import { slurmCompute } from "../../packages/rigor/src/domain/files/compute-schema.ts";
+import { RigorError } from "../../packages/rigor/src/domain/errors.ts";
 import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
+import type { Answer, ScriptOptions } from "../../packages/rigor/src/hosts/shell.ts";
 import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
 import { type SlurmCluster, slurmMissing, startSlurm } from "../clusters/slurm.ts";
 import { busyboxShell, type SshLab, sshMissing, startSshHosts } from "../clusters/ssh.ts";
@@ -35,28 +37,49 @@ describe.skipIf(sshMissing() !== null)("hosts", () => {
       const shell = new SshShell({ host: name, config: lab.config });
       return new SshExecutor({ shell, directory: `${dataDirectory} there`, dataDirectory, excludedGpus: [] });
     };
-    executorSuite(`ssh to a host that is ${name}`, make, { shared: () => shared });
+    executorSuite(`ssh to a host that is ${name}`, make, {
+      shared: () => shared,
+      connection: { cut: () => lab.host(name).refuse(), restore: () => lab.host(name).serve() },
+    });
   }
 });
 
+/** A login that cannot be reached at times. */
+class UnsteadyLogin extends Login {
+  isUp = true;
+
+  override run(script: string, options?: ScriptOptions): Promise<Answer> {
+    if (!this.isUp) return Promise.reject(new RigorError("unreachable", "The connection was refused."));
+    return super.run(script, options);
+  }
+}
+
 describe.skipIf(slurmMissing() !== null)("a cluster", () => {
   let cluster: SlurmCluster;
+  let login: UnsteadyLogin;
 
   beforeAll(async () => {
     cluster = await startSlurm();
   }, 120_000);
   afterAll(() => cluster.stop());
 
-  executorSuite(
-    "Slurm",
-    (dataDirectory) =>
-      new SchedulerExecutor({
-        shell: new Login(new LocalShell(), cluster.environment),
-        scheduler: (shell) => new SlurmScheduler(shell, slurmCompute.parse({ kind: "slurm" })),
-        directory: `${dataDirectory} there`,
-        dataDirectory,
-        callsPerMinute: 6_000,
-      }),
-    { shared: () => cluster.scratch, patience: 40 },
-  );
+  const make = (dataDirectory: string) => {
+    login = new UnsteadyLogin(new LocalShell(), cluster.environment);
+    return new SchedulerExecutor({
+      shell: login,
+      scheduler: (shell) => new SlurmScheduler(shell, slurmCompute.parse({ kind: "slurm" })),
+      directory: `${dataDirectory} there`,
+      dataDirectory,
+      callsPerMinute: 6_000,
+    });
+  };
+
+  executorSuite("Slurm", make, {
+    shared: () => cluster.scratch,
+    patience: 40,
+    connection: {
+      cut: async () => void (login.isUp = false),
+      restore: async () => void (login.isUp = true),
+    },
+  });
 });

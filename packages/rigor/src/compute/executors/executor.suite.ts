@@ -3,6 +3,7 @@ import { crashTests } from "./crashes.suite.ts";
 import { endTests } from "./ends.suite.ts";
 import { usePlace, type Machine, type MakeExecutor } from "./executor.testing.ts";
 import { outputTests } from "./output.suite.ts";
+import { silenceTests } from "./silence.suite.ts";
 
 /** What every executor must do, whatever machine it reaches. */
 export function executorSuite(name: string, make: MakeExecutor, machine: Machine = {}): void {
@@ -11,5 +12,6 @@ export function executorSuite(name: string, make: MakeExecutor, machine: Machine
     endTests(place);
     outputTests(place);
     crashTests(place);
+    if (machine.connection !== undefined) silenceTests(place, machine.connection);
   });
 }

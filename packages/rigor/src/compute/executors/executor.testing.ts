@@ -69,12 +69,20 @@ export function quoted(path: string): string {
 /** Makes an executor on a data directory. A second one on the same directory stands for a restarted daemon. */
 export type MakeExecutor = (dataDirectory: string) => Executor;
 
+/** The way to a machine, on which jobs go on without it. */
+export interface Connection {
+  cut(): Promise<void>;
+  restore(): Promise<void>;
+}
+
 /** What the tests have to know of the machine that jobs run on. */
 export interface Machine {
   /** A folder that the machine and the tests see at the same path. Default: that of this machine's temporary files. */
   shared?: () => string;
   /** Seconds that anything may take there. Default: 20. */
   patience?: number;
+  /** Absent for this machine. */
+  connection?: Connection;
   /** Whether a job that is cancelled is killed at once, before it could record its end. Default: it has its grace. */
   kills?: boolean;
 }
