@@ -129,22 +129,22 @@ function refuse(subject: string, { what, next }: Problem): never {
 /**
  * Stays until the member has ended, which is its end for PBS. PBS sends TERM to the whole session of a job, and some
  * seconds later KILL. The member gets a process group of its own, which it can end as a whole, in that session, where PBS
- * finds, counts and ends it. That needs `set -m` without a terminal, which bash has.
+ * finds, counts and ends it. That needs `set -m` without a terminal, which bash has; what shells say of it is no use.
  */
-const supervisor = `set -m 2>/dev/null
+const supervisor = `exec 2>/dev/null
+set -m
 child='' stopped=''
 stop() {
   stopped=1
-  if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi
+  if [ -n "$child" ]; then kill -s TERM "$child"; fi
 }
 trap stop TERM INT HUP
-"$@" </dev/null &
+"$@" </dev/null 2>&1 &
 child=$!
-set +m
 if [ -n "$stopped" ]; then stop; fi
 wait "$child"
 status=$?
-while kill -0 "$child" 2>/dev/null; do
+while kill -0 "$child"; do
   wait "$child"
   status=$?
 done

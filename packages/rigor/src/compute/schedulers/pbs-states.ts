@@ -54,9 +54,7 @@ function reportOf(job: PbsJob): JobReport {
       return endOf(job, outcome);
     case "array":
       return { state: "waiting", reason: "It is an array.", held: false };
-    case "ended":
-    case "ended-by-pbs":
-    case "deleted":
+    default:
       return endOf(job, outcome);
   }
 }
@@ -90,7 +88,7 @@ function causeOf(outcome: End): { cause: EndCause; how: string } {
       const by = outcome.by === null ? "" : ` by ${outcome.by}`;
       return { cause: "cancelled", how: outcome.ran ? `deleted${by}` : `deleted${by} before it started` };
     }
-    case "unknown":
+    default:
       return { cause: "unknown", how: outcome.reason.replace(/\.$/, "") };
   }
 }
