@@ -107,7 +107,7 @@ describe("bodies", () => {
     for (const path of ["/api/experiments", "/rpc/experiments/start"]) {
       const { status, text } = await ask(running.daemon, path, { method: "POST", body });
       expect({ path, status }).toEqual({ path, status: 400 });
-      expect(text).toContain("the request cannot be read");
+      expect(text).toContain("The request cannot be read");
     }
   });
 

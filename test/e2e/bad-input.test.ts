@@ -67,7 +67,7 @@ describe("an experiment file [file.bad-input] [cli.no-stack]", () => {
     expectRefused(
       experiment({ inputs: { corpus: { path: "data/corpus.txt" } } }),
       2,
-      /input corpus is missing.*data\/corpus\.txt/,
+      /Input corpus is missing.*data\/corpus\.txt/,
     ));
 
   test("names a lock that is missing", () =>

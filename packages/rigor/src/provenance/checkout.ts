@@ -60,7 +60,8 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
 }
 
 async function placeLink(root: string, path: string, target: string): Promise<void> {
-  if (!isAbsolute(target)) throw new RigorError("internal", `the link ${path} needs an absolute target, not ${target}`);
+  if (!isAbsolute(target))
+    throw new RigorError("internal", `The link ${path} needs an absolute target, not ${target}.`);
   const place = join(root, repositoryPath(path));
   if (await isThere(place)) throw committedLink(path);
   await mkdir(dirname(place), { recursive: true });
@@ -69,7 +70,7 @@ async function placeLink(root: string, path: string, target: string): Promise<vo
 
 /** The error of a commit that has something where a link to the environment must be. */
 export function committedLink(path: string): RigorError {
-  return new RigorError("repository", `${path} is committed, but belongs to the environment`, {
+  return new RigorError("repository", `${path} is committed, but belongs to the environment.`, {
     next: `Remove it from the repository: git rm -r --cached ${path}, and add it to .gitignore.`,
   });
 }

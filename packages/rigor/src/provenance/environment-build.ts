@@ -48,7 +48,7 @@ export async function requireTool(manager: EnvironmentManager, machine: Machine)
   if (tool !== null) return tool;
   throw new RigorError(
     "environment",
-    `the environment needs ${manager.tools.join(" or ")}, which is not installed or not on PATH on ${machine.host}`,
+    `The environment needs ${manager.tools.join(" or ")}, which is not installed or not on PATH on ${machine.host}.`,
     { next: manager.toolHint },
   );
 }
@@ -150,7 +150,7 @@ export function buildFailure({ step, end, last_lines, log }: FailedBuild): Rigor
   const shown = first === -1 ? last_lines.slice(-shownLines) : last_lines.slice(first, first + shownLines);
   return new RigorError(
     "environment",
-    `the environment could not be built: ${step}: ${end}\n${shown.join("\n")}\nThe whole log: ${log}`,
+    `The environment could not be built: ${step}: ${end}\n${shown.join("\n")}\nThe whole log: ${log}`,
     { next: remedy?.next ?? "Make the command succeed in a fresh clone of the repository, commit, and start again." },
   );
 }

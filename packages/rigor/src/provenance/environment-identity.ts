@@ -104,7 +104,7 @@ function unbuilt(
   platform: { os: string; arch: string },
 ): EnvironmentSource {
   if (setup !== null) {
-    throw new RigorError("environment", "`environment.setup` is given, but manager `none` builds nothing", {
+    throw new RigorError("environment", "`environment.setup` is given, but manager `none` builds nothing.", {
       next: "Remove `setup`, or name the manager that it belongs to.",
     });
   }
@@ -125,7 +125,7 @@ function unbuilt(
 async function readLock(repository: string, commit: string, lock: string): Promise<Buffer> {
   const content = await readCommitted(repository, commit, lock);
   if (content !== null) return content;
-  throw new RigorError("environment", `the lock ${lock} is not in commit ${commit.slice(0, 12)}`, {
+  throw new RigorError("environment", `The lock ${lock} is not in commit ${commit.slice(0, 12)}.`, {
     next: "Add the file, name another one as `environment.lock`, or set `environment.manager: none`.",
   });
 }
@@ -135,7 +135,7 @@ async function readReferences(lock: string, read: () => Promise<LocalReferences>
     return await read();
   } catch (cause) {
     if (cause instanceof RigorError) throw cause;
-    throw new RigorError("environment", `the lock ${lock} or a file beside it cannot be understood`, {
+    throw new RigorError("environment", `The lock ${lock} or a file beside it cannot be understood.`, {
       next: "Make it anew with the manager that wrote it, and commit it.",
       cause,
     });

@@ -158,7 +158,7 @@ async function readComplete(directory: string): Promise<EnvironmentRecord | null
     return parseComplete(await readFile(join(directory, "complete.json"), "utf8"));
   } catch (error) {
     if (isMissing(error)) return null;
-    throw new RigorError("environment", `${join(directory, "complete.json")} cannot be read`, {
+    throw new RigorError("environment", `${join(directory, "complete.json")} cannot be read.`, {
       next: `Remove ${directory}; it is built again when it is needed.`,
       cause: error,
     });

@@ -50,7 +50,7 @@ async function collect(directory: string, prefix: string, ancestors: string[], f
     if (!kind.isDirectory()) continue;
     const real = isLink ? await realpath(absolute) : absolute;
     if (isLink && ancestors.includes(real)) {
-      throw new RigorError("not-possible", `${absolute} is a link to a directory that holds it`, {
+      throw new RigorError("not-possible", `${absolute} is a link to a directory that holds it.`, {
         next: "Remove the link: the directory would have no end.",
       });
     }
@@ -60,7 +60,7 @@ async function collect(directory: string, prefix: string, ancestors: string[], f
 
 async function linkedKind(path: string): Promise<{ isFile(): boolean; isDirectory(): boolean }> {
   return stat(path).catch((cause: unknown) => {
-    throw new RigorError("not-found", `${path} is a link that leads nowhere`, { cause });
+    throw new RigorError("not-found", `${path} is a link that leads nowhere.`, { cause });
   });
 }
 

@@ -134,7 +134,7 @@ export async function findRepository(path: string): Promise<string> {
   const outcome = await tryGit(directory, ["rev-parse", "--show-toplevel"]);
   if (outcome.status === 0) return realpath(outcome.stdout.toString("utf8").replace(/\n$/, ""));
   if (/must be run in a work tree/.test(outcome.stderr)) {
-    throw new RigorError("repository", `${path} is a git repository without working files`, {
+    throw new RigorError("repository", `${path} is a git repository without working files.`, {
       next: "Run this in a clone or a worktree of it.",
     });
   }
@@ -144,7 +144,7 @@ export async function findRepository(path: string): Promise<string> {
     });
   }
   if (/not a git repository/.test(outcome.stderr)) {
-    throw new RigorError("repository", `${path} is in no git repository`, {
+    throw new RigorError("repository", `${path} is in no git repository.`, {
       next: "Code is recorded as git commits. Run `git init` there and commit your files, or name another directory.",
     });
   }
@@ -172,7 +172,7 @@ async function existingDirectory(path: string): Promise<string> {
   try {
     return (await stat(path)).isDirectory() ? path : dirname(path);
   } catch (cause) {
-    throw new RigorError("repository", `${path} cannot be read`, {
+    throw new RigorError("repository", `${path} cannot be read.`, {
       next: "Name a directory inside a git repository.",
       cause,
     });

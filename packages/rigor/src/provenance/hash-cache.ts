@@ -55,7 +55,7 @@ export async function openHashCache(path: string | null): Promise<HashCache> {
 async function hashUnchanged(file: string, before: FileStamp): Promise<string> {
   const sha256 = await hashFile(file);
   if (sameStamp(before, await fileStamp(file))) return sha256;
-  throw new RigorError("not-possible", `${file} changed while it was read`, {
+  throw new RigorError("not-possible", `${file} changed while it was read.`, {
     next: "Wait until it is written completely, and start again.",
   });
 }
@@ -67,7 +67,7 @@ async function read(path: string | null): Promise<Map<string, Entry>> {
     text = await readFile(path, "utf8");
   } catch (cause) {
     if (isMissing(cause)) return new Map();
-    throw new RigorError("storage", `the cache of hashes ${path} cannot be read`, { cause });
+    throw new RigorError("storage", `The cache of hashes ${path} cannot be read.`, { cause });
   }
   try {
     return new Map(Object.entries(cacheFile.parse(JSON.parse(text)).files));

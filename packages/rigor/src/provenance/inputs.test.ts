@@ -73,7 +73,7 @@ test("missing inputs, dangling links and endless directories are named", async (
   const directory = scratchDirectory();
   await expect(hashOf(directory)).rejects.toMatchObject({
     code: "not-found",
-    message: expect.stringContaining(`input data is missing: there is nothing at ${directory}/data`),
+    message: expect.stringContaining(`Input data is missing: there is nothing at ${directory}/data`),
     next: expect.stringContaining("inputs.data.path"),
   });
   mkdirSync(join(directory, "data"));

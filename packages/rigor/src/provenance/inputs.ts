@@ -96,7 +96,7 @@ export async function stageInputs(
 
 /** The error of an input whose content is no longer what was hashed. */
 export function changedInput(name: string, source: string): RigorError {
-  return new RigorError("not-possible", `input ${name} (${source}) changed after it was hashed`, {
+  return new RigorError("not-possible", `Input ${name} (${source}) changed after it was hashed.`, {
     next: "Start again, so that the run is named by the new content.",
   });
 }
@@ -106,8 +106,8 @@ async function findInput(repository: string, name: string, path: string): Promis
   try {
     return await realpath(absolute);
   } catch (cause) {
-    if (!isMissing(cause)) throw new RigorError("storage", `input ${name} (${absolute}) cannot be read`, { cause });
-    throw new RigorError("not-found", `input ${name} is missing: there is nothing at ${absolute}`, {
+    if (!isMissing(cause)) throw new RigorError("storage", `Input ${name} (${absolute}) cannot be read.`, { cause });
+    throw new RigorError("not-found", `Input ${name} is missing: there is nothing at ${absolute}.`, {
       next: `Put the data there, or correct inputs.${name}.path in the experiment.`,
       cause,
     });
@@ -129,7 +129,7 @@ async function readContent(path: string, cache: HashCache): Promise<InputContent
     const file = await read("", path);
     return { kind: "file", sha256: file.sha256, files: [file] };
   }
-  if (!found.isDirectory()) throw new RigorError("not-possible", `${path} is neither a file nor a directory`);
+  if (!found.isDirectory()) throw new RigorError("not-possible", `${path} is neither a file nor a directory.`);
   const listed = await listFiles(path);
   const files = await mapLimited(listed, filesAtOnce, async (file) => read(file.path, await realpath(file.absolute)));
   const tree = createHash("sha256");

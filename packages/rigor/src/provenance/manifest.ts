@@ -74,7 +74,7 @@ export type ManifestFacts = Omit<Manifest, "schema" | "started_at" | "finished_a
 export function buildManifest(facts: ManifestFacts): Manifest {
   const { started_at_ms, finished_at_ms } = facts;
   if (!(finished_at_ms >= started_at_ms)) {
-    throw new RigorError("internal", `attempt ${facts.attempt} of ${facts.run_id} ended before it started`);
+    throw new RigorError("internal", `attempt ${facts.attempt} of ${facts.run_id} ended before it started.`);
   }
   return {
     schema: 1,
@@ -155,7 +155,7 @@ function isUnreadable(error: unknown): boolean {
 function insidePath(path: string): string {
   const normal = posix.normalize(path).replace(/\/+$/, "");
   if (posix.isAbsolute(normal) || normal === ".." || normal.startsWith("../")) {
-    throw new RigorError("file-invalid", `the output ${path} is outside the run's output directory`, {
+    throw new RigorError("file-invalid", `The output ${path} is outside the run's output directory.`, {
       next: "Write outputs below $RIGOR_OUTPUT, and name them relative to it.",
     });
   }

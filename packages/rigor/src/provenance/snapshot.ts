@@ -109,7 +109,7 @@ async function copyIndex(repository: string, indexFile: string): Promise<void> {
     await utimes(indexFile, seconds, seconds);
   } catch (cause) {
     if (isMissing(cause)) return; // Nothing was ever added to this repository.
-    throw new RigorError("repository", `the index of ${repository} cannot be read`, { cause });
+    throw new RigorError("repository", `The index of ${repository} cannot be read.`, { cause });
   }
 }
 
@@ -154,7 +154,7 @@ async function readStatus(repository: string, indexFile: string): Promise<Status
     return line === undefined ? null : nameText(line.slice(start.length));
   };
   const [base, branch] = [header("oid"), header("head")];
-  if (base === null || branch === null) throw new RigorError("repository", "git status did not name HEAD");
+  if (base === null || branch === null) throw new RigorError("repository", "git status did not name HEAD.");
   return {
     base: base === "(initial)" ? null : base,
     branch: branch === "(detached)" ? null : branch,
@@ -181,7 +181,7 @@ const lineForms: Record<string, { fields: number; modeOnDisk: number | null }> =
 function parseChange(line: string): Change {
   const kind = line.charAt(0);
   const form = lineForms[kind];
-  if (form === undefined) throw new RigorError("repository", `git status printed an unknown line: ${line}`);
+  if (form === undefined) throw new RigorError("repository", `git status printed an unknown line: ${line}.`);
   const fields = line.split(" ");
   const name = fields.slice(form.fields).join(" ");
   const nested = kind === "?" && name.endsWith("/");
@@ -207,8 +207,8 @@ async function refuseLargeFiles(repository: string, changes: Change[], limit: nu
     .map(({ name, size }) => `${name} (${bytes(size)})`);
   throw new RigorError(
     "repository",
-    `untracked files of ${bytes(total)} would go into the snapshot; ${bytes(limit)} are allowed. ` +
-      `The largest: ${largest.join(", ")}`,
+    `Untracked files of ${bytes(total)} would go into the snapshot; ${bytes(limit)} are allowed. ` +
+      `The largest: ${largest.join(", ")}.`,
     { next: "Add data and results to .gitignore, and declare the data that runs read under `inputs`." },
   );
 }
@@ -220,7 +220,7 @@ async function refuseEmptyRepositories(repository: string, changes: Change[]): P
     if (outcome.status === 0) continue;
     throw new RigorError(
       "repository",
-      `${text} is a git repository of its own without a commit; it cannot be recorded`,
+      `${text} is a git repository of its own without a commit; it cannot be recorded.`,
       {
         next: `Add ${text} to .gitignore, or remove ${text}/.git so that its files belong to this repository.`,
       },

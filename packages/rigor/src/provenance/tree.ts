@@ -65,7 +65,7 @@ export async function requireNoSubmodules(repository: string, commit: string, pa
   if (modules.size === 0) return;
   throw new RigorError(
     "repository",
-    `the code paths hold another git repository, whose files would not be recorded: ${[...modules].join(", ")}`,
+    `The code paths hold another git repository, whose files would not be recorded: ${[...modules].join(", ")}.`,
     {
       next: "Name `code` paths without it, copy its files into this repository, or add it to .gitignore if no run needs it.",
     },
@@ -147,7 +147,7 @@ export async function committedFiles(
 export function repositoryPath(path: string): string {
   const normal = posix.normalize(path === "" ? "." : path).replace(/(.)\/+$/, "$1");
   if (posix.isAbsolute(normal) || normal === ".." || normal.startsWith("../")) {
-    throw new RigorError("file-invalid", `${path} is outside the repository`, {
+    throw new RigorError("file-invalid", `${path} is outside the repository.`, {
       next: "Name paths relative to the top of the repository.",
     });
   }
@@ -189,7 +189,7 @@ async function missingPath(repository: string, commit: string, path: string): Pr
   // check-ignore takes names literally anyway, and refuses to be told so.
   const env = { GIT_LITERAL_PATHSPECS: "0" };
   if ((await tryGit(repository, ["check-ignore", "--quiet", "--", repositoryPath(path)], { env })).status === 0) {
-    return new RigorError("not-found", `${what}: git ignores it`, {
+    return new RigorError("not-found", `${what}: git ignores it.`, {
       next: "Remove it from .gitignore, or declare it under `inputs` if it is data.",
     });
   }

@@ -20,38 +20,38 @@ export const sqlite = {
 } as const;
 
 const sqliteMeanings: Record<number, Meaning> = {
-  3: ["storage", "the database may not be opened", "Check the permissions of the data directory."],
-  [sqlite.busy]: ["database", "another process keeps writing to the database", "End the other process."],
-  [sqlite.readOnly]: ["storage", "the database is read-only", "Check the permissions of the data directory."],
-  10: ["storage", "the disk failed to read or write the database", "Check the disk and its free space."],
-  [sqlite.corrupt]: ["database", "the database is damaged", "Restore a backup made by `rigor backup`."],
+  3: ["storage", "The database may not be opened", "Check the permissions of the data directory."],
+  [sqlite.busy]: ["database", "Another process keeps writing to the database", "End the other process."],
+  [sqlite.readOnly]: ["storage", "The database is read-only", "Check the permissions of the data directory."],
+  10: ["storage", "The disk failed to read or write the database", "Check the disk and its free space."],
+  [sqlite.corrupt]: ["database", "The database is damaged", "Restore a backup made by `rigor backup`."],
   [sqlite.full]: [
     "storage",
-    "the disk is full",
+    "The disk is full",
     "Free some space; nothing was lost, and the daemon goes on by itself.",
   ],
   [sqlite.cannotOpen]: [
     "storage",
-    "the database cannot be opened",
+    "The database cannot be opened",
     "Check that the data directory exists and can be written.",
   ],
   [sqlite.notDatabase]: [
     "database",
-    "the file is not a Rigor database",
+    "The file is not a Rigor database",
     "Move it away, or set RIGOR_HOME to another directory.",
   ],
 };
 
 const unreachable: Meaning = [
   "database",
-  "the PostgreSQL server cannot be reached",
+  "The PostgreSQL server cannot be reached",
   "Check that it runs, and RIGOR_DATABASE_URL.",
 ];
 
 /** Codes of PostgreSQL and of the connection to it, https://www.postgresql.org/docs/current/errcodes-appendix.html. */
 const postgresMeanings: Record<string, Meaning> = {
-  "25006": ["storage", "the PostgreSQL server accepts no writes", "Connect to the primary server."],
-  "53100": ["storage", "the disk of the PostgreSQL server is full", "Free some space there; nothing was lost."],
+  "25006": ["storage", "The PostgreSQL server accepts no writes", "Connect to the primary server."],
+  "53100": ["storage", "The disk of the PostgreSQL server is full", "Free some space there; nothing was lost."],
   "57P01": unreachable,
   "57P02": unreachable,
   "57P03": unreachable,
@@ -93,7 +93,7 @@ export function databaseError(error: unknown, file?: string): unknown {
   const meaning = meaningOf(error, file !== undefined);
   if (meaning === undefined) return error;
   const [code, message, next] = meaning;
-  return new RigorError(code, file === undefined ? message : `${message}: ${file}`, { next, cause: error });
+  return new RigorError(code, `${message}${file === undefined ? "" : `: ${file}`}.`, { next, cause: error });
 }
 
 /** Names what keeps a copy of the database from being written; what is wrong with the database itself is said of that. */

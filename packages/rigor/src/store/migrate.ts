@@ -41,7 +41,7 @@ export function refuseNewer(found: number, where: string, known: number = migrat
   if (Number.isInteger(found) && found >= 0 && found <= known) return;
   throw new RigorError(
     "database",
-    `${where} has schema ${found}, made by a newer Rigor; this one knows ${known}. It was left untouched`,
+    `${where} has schema ${found}, made by a newer Rigor; this one knows ${known}. It was left untouched.`,
     { next: "Install the newer version of Rigor." },
   );
 }

@@ -60,7 +60,7 @@ async function openStore(options: Omit<StoreOptions, "origin">): Promise<Store> 
   try {
     await migrate(db, dialect);
     const origin = await readMeta(db, "origin");
-    if (origin === undefined) throw new RigorError("database", "the database has no origin: it is incomplete");
+    if (origin === undefined) throw new RigorError("database", "The database has no origin: it is incomplete.");
     return new Store({ ...options, origin });
   } catch (error) {
     await db.destroy();
@@ -74,7 +74,7 @@ async function openStore(options: Omit<StoreOptions, "origin">): Promise<Store> 
  */
 async function createDatabase(file: string): Promise<void> {
   if (existsSync(`${file}-wal`) && !existsSync(file)) {
-    throw new RigorError("database", `${file} is gone, but its journal ${file}-wal is there; it was left untouched`, {
+    throw new RigorError("database", `${file} is gone, but its journal ${file}-wal is there; it was left untouched.`, {
       next: "Put the database back, or move its journal away too.",
     });
   }
@@ -142,14 +142,14 @@ function checkPages(database: DatabaseSync, file: string, size: number): void {
 }
 
 function damaged(file: string, cause: unknown): RigorError {
-  return new RigorError("database", `the database ${file} is damaged; it was left untouched`, {
+  return new RigorError("database", `The database ${file} is damaged; it was left untouched.`, {
     next: "Restore a backup made by `rigor backup`, or move the file away to start with an empty lab.",
     cause,
   });
 }
 
 function foreign(file: string, cause: unknown): RigorError {
-  return new RigorError("database", `${file} is a database of another program; it was left untouched`, {
+  return new RigorError("database", `${file} is a database of another program; it was left untouched.`, {
     next: "Move it away, or set RIGOR_HOME to another directory.",
     cause,
   });
@@ -165,7 +165,7 @@ async function backupTo(file: string, target: string): Promise<void> {
 
 function refuseBackup(): Promise<void> {
   return Promise.reject(
-    new RigorError("not-possible", "the database is on a PostgreSQL server", {
+    new RigorError("not-possible", "The database is on a PostgreSQL server.", {
       next: "Use `pg_dump`, which copies it while it is in use.",
     }),
   );

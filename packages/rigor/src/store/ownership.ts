@@ -25,7 +25,7 @@ export function takeOwnership(file: string, holder: () => string): { release: ()
     return { release: () => database.close() };
   } catch (error) {
     if (sqliteCode(error) !== sqlite.busy) throw databaseError(error, file);
-    throw new RigorError("already-running", `another daemon uses this data: ${holder()}`, {
+    throw new RigorError("already-running", `Another daemon uses this data: ${holder()}.`, {
       next: "Use that one, or end it with `rigor down`.",
       cause: error,
     });

@@ -73,7 +73,7 @@ async function takeLock(client: Client): Promise<void> {
     await sleep(100);
   }
   // Not `already-running`: whoever hears that waits for a daemon in its own data directory.
-  throw new RigorError("database", `another daemon uses this database: ${await ownerOf(client)}`, {
+  throw new RigorError("database", `Another daemon uses this database: ${await ownerOf(client)}.`, {
     next: "Use that one, or end it with `rigor down` where it runs.",
   });
 }

@@ -55,7 +55,7 @@ describe.skipIf(testServerUrl() === undefined)("PostgreSQL", () => {
   test("a server that is not there gives one clear error", async () => {
     await expect(openPostgresStore("postgres://nobody@127.0.0.1:9/none")).rejects.toMatchObject({
       code: "database",
-      message: "the PostgreSQL server cannot be reached",
+      message: "The PostgreSQL server cannot be reached.",
     });
     const url = new URL(testServerUrl() ?? "");
     url.pathname = "/no_such_database";

@@ -150,7 +150,7 @@ describe("files that are not opened", () => {
     bytes.fill(0xa5, 4_096);
     writeFileSync(file, bytes);
     const reading = rebuild(store);
-    await expect(reading).rejects.toMatchObject({ code: "database", message: "the database is damaged" });
+    await expect(reading).rejects.toMatchObject({ code: "database", message: "The database is damaged." });
     await store.close().catch(() => undefined);
   });
 
@@ -354,7 +354,7 @@ describe("one owner", () => {
     expect(() => takeOwnership(lock, () => "pid 7 at http://127.0.0.1:1")).toThrow(
       expect.objectContaining({
         code: "already-running",
-        message: "another daemon uses this data: pid 7 at http://127.0.0.1:1",
+        message: "Another daemon uses this data: pid 7 at http://127.0.0.1:1.",
       }),
     );
     child.kill("SIGKILL");

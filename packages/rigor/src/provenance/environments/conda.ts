@@ -55,7 +55,7 @@ function create(plan: BuildPlan, tool: string): Command {
 }
 
 function nothingBuilt(plan: BuildPlan, machine: Machine): RigorError {
-  return new RigorError("environment", `the build left no conda environment in ${prefix(plan)} on ${machine.host}`, {
+  return new RigorError("environment", `The build left no conda environment in ${prefix(plan)} on ${machine.host}.`, {
     next: "Let `environment.setup` make it there: at `$RIGOR_ENVIRONMENT/prefix`.",
   });
 }

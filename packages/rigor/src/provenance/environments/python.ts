@@ -88,7 +88,7 @@ export async function describePython(
     machine.printed(program, args),
   ]);
   if (version === null || packages === null) {
-    throw new RigorError("environment", `${python} on ${machine.host} does not answer after it was built`, {
+    throw new RigorError("environment", `${python} on ${machine.host} does not answer after it was built.`, {
       next: "Run it with --version to see why.",
     });
   }

@@ -131,7 +131,7 @@ export function openSqlite(file: string): DatabaseSync {
  */
 export async function backupSqlite(source: string, target: string): Promise<void> {
   if (existsSync(target)) {
-    throw new RigorError("not-possible", `${target} exists already`, { next: "Name a file that does not exist." });
+    throw new RigorError("not-possible", `${target} exists already.`, { next: "Name a file that does not exist." });
   }
   const part = `${target}.part`;
   const reader = new DatabaseSync(source, { readOnly: true });
