@@ -3,15 +3,15 @@ import { existsSync, writeFileSync } from "node:fs";
 import type { HostShell } from "../../hosts/shell.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { JobSpec } from "../job.ts";
-import { pathOf, RemoteAttempts, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
-import type { HostCapacity } from "../resources.ts";
+import { pathOf, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
 import { type BatchRecord, BatchRecords, type Place } from "../schedulers/batch-records.ts";
 import { allocationOf, groupJobs, memberScript, silenceOf } from "../schedulers/batches.ts";
 import { CallBudget, MeteredShell } from "../schedulers/call-budget.ts";
 import { SchedulerWords } from "../schedulers/scheduler-words.ts";
 import { memberKey, type Scheduler, type SchedulerFacts } from "../schedulers/scheduler.ts";
 import { endByFiles, finalStatus, isOver, presentStatus } from "../schedulers/two-witnesses.ts";
-import type { Collected, Executor, Handle, JobStatus, Offsets } from "./executor.ts";
+import type { Handle, JobStatus } from "./executor.ts";
+import { RemoteExecutor } from "./remote.ts";
 
 export interface SchedulerExecutorOptions extends Omit<RemoteOptions, "scheduled"> {
   /** Makes the scheduler on a shell that counts its calls. */
@@ -32,12 +32,12 @@ interface Open {
 
 /**
  * Runs jobs through a scheduler on a host where its commands work, be it this machine. Two witnesses tell of a job: its
- * files how it ended, the scheduler whether it is still there. Neither alone proves that it is lost.
+ * files how it ended, the scheduler whether it is still there. Neither alone proves that it is lost. What it probes is
+ * that host.
  */
-export class SchedulerExecutor implements Executor {
+export class SchedulerExecutor extends RemoteExecutor {
   readonly kind: string;
   readonly #shell: HostShell;
-  readonly #attempts: RemoteAttempts;
   readonly #scheduler: Scheduler;
   readonly #records: BatchRecords;
   readonly #words: SchedulerWords;
@@ -48,37 +48,22 @@ export class SchedulerExecutor implements Executor {
   readonly #claimedMs = new Map<string, number>();
   /** Attempts that the scheduler does not execute: since when it says so and nothing shows the contrary. */
   readonly #doubts = new Map<string, { sinceMs: number; beat: number | null }>();
-  readonly #listeners = new Set<(attempt: string) => void>();
 
   /** @throws RigorError `storage` when the data directory cannot be written; `file-invalid` from the scheduler. */
   constructor({ scheduler, callsPerMinute, ...options }: SchedulerExecutorOptions) {
+    super({ ...options, scheduled: true }, []);
     this.#shell = options.shell;
     const budget = new CallBudget(callsPerMinute);
     this.#scheduler = scheduler(new MeteredShell(options.shell, budget));
     this.kind = this.#scheduler.kind;
     this.#words = new SchedulerWords(this.#scheduler, budget);
     this.#records = new BatchRecords(options.dataDirectory, options.shell.host);
-    this.#attempts = new RemoteAttempts({ ...options, scheduled: true });
-    this.#attempts.onArrival((attempt) => this.#notify(attempt));
-  }
-
-  /** Of the host where the scheduler's commands work. */
-  probe(): Promise<HostCapacity> {
-    return this.#attempts.probe([]);
   }
 
   async facts(): Promise<SchedulerFacts> {
     const facts = await this.#scheduler.probe();
     this.#facts = { facts, untilMs: performance.now() + factsLifeMs };
     return facts;
-  }
-
-  async attemptsRoot(): Promise<string> {
-    return (await this.#attempts.mirror()).root;
-  }
-
-  withCheckpoints(handles: readonly Handle[]): Promise<Set<string>> {
-    return this.#attempts.withCheckpoints(handles);
   }
 
   /**
@@ -88,8 +73,8 @@ export class SchedulerExecutor implements Executor {
   async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
     const waiting = await this.#notAtTheScheduler(jobs);
     if (waiting.length > 0) {
-      await this.#attempts.write(waiting);
-      await (await this.#attempts.mirror()).removeBatches(this.#records.takeForgotten());
+      await this.attempts.write(waiting);
+      await (await this.attempts.mirror()).removeBatches(this.#records.takeForgotten());
       for (const group of groupJobs(waiting, await this.#arrayLimit())) await this.#submitBatch(group);
     }
     return jobs.map((job) => this.#handleOf(job));
@@ -110,7 +95,7 @@ export class SchedulerExecutor implements Executor {
   }
 
   async #submitBatch(jobs: readonly [JobSpec, ...JobSpec[]]): Promise<void> {
-    const mirror = await this.#attempts.mirror();
+    const mirror = await this.attempts.mirror();
     const name = `rigor-${randomBytes(5).toString("hex").slice(0, 9)}`;
     const heartbeat = Math.max(...jobs.map((job) => job.heartbeat));
     const folder = await mirror.writeBatch(name, memberScript(mirror.root, jobs.map(pathOf), heartbeat));
@@ -139,15 +124,15 @@ export class SchedulerExecutor implements Executor {
     const asked = [{ name, size: members.length, id }];
     const reports = await this.#scheduler.report(asked).catch(() => unanswered(error));
     if ([...reports.values()].some(({ state }) => state !== "ended")) return;
-    await (await this.#attempts.mirror()).withdraw(members.map(pathOf));
+    await (await this.attempts.mirror()).withdraw(members.map(pathOf));
     this.#records.refuse(record, [error.message, error.next].filter((part) => part !== undefined).join(" "));
   }
 
   async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {
     const doubted = handles.filter(({ attempt }) => this.#doubts.has(attempt));
-    if (doubted.length > 0) await (await this.#attempts.mirror()).refresh(doubted.map(pathOf));
+    if (doubted.length > 0) await (await this.attempts.mirror()).refresh(doubted.map(pathOf));
     const lookedMs = performance.now();
-    const seen = await this.#attempts.look(handles);
+    const seen = await this.attempts.look(handles);
     const statuses = new Map<string, JobStatus>();
     const open: Open[] = [];
     for (const handle of handles) {
@@ -161,7 +146,7 @@ export class SchedulerExecutor implements Executor {
     if (!(await this.#ask(open, statuses))) return statuses;
     for (const one of open) this.#conclude(statuses, one.handle, this.#judge(one, lookedMs));
     const gone = open.filter(({ handle }) => statuses.get(handle.attempt)?.state === "gone");
-    if (gone.length > 0) await (await this.#attempts.mirror()).discard(gone.map(({ handle }) => pathOf(handle)));
+    if (gone.length > 0) await (await this.attempts.mirror()).discard(gone.map(({ handle }) => pathOf(handle)));
     return statuses;
   }
 
@@ -196,7 +181,7 @@ export class SchedulerExecutor implements Executor {
       this.#doubts.set(attempt, { sinceMs: performance.now(), beat });
     } else if (lookedMs - doubt.sinceMs >= silenceOf(place.batch.heartbeat) * 1000) {
       const { id, folder, host } = place.batch;
-      const cancelled = existsSync(this.#attempts.copyOf(handle).cancel);
+      const cancelled = existsSync(this.attempts.copyOf(handle).cancel);
       return finalStatus(seen, word, { submitted: id !== null, cancelled, where: `in ${folder} on ${host}` });
     }
     return presentStatus(seen, { state: "unasked" });
@@ -208,20 +193,20 @@ export class SchedulerExecutor implements Executor {
   }
 
   async withdraw(handle: Handle): Promise<boolean> {
-    const withdrawn = await (await this.#attempts.mirror()).withdraw([pathOf(handle)]);
+    const withdrawn = await (await this.attempts.mirror()).withdraw([pathOf(handle)]);
     if (withdrawn.length > 0) await this.#cancelAtTheScheduler([handle]);
     return withdrawn.length > 0;
   }
 
   async cancel(handles: readonly Handle[]): Promise<void> {
     for (const handle of handles) {
-      const copy = this.#attempts.copyOf(handle);
+      const copy = this.attempts.copyOf(handle);
       copy.create();
       writeFileSync(copy.cancel, "", { mode: 0o600 });
     }
-    const withdrawn = new Set(await (await this.#attempts.mirror()).cancel(handles.map(pathOf)));
+    const withdrawn = new Set(await (await this.attempts.mirror()).cancel(handles.map(pathOf)));
     await this.#cancelAtTheScheduler(handles);
-    for (const handle of handles) if (withdrawn.has(pathOf(handle))) this.#notify(handle.attempt);
+    for (const handle of handles) if (withdrawn.has(pathOf(handle))) this.notify(handle.attempt);
   }
 
   async #cancelAtTheScheduler(handles: readonly Handle[]): Promise<void> {
@@ -230,38 +215,17 @@ export class SchedulerExecutor implements Executor {
     if (members.length > 0) await this.#scheduler.cancel(members);
   }
 
-  async collect(
-    requests: readonly { handle: Handle; offsets: Offsets }[],
-    limit?: number,
-  ): Promise<Map<string, Collected>> {
-    return this.#attempts.collect(requests, limit);
-  }
-
-  onChange(listener: (attempt: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  async close(): Promise<void> {
-    this.#listeners.clear();
-    await this.#attempts.close();
-  }
-
   readonly #handleOf = ({ attempt, run }: Pick<Handle, "attempt" | "run">): Handle => {
     const place = this.#records.find(attempt);
     const reference = place === undefined ? "" : memberKey({ batch: place.batch.name, index: place.index });
     return { attempt, run, reference };
   };
 
-  #notify(attempt: string): void {
-    for (const listener of this.#listeners) listener(attempt);
-  }
-
   #forget(attempt: string): void {
     this.#open.delete(attempt);
     this.#claimedMs.delete(attempt);
     this.#doubts.delete(attempt);
-    this.#attempts.forget(attempt);
+    this.attempts.forget(attempt);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { JobSpec } from "../job.ts";
-import { pathOf, RemoteAttempts, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
-import type { HostCapacity } from "../resources.ts";
-import type { Collected, Executor, Handle, JobStatus, Offsets } from "./executor.ts";
+import { pathOf, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
+import type { Handle, JobStatus } from "./executor.ts";
+import { RemoteExecutor } from "./remote.ts";
 
 export interface SshExecutorOptions extends RemoteOptions {
   /** GPUs whose name contains one of these are left alone. */
@@ -18,44 +18,27 @@ const claimPatience = 20_000;
  * Runs jobs on a host through its shell. A job there is a session of its own that outlives the connection; what it
  * writes is copied to this machine.
  */
-export class SshExecutor implements Executor {
+export class SshExecutor extends RemoteExecutor {
   readonly kind = "ssh";
-  readonly #attempts: RemoteAttempts;
-  readonly #excludedGpus: readonly string[];
   /** Seen dead without a record, once: the record may have been written between two looks. */
   readonly #dying = new Set<string>();
   /** Attempt -> when it was told to end, by a clock that never jumps. */
   readonly #cancelled = new Map<string, number>();
   /** Attempt -> since when it is claimed by nobody who says so, and whether it is forbidden to start by now. */
   readonly #nameless = new Map<string, { since: number; isForbidden: boolean }>();
-  readonly #listeners = new Set<(attempt: string) => void>();
 
   constructor({ excludedGpus, ...options }: SshExecutorOptions) {
-    this.#attempts = new RemoteAttempts(options);
-    this.#excludedGpus = excludedGpus;
-    this.#attempts.onArrival((attempt) => this.#notify(attempt));
-  }
-
-  probe(): Promise<HostCapacity> {
-    return this.#attempts.probe(this.#excludedGpus);
-  }
-
-  async attemptsRoot(): Promise<string> {
-    return (await this.#attempts.mirror()).root;
-  }
-
-  withCheckpoints(handles: readonly Handle[]): Promise<Set<string>> {
-    return this.#attempts.withCheckpoints(handles);
+    super(options, excludedGpus);
   }
 
   async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
-    const paths = await this.#attempts.write(jobs);
-    await (await this.#attempts.mirror()).start(paths);
+    const paths = await this.attempts.write(jobs);
+    await (await this.attempts.mirror()).start(paths);
     return jobs.map(({ attempt, run }) => ({ attempt, run, reference: "" }));
   }
 
   async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {
-    const seen = await this.#attempts.look(handles);
+    const seen = await this.attempts.look(handles);
     const statuses = new Map<string, JobStatus>();
     const remains: string[] = [];
     for (const handle of handles) {
@@ -65,7 +48,7 @@ export class SshExecutor implements Executor {
       statuses.set(handle.attempt, status);
       if (status.state === "gone" || this.#isOverdue(handle.attempt)) remains.push(pathOf(handle));
     }
-    if (remains.length > 0) await (await this.#attempts.mirror()).kill(remains);
+    if (remains.length > 0) await (await this.attempts.mirror()).kill(remains);
     await this.#forbidNameless(handles);
     return statuses;
   }
@@ -81,7 +64,7 @@ export class SshExecutor implements Executor {
       return isDue ? [{ path: pathOf(handle), nameless }] : [];
     });
     if (due.length === 0) return;
-    await (await this.#attempts.mirror()).discard(due.map(({ path }) => path));
+    await (await this.attempts.mirror()).discard(due.map(({ path }) => path));
     for (const { nameless } of due) nameless.isForbidden = true;
   }
 
@@ -133,42 +116,21 @@ export class SshExecutor implements Executor {
   }
 
   async withdraw(handle: Handle): Promise<boolean> {
-    return (await (await this.#attempts.mirror()).withdraw([pathOf(handle)])).length > 0;
+    return (await (await this.attempts.mirror()).withdraw([pathOf(handle)])).length > 0;
   }
 
   async cancel(handles: readonly Handle[]): Promise<void> {
-    const withdrawn = new Set(await (await this.#attempts.mirror()).cancel(handles.map(pathOf)));
+    const withdrawn = new Set(await (await this.attempts.mirror()).cancel(handles.map(pathOf)));
     for (const handle of handles) {
-      if (withdrawn.has(pathOf(handle))) this.#notify(handle.attempt);
+      if (withdrawn.has(pathOf(handle))) this.notify(handle.attempt);
       else this.#cancelled.set(handle.attempt, performance.now());
     }
-  }
-
-  async collect(
-    requests: readonly { handle: Handle; offsets: Offsets }[],
-    limit?: number,
-  ): Promise<Map<string, Collected>> {
-    return this.#attempts.collect(requests, limit);
-  }
-
-  onChange(listener: (attempt: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  async close(): Promise<void> {
-    this.#listeners.clear();
-    await this.#attempts.close();
-  }
-
-  #notify(attempt: string): void {
-    for (const listener of this.#listeners) listener(attempt);
   }
 
   #forget(attempt: string): void {
     this.#dying.delete(attempt);
     this.#cancelled.delete(attempt);
     this.#nameless.delete(attempt);
-    this.#attempts.forget(attempt);
+    this.attempts.forget(attempt);
   }
 }

@@ -50,14 +50,17 @@ export class BatchRecords {
   /** Batches that nobody asks about any more, whose folders may be removed. */
   readonly #forgotten: string[] = [];
 
-  /** @throws RigorError `storage` when the data directory cannot be written. */
+  /**
+   * @param host on which batches may be forgotten
+   * @throws RigorError `storage` when the data directory cannot be written
+   */
   constructor(dataDirectory: string, host: string) {
     this.#folder = join(dataDirectory, "batches");
     asStorage(this.#folder, () => mkdirSync(this.#folder, { recursive: true, mode: 0o700 }));
-    const all = readdirSync(this.#folder).flatMap((name) => this.#read(name) ?? []);
-    const records = all.filter((record) => record.host === host);
+    const records = readdirSync(this.#folder).flatMap((name) => this.#read(name) ?? []);
     for (const record of records.toSorted((a, b) => a.recorded_at - b.recorded_at)) {
-      if (record.members.some((member) => isOpen(dataDirectory, member))) this.#place(record);
+      const isOpen = record.members.some((member) => showsNoEnd(dataDirectory, member));
+      if (isOpen || record.host !== host) this.#place(record);
       else this.#forget(record);
     }
   }
@@ -143,7 +146,7 @@ function syncFolder(folder: string): void {
 }
 
 /** Whether the copy of an attempt shows no end, and is still there. */
-function isOpen(dataDirectory: string, { run, attempt }: { run: string; attempt: string }): boolean {
+function showsNoEnd(dataDirectory: string, { run, attempt }: { run: string; attempt: string }): boolean {
   const directory = AttemptDirectory.in(dataDirectory, run, attempt);
   return existsSync(directory.path) && !existsSync(directory.exit);
 }
