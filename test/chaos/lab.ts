@@ -1,8 +1,9 @@
 /** A laboratory of its own for one test: a repository, a data directory, and real daemons and clients as processes. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
 import { compareWithLog, type Difference } from "../../packages/rigor/src/store/rebuild.ts";
@@ -146,6 +147,17 @@ export class TestLab {
       return await look(store);
     } finally {
       await store.close();
+    }
+  }
+
+  /** Asks the tables while a daemon may be writing them; empty before there are any. */
+  look<Row>(query: string): Row[] {
+    if (!existsSync(this.database)) return [];
+    const database = new DatabaseSync(this.database, { readOnly: true, timeout: 5_000 });
+    try {
+      return database.prepare(query).all() as Row[];
+    } finally {
+      database.close();
     }
   }
 

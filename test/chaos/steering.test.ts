@@ -1,13 +1,12 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AttemptRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
 import type { LoggedEvent } from "../../packages/rigor/src/store/store.ts";
 import { seededRandom } from "../../packages/rigor/src/statistics/random.ts";
 import { type Answer, eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
-import { Journal, type Kind, victimsOf, whatIsRecorded } from "./victims.ts";
+import { givenUp, Journal, type Kind, victimsOf, whatIsRecorded } from "./victims.ts";
 
 /** Set `RIGOR_CHAOS_SEED` to repeat the choices; what the machine does meanwhile differs all the same. */
 const seed = Number(process.env["RIGOR_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -188,8 +187,9 @@ class Steering {
   #wordsFor(deed: Deed): string[] | null {
     const name = this.#one(names) ?? "first";
     const runIn = (...states: RunRecord["state"][]): string | null =>
-      this.#one(look<{ id: string }>(`select id from runs where state in (${states.map((one) => `'${one}'`).join()})`))
-        ?.id ?? null;
+      this.#one(
+        lab.look<{ id: string }>(`select id from runs where state in (${states.map((one) => `'${one}'`).join()})`),
+      )?.id ?? null;
     const onRun = (word: string, id: string | null) => (id === null ? null : [word, id, "--message", "by chance"]);
     switch (deed) {
       case "cancel run":
@@ -253,7 +253,7 @@ class Steering {
   /** One round of asking for what is missing is enough: the rest is done without anybody. */
   async settle(): Promise<void> {
     for (const name of names) await this.#call("run", files[name], "--detach");
-    for (const { id } of look<{ id: string }>("select id from runs where state = 'held'")) {
+    for (const { id } of lab.look<{ id: string }>("select id from runs where state = 'held'")) {
       await this.#call("release", id);
     }
     for (const name of names) {
@@ -265,12 +265,12 @@ class Steering {
       if (status !== 0 && status !== 1) throw new Error(`${files[name]} ended with ${status}\n${stdout}${stderr}`);
     }
     const live = "select id from attempts where state in ('queued', 'staging', 'submitted', 'running')";
-    await eventually("an end of all attempts", () => look(live).length === 0);
+    await eventually("an end of all attempts", () => lab.look(live).length === 0);
   }
 
   /** The runs that the newest version of each experiment asks for. */
   wanted(): Pick<RunRecord, "id" | "arm" | "seed" | "state">[] {
-    return look(
+    return lab.look(
       `select distinct runs.id, runs.arm, runs.seed, runs.state from placements
          join runs on runs.id = placements.run_id join experiments on experiments.id = placements.experiment_id
          where experiments.state <> 'archived'`,
@@ -284,17 +284,6 @@ const runOf = (attempt: string): string => attempt.replace(/-\d+$/, "");
 
 function codeOf({ stdout, stderr }: Answer): string {
   return /"code": "([a-z-]+)"/.exec(stdout + stderr)?.[1] ?? "none";
-}
-
-/** Looks at the tables while a daemon may be writing them; empty before there are any. */
-function look<Row>(query: string): Row[] {
-  if (!existsSync(lab.database)) return [];
-  const database = new DatabaseSync(lab.database, { readOnly: true, timeout: 5_000 });
-  try {
-    return database.prepare(query).all() as Row[];
-  } finally {
-    database.close();
-  }
 }
 
 function expectOneExecutionEach(attempts: readonly AttemptRecord[], journal: Journal): void {
@@ -337,18 +326,6 @@ function expectTrueEnds(
   expect(wrong).toEqual([]);
   const finished = events.filter(({ kind }) => kind === "attempt.finished").map(({ entity }) => entity);
   expect(finished.toSorted()).toEqual(attempts.map(({ id }) => id).toSorted());
-}
-
-/** Attempts that were the present one of their run when somebody cancelled it. */
-function givenUp(events: readonly LoggedEvent[]): Set<string> {
-  const present = new Map<string, string>();
-  const given = new Set<string>();
-  for (const { kind, entity, data } of events) {
-    if (kind === "attempt.queued") present.set((data as { run_id: string }).run_id, entity);
-    const attempt = present.get(entity);
-    if (kind === "run.cancelled" && attempt !== undefined) given.add(attempt);
-  }
-  return given;
 }
 
 function created(events: readonly LoggedEvent[]): [string, Pick<RunRecord, "arm" | "seed">][] {

@@ -78,6 +78,18 @@ export function whatIsRecorded(lab: TestLab): Promise<Recorded> {
   });
 }
 
+/** Attempts that were the present one of their run when somebody cancelled it. */
+export function givenUp(events: readonly LoggedEvent[]): Set<string> {
+  const present = new Map<string, string>();
+  const given = new Set<string>();
+  for (const { kind, entity, data } of events) {
+    if (kind === "attempt.queued") present.set((data as { run_id: string }).run_id, entity);
+    const attempt = present.get(entity);
+    if (kind === "run.cancelled" && attempt !== undefined) given.add(attempt);
+  }
+  return given;
+}
+
 /** Lines `WORD ATTEMPT ...` that the runs themselves wrote. */
 export class Journal {
   readonly #lines: string[][];

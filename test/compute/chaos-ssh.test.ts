@@ -7,7 +7,7 @@ import type { AttemptRecord } from "../../packages/rigor/src/domain/records.ts";
 import type { LoggedEvent } from "../../packages/rigor/src/store/store.ts";
 import { seededRandom } from "../../packages/rigor/src/statistics/random.ts";
 import { eventually, experimentFile, killIfThere, TestLab } from "../chaos/lab.ts";
-import { Journal, victimsOf, whatIsRecorded } from "../chaos/victims.ts";
+import { givenUp, Journal, victimsOf, whatIsRecorded } from "../chaos/victims.ts";
 import { type SshHost, type SshLab, sshMissing, startSshHosts } from "../clusters/ssh.ts";
 
 /** Set `RIGOR_CHAOS_SEED` to repeat the choices; what the machine does meanwhile differs all the same. */
@@ -27,6 +27,7 @@ const events = {
   freeze: 3,
   refuse: 1,
   crash: 2,
+  "cancel run": 5,
 } as const;
 type Happening = keyof typeof events;
 
@@ -101,6 +102,8 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
       process.stdout.write(`happened: ${JSON.stringify(Object.fromEntries(chaos.happened))}\n`);
       if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(`${chaos.story.join("\n")}\n`);
 
+      // What was cancelled is asked for again.
+      expect(await lab.cli("rerun", "small", "--failed")).toMatchObject({ status: 0 });
       const last = await lab.cli("run", "experiment.yaml", "--json");
       expect(last).toMatchObject({ status: 0 });
       const { hosts: seen } = await lab.json<{ hosts: { name: string; cpus_used: number }[] }>("status");
@@ -115,7 +118,7 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
       expect(recorded.runs).toHaveLength(2 * seedsPerArm);
       expect(recorded.runs.filter(({ state }) => state !== "done")).toEqual([]);
       expectOneExecutionEach(recorded.attempts, recorded.events, journal);
-      expectNamedCauses(recorded.attempts, chaos, journal);
+      expectNamedCauses(recorded.attempts, chaos, journal, givenUp(recorded.events));
       expectNothingFromSilence(recorded.events, recorded.attempts, chaos.silences);
     },
   );
@@ -171,7 +174,7 @@ class Chaos {
   }
 
   async run(): Promise<void> {
-    const follower = this.#follow();
+    const others = Promise.all([this.#follow(), this.#mend()]);
     await eventually("a first run on a host", async () => {
       const jobs = await Promise.all(hostNames.map((name) => jobsOn(this.#hosts.host(name))));
       return jobs.flat().length > 0;
@@ -182,18 +185,39 @@ class Chaos {
     }
     await Promise.all(this.#busy.values());
     this.#ended = true;
-    await follower;
+    await others;
   }
 
   /** Comes back until nothing happens any more and the experiment has ended. */
   async #follow(): Promise<void> {
     for (;;) {
       const { status, stdout, stderr } = await this.#lab.startCli(["run", "experiment.yaml", "--json"]).answer;
-      if (status === 0) {
+      if (status === 0 || /"runs-failed"/.test(stdout)) {
         if (this.#ended) return;
         await sleep(500);
       } else if (!/daemon/i.test(stdout + stderr)) throw new Error(`rigor run: ${status}\n${stdout}${stderr}`);
     }
+  }
+
+  /** A host on which one job after another was killed is left alone for minutes, unless a person says that it is well. */
+  async #mend(): Promise<void> {
+    while (!this.#ended) {
+      await sleep(2_000);
+      for (const { id } of this.#lab.look<{ id: string }>("select id from computes where state = 'resting'")) {
+        const name = hostNames.find((one) => id.startsWith(`ssh:${one}#`));
+        if (name === undefined) throw new Error(`${id} rests`);
+        await this.#ask("compute", "use", name);
+        this.#tell(`${name} is to be used again`);
+      }
+    }
+  }
+
+  /** What is asked for can be impossible by now, and the daemon may die before it answers; anything else is a fault. */
+  async #ask(...words: string[]): Promise<boolean> {
+    const { status, stdout, stderr } = await this.#lab.startCli([...words, "--json"]).answer;
+    if (status !== 0 && !/not-possible|daemon|already-running/.test(stdout + stderr))
+      throw new Error(`rigor ${words.join(" ")}: ${status}\n${stdout}${stderr}`);
+    return status === 0;
   }
 
   async #let(what: Happening): Promise<boolean> {
@@ -206,6 +230,8 @@ class Chaos {
         return this.#killJob("command");
       case "drop connections":
         return this.#dropConnections(await this.#someHost());
+      case "cancel run":
+        return this.#cancelRun();
       default:
         return this.#silence(what, await this.#someHost());
     }
@@ -246,6 +272,16 @@ class Chaos {
       await sleep(50);
     }
     return false;
+  }
+
+  /** Wherever it runs: also on a host that cannot be reached now. */
+  async #cancelRun(): Promise<boolean> {
+    const active = this.#lab.look<{ id: string }>("select id from runs where state = 'active'");
+    const run = active[Math.floor(this.#random() * active.length)];
+    if (run === undefined) return false;
+    const isDone = await this.#ask("cancel", run.id);
+    this.#tell(`${run.id.slice(0, 16)} cancelled: ${isDone ? "yes" : "no"}`);
+    return isDone;
   }
 
   /** One that can be reached, so far as this class knows. */
@@ -336,8 +372,13 @@ function expectOneExecutionEach(
   expect(entitiesOf("run.completed")).toHaveLength(2 * seedsPerArm);
 }
 
-/** Every attempt that gave no result was struck, or was on a host when that lost its power. */
-function expectNamedCauses(attempts: readonly AttemptRecord[], { struck, crashes }: Chaos, journal: Journal): void {
+/** Every attempt that gave no result was struck, or cancelled, or was on a host when that lost its power. */
+function expectNamedCauses(
+  attempts: readonly AttemptRecord[],
+  { struck, crashes }: Chaos,
+  journal: Journal,
+  given: ReadonlySet<string>,
+): void {
   const places = new Map(journal.lines("start").map(([id = "", host = ""]) => [id, host]));
   const wrong = attempts.filter(({ id, state, category, evidence, exit, queued_at, finished_at, compute }) => {
     switch (state) {
@@ -352,6 +393,8 @@ function expectNamedCauses(attempts: readonly AttemptRecord[], { struck, crashes
         const isNamed = category === "node-failure" && evidence !== null && exit === null;
         return !(struck.wrapper.has(id) || during) || !isNamed;
       }
+      case "cancelled":
+        return !given.has(id);
       default:
         return true;
     }
