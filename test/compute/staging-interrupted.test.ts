@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -16,14 +17,18 @@ import { patient, patientProject, requestOf, root, startStager } from "./staging
 describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
   let lab: SshLab;
   let host: SshHost;
+  let home: string;
 
   beforeAll(async () => {
-    lab = await startSshHosts({ plain: {} });
+    home = mkdtempSync(join(tmpdir(), "rigor-home-"));
+    // Two login nodes of a cluster see one home.
+    lab = await startSshHosts({ plain: { home }, other: { home } });
     host = lab.host("plain");
   });
 
   afterAll(async () => {
     await lab.stop();
+    rmSync(home, { recursive: true, force: true });
   });
 
   beforeEach(async () => {
@@ -113,10 +118,11 @@ describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
         goOn();
         const piece = new RegExp(`dd of=.*${folder}.* seek=([1-9]\\d*)`);
         const first = startStager(lab, "plain", "lab-1", []);
-        first.shell.during = async (script) => {
-          if (piece.test(script)) await host.dropConnections();
+        first.shell.before = async (script) => {
+          if (piece.test(script)) await host.refuse();
         };
         await expect(first.stager.stage(request)).rejects.toMatchObject({ code: "unreachable" });
+        await host.serve();
         const second = startStager(lab, "plain");
         await expectWhole(await second.stager.stage(request), request);
         const sent = second.shell.scripts.find((script) => script.includes("dd of=") && script.includes(`/${folder}/`));
@@ -174,6 +180,19 @@ describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
       expect(new Set(pieces).size, "no piece was sent twice").toBe(pieces.length);
       for (const staged of all.slice(0, 1)) await expectWhole(staged, request);
       expect(await leftovers()).toBe("");
+    });
+
+    test("through two nodes of a cluster make one of everything [staging.environment-once]", async () => {
+      const request = await newRequest();
+      const first = startStager(lab, "plain").stager.stage(request);
+      await untilBuilding();
+      const second = startStager(lab, "other", "lab-2").stager.stage(request);
+      await sleep(2_000);
+      expect(builds(), "the second node does not see the process, and waits").toBe(1);
+      goOn();
+      expect(await second).toEqual(await first);
+      expect(builds()).toBe(1);
+      await expectWhole(await second, request);
     });
 
     test("do not end each other's waiting [staging.environment-once]", async () => {

@@ -10,12 +10,13 @@ import { busyboxShell, type SshHostOptions, type SshLab } from "../clusters/ssh.
 /** A name that a careless script would take apart. */
 export const root = "/root/it's a lab";
 
-/** A shell that counts what it is asked and sent, and lets a test do something while a script runs. */
+/** A shell that counts what it is asked and sent, and lets a test do something before and while a script runs. */
 export class WatchedShell implements HostShell {
   readonly host: string;
   readonly scripts: string[] = [];
   /** Bytes of inputs. */
   sent = 0;
+  before: (script: string) => Promise<unknown> | void = () => undefined;
   during: (script: string) => Promise<unknown> | void = () => undefined;
   readonly #shell: HostShell;
 
@@ -26,6 +27,7 @@ export class WatchedShell implements HostShell {
 
   async run(script: string, options: ScriptOptions = {}): Promise<Answer> {
     this.scripts.push(script);
+    await this.before(script);
     const { input, ...rest } = options;
     const counted = input === undefined ? rest : { ...rest, input: this.#count(input) };
     const [answer] = await Promise.all([this.#shell.run(script, counted), this.during(script)]);
