@@ -66,7 +66,7 @@ describe("Ctrl-C [cli.detach] [cli.exit-codes]", () => {
     expect((await lab.rigor("status")).stdout).toMatch(/^alone@1 +running +0\/6 /m);
     const provisional = await lab.rigor("results", "alone");
     expect(provisional.stdout).toMatch(/provisional/i);
-    expect((await lab.rigor("cancel", "alone")).stdout).toBe("cancelled alone@1 with 6 open runs\n");
+    expect((await lab.rigor("cancel", "alone")).stdout).toBe("Cancelled alone@1 with 6 open runs.\n");
   });
 });
 
@@ -104,13 +104,13 @@ describe("cancel [job.cancel]", () => {
     const [running] = await lab.runs("stopped", "--active");
     const [waiting] = await lab.runs("stopped", "--pending");
     expect((await lab.rigor("cancel", waiting?.id ?? "", "-m", "not needed")).stdout).toMatch(
-      /^run \w{10} is cancelled\n$/,
+      /^Run \w{10} is cancelled\.\n$/,
     );
-    expect((await lab.rigor("cancel", running?.id ?? "")).stdout).toMatch(/^run \w{10} is cancelled\n$/);
+    expect((await lab.rigor("cancel", running?.id ?? "")).stdout).toMatch(/^Run \w{10} is cancelled\.\n$/);
     await until("both to be cancelled", async () => (await lab.runs("stopped", "--cancelled")).length === 2);
     const shown = await lab.rigor("show", waiting?.id ?? "");
     expect(shown.stdout).toMatch(/why +not needed\n/);
-    expect((await lab.rigor("cancel", "stopped")).stdout).toBe("cancelled stopped@1 with 4 open runs\n");
+    expect((await lab.rigor("cancel", "stopped")).stdout).toBe("Cancelled stopped@1 with 4 open runs.\n");
     await until("every job to be gone", async () => (await lab.runs("--active")).length === 0);
     expect((await lab.rigor("status")).stdout).toMatch(/^stopped@1 +cancelled /m);
     expectRefusal(await lab.rigor("release", "stopped"), 2, "stopped@1 is cancelled");
@@ -138,7 +138,7 @@ describe("hold and release", () => {
     await until("the active run to end", async () => (await lab.runs("paused", "--active")).length === 0);
     expect((await lab.runs("paused", "--pending")).length).toBe(5);
     expect((await lab.rigor("status")).stdout).toMatch(/^paused@1 +held +1\/6 .*GPUs are needed elsewhere$/m);
-    expect((await lab.rigor("release", "paused")).stdout).toBe("paused@1 goes on\n");
+    expect((await lab.rigor("release", "paused")).stdout).toBe("paused@1 goes on.\n");
     const back = await lab.rigor("run", "paused.yaml");
     expect(back.status, back.text).toBe(0);
   });
@@ -148,7 +148,7 @@ describe("hold and release", () => {
     await active("spared");
     const [run] = (await lab.runs("spared", "--pending")).toReversed();
     const id = run?.id.slice(0, 10) ?? "";
-    expect((await lab.rigor("hold", id, "-m", "wait for the data")).stdout).toBe(`run ${id} is held\n`);
+    expect((await lab.rigor("hold", id, "-m", "wait for the data")).stdout).toBe(`Run ${id} is held.\n`);
     await open("spared");
     const answer = await lab.rigor("run", "spared.yaml");
     expect(answer.status, answer.text).toBe(3);
@@ -156,11 +156,11 @@ describe("hold and release", () => {
     expect((await lab.rigor("list", "spared", "--held")).stdout).toMatch(
       new RegExp(`^${id} .* held .*wait for the data$`, "m"),
     );
-    expect((await lab.rigor("release", id)).stdout).toBe(`run ${id} is released\n`);
+    expect((await lab.rigor("release", id)).stdout).toBe(`Run ${id} is released.\n`);
     const back = await lab.rigor("run", "spared.yaml");
     expect(back.status, back.text).toBe(0);
-    expectRefusal(await lab.rigor("release", id), 2, `run ${id} is done`, "Only what is held");
-    expectRefusal(await lab.rigor("hold", id), 2, `run ${id} is done`);
+    expectRefusal(await lab.rigor("release", id), 2, `Run ${id} is done.`, "Only what is held");
+    expectRefusal(await lab.rigor("hold", id), 2, `Run ${id} is done.`);
   });
 
   test("of an experiment by a person outlasts rerun and release of its runs", async () => {
@@ -176,9 +176,9 @@ describe("hold and release", () => {
     await until("an end of the active run", async () => (await lab.runs("kept", "--done")).length === 1);
     const done = short(await lab.runs("kept", "--done"));
     const later = "; nothing of it starts before `rigor release kept@1`";
-    expect((await lab.rigor("rerun", done)).stdout).toBe(`run ${done} runs again${later}\n`);
-    expect((await lab.rigor("release", held)).stdout).toBe(`run ${held} is released${later}\n`);
-    expect((await lab.rigor("rerun", "kept", "--failed")).stdout).toBe(`1 run of kept@1 to run again${later}\n`);
+    expect((await lab.rigor("rerun", done)).stdout).toBe(`Run ${done} runs again${later}.\n`);
+    expect((await lab.rigor("release", held)).stdout).toBe(`Run ${held} is released${later}.\n`);
+    expect((await lab.rigor("rerun", "kept", "--failed")).stdout).toBe(`1 run of kept@1 to run again${later}.\n`);
     await sleep(1_500);
     expect((await lab.rigor("status")).stdout).toMatch(/^kept@1 +held +0\/6 .*the machine is needed$/m);
     expect((await lab.runs("kept", "--pending")).length).toBe(6);
@@ -216,7 +216,7 @@ describe("rerun", () => {
     expect((await lab.rigor("run", "fragile.yaml")).status).toBe(1);
 
     await lab.program("touch", [flag]);
-    expect((await lab.rigor("rerun", "fragile", "--failed")).stdout).toBe("2 runs of fragile@1 to run again\n");
+    expect((await lab.rigor("rerun", "fragile", "--failed")).stdout).toBe("2 runs of fragile@1 to run again.\n");
     const ended = await lab.rigor("run", "fragile.yaml");
     expect(ended.status, ended.text).toBe(0);
     const runs = await lab.runs("fragile");
@@ -229,7 +229,7 @@ describe("rerun", () => {
     }>("show", runs.find(({ seed }) => seed === 2)?.id ?? "");
     expect(tries.map(({ state }) => state)).toEqual(["failed", "succeeded"]);
     expect(retries.code).toBe(0);
-    expect((await lab.rigor("rerun", "fragile", "--failed")).stdout).toMatch(/^no run of fragile@1 failed\n$/i);
+    expect((await lab.rigor("rerun", "fragile", "--failed")).stdout).toMatch(/^No run of fragile@1 failed\.\n$/);
     expect((await lab.rigor("rerun", "--failed")).stdout).toBe("No run has failed.\n");
   });
 
@@ -238,7 +238,7 @@ describe("rerun", () => {
     await lab.rigor("run", "again.yaml");
     const [run] = await lab.runs("again", "--done");
     const id = run?.id.slice(0, 10) ?? "";
-    expect((await lab.rigor("rerun", id, "-m", "wrong driver")).stdout).toBe(`run ${id} runs again\n`);
+    expect((await lab.rigor("rerun", id, "-m", "wrong driver")).stdout).toBe(`Run ${id} runs again.\n`);
     const ended = await lab.rigor("run", "again.yaml");
     expect(ended.status, ended.text).toBe(0);
     expect(await lab.runs("again", "--arm", run?.arm ?? "", "--seed", String(run?.seed))).toMatchObject([
@@ -265,7 +265,7 @@ test("a time budget that is used up holds the experiment with 3; release --wall 
   expect(held.stdout).toContain("rigor release brief@1 --wall");
   expect(held.stderr).toMatch(/^\d of 6 runs in /m);
   expectRefusal(await lab.rigor("release", "brief"), 2, "budget of 1 s", "--wall 2h");
-  expect((await lab.rigor("release", "brief", "--wall", "1h")).stdout).toBe("brief@1 goes on\n");
+  expect((await lab.rigor("release", "brief", "--wall", "1h")).stdout).toBe("brief@1 goes on.\n");
   const ended = await lab.rigor("run", "brief.yaml");
   expect(ended.status, ended.text).toBe(0);
 });

@@ -28,19 +28,19 @@ function hostProblem(host: string | undefined, port: number): string | null {
   const [, name = "", found] = /^(.*?)(?::(\d+))?$/.exec(host ?? "") ?? [];
   // Names of hosts do not distinguish case.
   const own = loopbackNames.has(name.toLowerCase()) && Number(found ?? 80) === port;
-  return own ? null : "the Host header names another server";
+  return own ? null : "The Host header names another server.";
 }
 
 function originProblem(origin: string | undefined, port: number): string | null {
   if (origin === undefined) return null;
   const own = [...loopbackNames].some((name) => origin === `http://${name}:${port}`);
-  return own ? null : "the Origin header names another site";
+  return own ? null : "The Origin header names another site.";
 }
 
 function tokenProblem(authorization: string | undefined, token: string): string | null {
   const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1];
-  if (given === undefined) return "the request carries no token";
-  return timingSafeEqual(digest(given), digest(token)) ? null : "the token is not this daemon's";
+  if (given === undefined) return "The request carries no token.";
+  return timingSafeEqual(digest(given), digest(token)) ? null : "The token is not this daemon's.";
 }
 
 /** Equal lengths for the comparison in constant time. */

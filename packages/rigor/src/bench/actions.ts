@@ -35,7 +35,7 @@ export async function cancelExperiment(lab: Lab, actor: string, name: string, me
     const shared = kept === 0 ? "" : `; ${kept} go on, because another experiment waits for them`;
     return {
       changed: events.length,
-      message: `cancelled ${reference(experiment)} with ${openRuns(own.length)}${shared}`,
+      message: `Cancelled ${reference(experiment)} with ${openRuns(own.length)}${shared}.`,
     };
   });
 }
@@ -49,7 +49,7 @@ export async function holdExperiment(lab: Lab, actor: string, name: string, mess
     await transaction.append(events);
     return {
       changed: events.length,
-      message: `${reference(experiment)} is held: runs that are active go on, no other starts`,
+      message: `${reference(experiment)} is held: runs that are active go on, no other starts.`,
     };
   });
 }
@@ -71,7 +71,7 @@ export async function releaseExperiment(
       without_failed: release.without_failed,
     });
     await transaction.append(events);
-    return { changed: events.length, message: `${reference(experiment)} goes on` };
+    return { changed: events.length, message: `${reference(experiment)} goes on.` };
   });
 }
 
@@ -81,13 +81,13 @@ export async function rerunFailed(lab: Lab, actor: string, name: string): Promis
     refuseArchived(experiment);
     const runs = await runsOfExperiment(transaction.db, experiment.id, ["failed", "invalid", "cancelled"]);
     if (runs.length === 0)
-      return { changed: 0, message: `no run of ${reference(experiment)} failed`, experiment: reference(experiment) };
+      return { changed: 0, message: `No run of ${reference(experiment)} failed.`, experiment: reference(experiment) };
     const reason = "rerun of failed runs";
     const events = [...rules.resumeExperiment(experiment, reason), ...rules.rerunRuns(runs, reason)];
     await transaction.append(events);
     return {
       changed: runs.length,
-      message: `${runs.length === 1 ? "1 run" : `${runs.length} runs`} of ${reference(experiment)} to run again${onceReleased([experiment])}`,
+      message: `${runs.length === 1 ? "1 run" : `${runs.length} runs`} of ${reference(experiment)} to run again${onceReleased([experiment])}.`,
       experiment: reference(experiment),
     };
   });
@@ -105,7 +105,7 @@ export async function rerunStale(
   if (!(await isStale(experiment))) {
     return {
       changed: 0,
-      message: `${reference(experiment)} is not stale: what \`code\` lists is as it was`,
+      message: `${reference(experiment)} is not stale: what \`code\` lists is as it was.`,
       experiment: reference(experiment),
     };
   }
@@ -118,7 +118,7 @@ export async function rerunStale(
   const present = await experimentById(lab.store.db, started.experiment_id);
   return {
     changed: resolved.runs.length,
-    message: `${reference(present)}: ${started.message}`,
+    message: `${reference(present)}: ${started.message}.`,
     experiment: reference(present),
   };
 }
@@ -132,7 +132,7 @@ export async function rerunRun(lab: Lab, actor: string, name: string, message: s
     if (open.length === 0 && archived !== undefined) refuseArchived(archived);
     const resumed = open.flatMap((one) => rules.resumeExperiment(one, message));
     await transaction.append([...resumed, ...rules.rerunRuns([run], message)]);
-    return { changed: 1, message: `run ${shortId(run.id)} runs again${onceReleased(open)}` };
+    return { changed: 1, message: `Run ${shortId(run.id)} runs again${onceReleased(open)}.` };
   });
 }
 
@@ -154,7 +154,7 @@ export async function releaseRun(lab: Lab, actor: string, name: string, message:
       ...rules.releaseRun(run, message),
       ...waiting.flatMap((one) => rules.resumeExperiment(one, message)),
     ]);
-    return { changed: 1, message: `run ${shortId(run.id)} is released${onceReleased(experiments)}` };
+    return { changed: 1, message: `Run ${shortId(run.id)} is released${onceReleased(experiments)}.` };
   });
 }
 
@@ -176,7 +176,7 @@ async function changeRun(
     const run = await findRun(transaction.db, name);
     const events = decide(run);
     await transaction.append(events);
-    return { changed: events.length, message: `run ${shortId(run.id)} ${done}` };
+    return { changed: events.length, message: `Run ${shortId(run.id)} ${done}.` };
   });
 }
 

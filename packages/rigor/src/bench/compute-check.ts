@@ -99,7 +99,7 @@ async function tryJob(lane: Lane, data: DataDirectory, patience: number): Promis
   const began = performance.now();
   try {
     const [handle] = await lane.executor.submit([job]);
-    if (handle === undefined) throw new RigorError("internal", "the check's job was not submitted");
+    if (handle === undefined) throw new RigorError("internal", "The check's job was not submitted.");
     let status: JobStatus | undefined;
     while (performance.now() - began < patience) {
       status = (await lane.executor.status([handle])).get(attempt);

@@ -27,7 +27,7 @@ export async function rest(lab: Lab, actor: string, lane: Lane, reason: string, 
 export async function drain(lab: Lab, actor: string, lane: Lane, reason: string): Promise<void> {
   await lab.lanes.note(lane);
   if (lane.record?.state === "drained") {
-    throw new RigorError("not-possible", "it is drained already", { next: "`rigor compute use NAME` ends that." });
+    throw new RigorError("not-possible", "It is drained already.", { next: "`rigor compute use NAME` ends that." });
   }
   await say(lab, actor, lane, { kind: "compute.drained", entity: lane.id, data: { reason } });
 }

@@ -49,7 +49,7 @@ export class Lanes {
     const known = this.#lanes.get(id);
     if (known !== undefined) return known;
     const record = await this.#recordOf(id);
-    if (record === null) throw new RigorError("internal", `attempts are on the compute ${id}, which no record names`);
+    if (record === null) throw new RigorError("internal", `Attempts are on the compute ${id}, which no record names.`);
     return this.#add(id, record.configuration, record);
   }
 
@@ -89,7 +89,8 @@ export class Lanes {
 
   /** Waits no longer for other machines: what was asked of them is asked again by the next daemon. */
   async letGo(): Promise<void> {
-    await Promise.all(this.all().map((lane) => (lane.isHere ? null : lane.executor.close())));
+    const others = this.all().filter((lane) => !lane.isHere);
+    await Promise.all(others.map((lane) => lane.executor.close()));
   }
 
   async close(): Promise<void> {

@@ -32,12 +32,12 @@ export const system = {
   backup: api.system.backup.handler(async ({ context, input }) => {
     const file = resolve(input.file);
     if (await exists(file)) {
-      throw new RigorError("not-possible", `${file} exists already`, {
+      throw new RigorError("not-possible", `${file} exists already.`, {
         next: "Choose another name: a backup overwrites nothing.",
       });
     }
     if (!(await exists(dirname(file)))) {
-      throw new RigorError("not-found", `there is no directory ${dirname(file)}`, {
+      throw new RigorError("not-found", `There is no directory ${dirname(file)}.`, {
         next: "Make it first, or choose another place.",
       });
     }

@@ -24,10 +24,10 @@ export function rerunRuns(runs: readonly RunRecord[], reason: string): DomainEve
           requeued,
         ];
       case "held":
-        throw notPossible(`run ${shortId(run.id)} is held`, `Release it: rigor release ${shortId(run.id)}`);
+        throw notPossible(`Run ${shortId(run.id)} is held`, `Release it: rigor release ${shortId(run.id)}`);
       default:
         throw notPossible(
-          `run ${shortId(run.id)} is ${run.state} already`,
+          `Run ${shortId(run.id)} is ${run.state} already`,
           `Follow it: rigor logs -f ${shortId(run.id)}`,
         );
     }
@@ -64,7 +64,7 @@ export const isHeldByPerson = ({ state, hold }: ExperimentRecord): boolean =>
 
 export function cancelRun(run: RunRecord, message: string): DomainEvent[] {
   if (run.state === "done") {
-    throw notPossible(`run ${shortId(run.id)} is done`, `To discard its result: rigor rerun ${shortId(run.id)}`);
+    throw notPossible(`Run ${shortId(run.id)} is done`, `To discard its result: rigor rerun ${shortId(run.id)}`);
   }
   if (run.state === "cancelled") return [];
   return [{ kind: "run.cancelled", entity: run.id, data: { reason: { code: "person", message } } }];
@@ -113,7 +113,7 @@ export function holdRun(run: RunRecord, message: string): DomainEvent[] {
       run.state === "active"
         ? `It runs already; to stop it: rigor cancel ${shortId(run.id)}`
         : "Only a pending run can be held.";
-    throw notPossible(`run ${shortId(run.id)} is ${run.state}`, next);
+    throw notPossible(`Run ${shortId(run.id)} is ${run.state}`, next);
   }
   return [{ kind: "run.held", entity: run.id, data: { reason: { code: "person", message } } }];
 }
@@ -153,11 +153,12 @@ export function releaseExperiment(
 
 export function releaseRun(run: RunRecord, note: string): DomainEvent[] {
   if (run.state !== "held") {
-    throw notPossible(`run ${shortId(run.id)} is ${run.state}`, "Only what is held can be released.");
+    throw notPossible(`Run ${shortId(run.id)} is ${run.state}`, "Only what is held can be released.");
   }
   return [{ kind: "run.released", entity: run.id, data: { note } }];
 }
 
-function notPossible(message: string, next: string): RigorError {
-  return new RigorError("not-possible", message, { next });
+/** @param state what is so, as a sentence; its full stop may be missing */
+function notPossible(state: string, next: string): RigorError {
+  return new RigorError("not-possible", state.replace(/\.?$/, "."), { next });
 }
