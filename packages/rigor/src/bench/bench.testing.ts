@@ -19,14 +19,15 @@ export class TestBench {
   readonly lab: Lab;
   readonly repository: string;
 
-  static async open(): Promise<TestBench> {
+  /** @param stagerOf makes what prepares this machine; without it, nothing does */
+  static async open(stagerOf: (data: DataDirectory) => Stager = () => connection.stager): Promise<TestBench> {
     const data = new DataDirectory(scratchDirectory());
     const store = await openSqliteStore(data.database);
     onTestFinished(() => store.close());
     return new TestBench({
       store,
       data,
-      lanes: new Lanes(store, () => connection),
+      lanes: new Lanes(store, () => ({ ...connection, stager: stagerOf(data) })),
       log: pino({ level: "silent" }),
       version: "0.0.0",
     });

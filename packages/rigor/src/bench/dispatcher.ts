@@ -5,12 +5,10 @@ import type { LoggedEvent, Transaction } from "../store/store.ts";
 import { decodeRow } from "../store/tables.ts";
 import { advanceExperiment } from "./advance.ts";
 import { chooseRuns, type Candidate, type Holding, type WaitingRuns } from "./choice.ts";
-import { checkCompute } from "./compute-check.ts";
-import { recordCheck, rest } from "./compute-steering.ts";
+import { rest } from "./compute-steering.ts";
 import { Faults } from "./faults.ts";
 import { holdWithoutCommand } from "./command-hold.ts";
 import type { Lab } from "./lab.ts";
-import type { Lane } from "./lane.ts";
 import { LiveAttempts, type Ended, type Live } from "./live-attempts.ts";
 import { writeManifest } from "./manifest.ts";
 import { Preparation } from "./preparation.ts";
@@ -18,15 +16,12 @@ import { experimentById, experimentsInState, runningExperiments, wantedRuns } fr
 import { ReadinessCheck } from "./readiness.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import { conclude, intend, queuedEvent } from "./transitions.ts";
+import { Turns } from "./turns.ts";
 
 /** How often everything is looked at, whether or not something is known to have changed. */
 const pollMs = 1_000;
 /** How old the knowledge of the machine may be. */
 const probeMs = 5_000;
-/** The same for a machine that is asked over the network. */
-const remoteProbeMs = 30_000;
-/** How long the job of a check may take before the first run starts on another machine. */
-const checkPatienceMs = 60_000;
 /** Runs of one experiment that are started in one cycle, at most. */
 const mostStarts = 64;
 /** How long other machines may take to finish what they were asked when the daemon stops. */
@@ -42,6 +37,7 @@ export class Dispatcher {
   readonly #attempts: LiveAttempts;
   readonly #readiness: ReadinessCheck;
   readonly #faults: Faults;
+  readonly #turns: Turns;
   readonly #queues = new Map<string, ReadyQueue>();
   #experiments: ExperimentRecord[] = [];
   #experimentsStale = true;
@@ -60,6 +56,7 @@ export class Dispatcher {
     this.#attempts = new LiveAttempts(lab, this.preparation, () => this.wake());
     this.#faults = new Faults((id) => lab.lanes.get(id));
     this.#readiness = new ReadinessCheck(lab, this.preparation, () => this.wake());
+    this.#turns = new Turns(lab, this.#attempts, this.#readiness, () => this.wake());
   }
 
   /** Takes over everything that was under way, and begins. */
@@ -158,41 +155,10 @@ export class Dispatcher {
     await this.#refreshExperiments();
     await this.#attempts.observe(here, polling);
     await this.#record(now);
-    await this.#handOver(here);
+    await this.#turns.handOver(here);
     if (polling) await this.#attempts.ingestMetrics(here);
-    for (const lane of this.#lab.lanes.all()) if (!lane.isHere) this.#beginTurn(lane);
+    this.#turns.begin(this.#experiments);
     await this.#advance();
-  }
-
-  async #handOver(lane: Lane): Promise<void> {
-    await this.#attempts.submit(lane, (experiment) => this.#readiness.isPrepared(experiment, lane));
-    await this.#attempts.cancel(lane);
-  }
-
-  /** Another machine takes its time, and may not answer: nothing waits for it. */
-  #beginTurn(lane: Lane): void {
-    if (!lane.isWanted && !this.#attempts.uses(lane)) return;
-    if (!lane.isDue(this.#attempts.hasWork(lane))) return;
-    const before = lane.trouble;
-    const turn = async (): Promise<void> => {
-      if (lane.isWanted && lane.needsCheck(Date.now())) await this.#check(lane);
-      if (lane.isPlaced) await lane.probe(remoteProbeMs);
-      await this.#handOver(lane);
-      await this.#attempts.observe(lane, true);
-      await this.#attempts.ingestMetrics(lane);
-    };
-    lane.begin(turn, () => {
-      const { trouble } = lane;
-      if (trouble?.message !== before?.message)
-        this.#lab.log.warn({ compute: lane.id, trouble }, "trouble with a compute");
-      this.wake();
-    });
-  }
-
-  /** No run is started on a compute that was not tried. A job of a scheduler could wait for hours: none is tried. */
-  async #check(lane: Lane): Promise<void> {
-    const findings = await checkCompute(lane, this.#lab.data, lane.isPlaced ? checkPatienceMs : 0);
-    await recordCheck(this.#lab, "daemon", lane, findings);
   }
 
   async #refreshExperiments(): Promise<void> {

@@ -45,6 +45,22 @@ export class Preparation {
     for (const key of this.#failed.keys()) if (key.startsWith(keyOf(experimentId, ""))) this.#failed.delete(key);
   }
 
+  /**
+   * Forgets what is ready on a compute for all but some experiments: it is looked up anew before it is used again.
+   *
+   * @returns absolute paths there that the others use
+   */
+  keepOnly(computeId: string, experiments: ReadonlySet<string>): string[] {
+    const kept: string[] = [];
+    for (const [key, { directory, inputs, environment }] of this.#ready) {
+      const [experiment = "", compute] = key.split(" ");
+      if (compute !== computeId) continue;
+      if (!experiments.has(experiment)) this.#ready.delete(key);
+      else kept.push(directory, ...Object.values(inputs), ...[environment.directory].filter((one) => one !== null));
+    }
+    return kept;
+  }
+
   /** What people wait for, if anything: on the compute where it was begun first. */
   step(experimentId: string): PreparationStep | null {
     for (const [key, step] of this.#steps) if (key.startsWith(keyOf(experimentId, ""))) return step;

@@ -42,14 +42,14 @@ export function lackingRoom({ disk_free: bytes, inodes_free: inodes }: HostCapac
 /** What must hold before the runs of an experiment may start: its budget, and a compute that is ready for them. */
 export class ReadinessCheck {
   readonly #lab: Lab;
-  readonly #preparation: Preparation;
+  readonly preparation: Preparation;
   readonly #budgets: Budgets;
   readonly #onReady: () => void;
 
   /** @param onReady called when something that was waited for may be ready */
   constructor(lab: Lab, preparation: Preparation, onReady: () => void) {
     this.#lab = lab;
-    this.#preparation = preparation;
+    this.preparation = preparation;
     this.#budgets = new Budgets(lab.store.db);
     this.#onReady = onReady;
   }
@@ -101,9 +101,9 @@ export class ReadinessCheck {
 
   /** Whether an experiment is ready on a compute. Begins what is missing. */
   async isPrepared(experiment: ExperimentRecord, lane: Lane): Promise<boolean> {
-    if (this.#preparation.get(experiment.id, lane.id) !== undefined) return true;
-    if (this.#preparation.failure(experiment.id, lane.id) === null) {
-      this.#preparation.begin(experiment, lane, this.#onReady);
+    if (this.preparation.get(experiment.id, lane.id) !== undefined) return true;
+    if (this.preparation.failure(experiment.id, lane.id) === null) {
+      this.preparation.begin(experiment, lane, this.#onReady);
     }
     return false;
   }
@@ -111,7 +111,7 @@ export class ReadinessCheck {
   /** What failed everywhere is told to the person who waits, and begun anew when the hold is released. */
   async #holdIfNoneCanBe(experiment: ExperimentRecord, named: readonly NamedLane[]): Promise<void> {
     const reasons = named.map(({ name, lane }) => {
-      const failure = this.#preparation.failure(experiment.id, lane.id);
+      const failure = this.preparation.failure(experiment.id, lane.id);
       const [problem] = lane.isDoubted ? [] : (lane.record?.problems ?? []);
       if (failure !== null)
         return named.length === 1 && lane.isHere ? sayWithNext(failure) : `${name}: ${sayWithNext(failure)}`;
