@@ -59,7 +59,8 @@ function commandPage(commands: readonly CommandSpecification[]): string {
     "# Commands",
     "",
     "Generated from the program; `rigor COMMAND --help` shows the same. Every command takes `--json`, which prints",
-    "one JSON document; its members are only ever added. Data lies in `~/.rigor`, or where `RIGOR_HOME` says.",
+    "one JSON document; its members are only ever added. `logs` and `events` print one document on each line. Data lies in",
+    "`~/.rigor`, or where `RIGOR_HOME` says.",
     "",
   ];
   return [...head, ...commands.flatMap(commandSection)].join("\n");

@@ -115,6 +115,10 @@ describe("the command line", () => {
     expect(rigor("logs", id.slice(0, 10)).stdout).toBe("seed 1\n");
     expect(rigor("logs", id.slice(0, 10), "--stderr").stdout).toBe("ValueError: \u001b[31mbad luck\n");
 
+    const { runs: done } = json("list", "fails", "--done") as { runs: { id: string }[] };
+    const empty = json("logs", done[0]?.id ?? "", "--stderr");
+    expect(empty).toMatchObject({ stream: "stderr", next_offset: 0, base64: "", ended: true });
+
     expect(rigor("release", "fails", "--without-failed").status).toBe(0);
     expect(rigor("run", "fails.yaml").status).toBe(1);
   });

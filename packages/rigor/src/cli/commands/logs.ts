@@ -65,12 +65,13 @@ async function printAttempt({ context, client, reference, stream, attempt, follo
   let offset = 0;
   for (;;) {
     const chunk = await client.runs.log({ reference, attempt, stream, offset });
-    if (chunk.next_offset > offset) {
-      await context.write(context.json ? `${JSON.stringify(chunk)}\n` : Buffer.from(chunk.base64, "base64"));
-    }
     const grew = chunk.next_offset > offset;
+    const isLast = chunk.ended || (!grew && !follow);
+    // Programs are told of the end even where nothing was written.
+    if (context.json && (grew || isLast)) await context.write(`${JSON.stringify(chunk)}\n`);
+    else if (grew) await context.write(Buffer.from(chunk.base64, "base64"));
     offset = chunk.next_offset;
-    if (chunk.ended || (!grew && !follow)) return;
+    if (isLast) return;
     if (!grew) await sleep(pollMs);
   }
 }
