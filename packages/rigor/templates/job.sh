@@ -215,7 +215,7 @@ seconds() {
 record() {
   if [ -n "$scheduled" ]; then
     if [ "$reason" = terminated ]; then return; fi
-    rm -f secrets.sh
+    if [ -e secrets.sh ]; then rm -f secrets.sh; fi
   fi
   clock
   took=$((now - began))
