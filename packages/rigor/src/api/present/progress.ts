@@ -22,7 +22,7 @@ export async function presentProgress(
   const { db } = lab.store;
   const counts = await tallyOf(db, experiment.id);
   const open = counts.pending + counts.active;
-  const rate = open === 0 ? null : await recentRate(lab, experiment);
+  const rate = open === 0 ? null : paceOf(await lastEnds(lab, experiment), counts.active, Date.now());
   return {
     experiment: summarize(experiment, counts),
     finished: counts.done + counts.failed + counts.invalid + counts.cancelled,
@@ -66,20 +66,37 @@ async function sharedRuns({ store }: Lab, experiment: ExperimentRecord): Promise
   return Number(row.count);
 }
 
-/** Runs per second over the attempts that ended last; null while there are too few to tell. */
-async function recentRate({ store }: Lab, experiment: ExperimentRecord): Promise<number | null> {
-  const rows = await store.db
+/** Attempts of an experiment that ended last, the newest first. */
+async function lastEnds({ store }: Lab, experiment: ExperimentRecord): Promise<AttemptEnd[]> {
+  return store.db
     .selectFrom("attempts")
-    .select("finished_at")
+    .select(["finished_at", "duration"])
     .where("experiment_id", "=", experiment.id)
     .where("state", "not in", ["queued", "staging", "submitted", "running"])
     .orderBy("finished_at", "desc")
     .limit(rateRuns)
     .execute();
-  const oldest = rows.at(-1)?.finished_at;
-  if (rows.length < fewestForRate || oldest === null || oldest === undefined) return null;
-  const seconds = (Date.now() - Date.parse(oldest)) / 1_000;
-  return seconds > 0 ? rows.length / seconds : null;
+}
+
+interface AttemptEnd {
+  finished_at: string | null;
+  /** Seconds. */
+  duration: number | null;
+}
+
+/**
+ * Runs per second over the attempts that ended last, the newest first; null while there are too few to tell. Runs that
+ * began together end together, so that it is never more than what as many as are active can do.
+ */
+export function paceOf(ends: readonly AttemptEnd[], active: number, now: number): number | null {
+  const oldest = ends.at(-1)?.finished_at;
+  if (ends.length < fewestForRate || oldest === null || oldest === undefined) return null;
+  const seconds = (now - Date.parse(oldest)) / 1_000;
+  if (seconds <= 0) return null;
+  const durations = ends.flatMap(({ duration }) => duration ?? []);
+  const usual = durations.reduce((sum, one) => sum + one, 0) / durations.length;
+  const possible = active > 0 && usual > 0 ? active / usual : Number.POSITIVE_INFINITY;
+  return Math.min(ends.length / seconds, possible);
 }
 
 async function activeRuns({ store }: Lab, experiment: ExperimentRecord): Promise<Progress["active"]> {
