@@ -18,10 +18,14 @@ import { Login } from "./slurm.testing.ts";
 /** A login whose connection is lost at a submission: before it reaches the scheduler, or before its answer comes back. */
 class Connection extends Login {
   lost: "before" | "after" | null = null;
+  /** Calls after which nothing answers any more. */
+  lasts = Number.POSITIVE_INFINITY;
   /** The scheduler takes a batch and says that it has not. */
   timesOut = false;
 
   override async run(script: string, options?: ScriptOptions): Promise<Answer> {
+    this.lasts -= 1;
+    if (this.lasts < 0) throw new RigorError("unreachable", "The connection was lost.");
     const lost = script.includes("--job-name=") ? this.lost : null;
     if (lost === "before") throw new RigorError("unreachable", "The connection was lost.");
     const answer = await super.run(script, options);
@@ -53,13 +57,13 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  function open(options: Record<string, unknown> = {}, callsPerMinute = 6_000): SchedulerExecutor {
+  function open(options: Record<string, unknown> = {}, callsPerMinute = 6_000, place = folder): SchedulerExecutor {
     login = new Connection(new LocalShell(), cluster.environment);
     return new SchedulerExecutor({
       shell: login,
       scheduler: (shell) => new SlurmScheduler(shell, slurmCompute.parse({ kind: "slurm", signal: null, ...options })),
-      directory: join(folder, "there"),
-      dataDirectory: join(folder, "data"),
+      directory: join(place, "there"),
+      dataDirectory: join(place, "data"),
       callsPerMinute,
     });
   }
@@ -126,6 +130,37 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     for (const [index, { reference }] of handles.entries()) {
       expect(reference).toMatch(new RegExp(`^rigor-[0-9a-f]{9}/${index}$`));
     }
+  });
+
+  test("a crash after any call of a submission starts each job once [F10]", async () => {
+    const rounds = Array.from({ length: 8 }, async (_, calls) => {
+      const here = join(folder, `${calls}`);
+      const first = open({}, 6_000, here);
+      login.lasts = calls;
+      const jobs = Array.from({ length: 3 }, (_job, index) =>
+        job(`echo ran >>'${calls}-${index}'`, { working_directory: folder }),
+      );
+      const submitted = await first.submit(jobs).then(
+        () => true,
+        () => false,
+      );
+      const next = open({}, 6_000, here);
+      const handles = jobs.map(handleOf);
+      const end = async () => {
+        const statuses = await next.status(handles);
+        await next.submit(jobs.filter(({ attempt }) => statuses.get(attempt)?.state === "unclaimed"));
+        return [...statuses.values()].filter(({ state }) => state === "ended");
+      };
+      await expect.poll(end, { timeout: 90_000, interval: 200 }).toHaveLength(3);
+      await Promise.all([first.close(), next.close()]);
+      return submitted;
+    });
+    const submitted = await Promise.all(rounds);
+    expect(submitted[0]).toBe(false);
+    expect(submitted.at(-1)).toBe(true);
+    const counts = readdirSync(folder).filter((name) => /^\d-\d$/.test(name));
+    expect(counts).toHaveLength(24);
+    for (const name of counts) expect(readFileSync(join(folder, name), "utf8"), name).toBe("ran\n");
   });
 
   test("a batch that the scheduler has taken although it said that it failed runs once [F10]", async () => {
