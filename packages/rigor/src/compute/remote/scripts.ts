@@ -82,15 +82,28 @@ exec tar -xf -`;
 export const piecesScript = (root: string): string => `cd ${quote(root)} || exit 66
 while read -r offset count path; do
   printf '%s %s %s\\n' "$offset" "$count" "$path"
-  tail -c "+$((offset + 1))" "$path" </dev/null | head -c "$count"
+  if [ "$offset" = 0 ]; then
+    head -c "$count" "$path" </dev/null
+  else
+    tail -c "+$((offset + 1))" "$path" </dev/null | head -c "$count"
+  fi
 done
 exit 0`;
 
 /** Lists the files at or below paths that are read from standard input, with their bytes, as `wc -c` prints them. */
 export const filesScript = (root: string): string => `cd ${quote(root)} || exit 66
+list() {
+  find -L "$@" -type f -exec wc -c {} + </dev/null 2>/dev/null
+}
+set --
 while IFS= read -r path; do
-  find -L "$path" -type f -exec wc -c {} + </dev/null 2>/dev/null
+  set -- "$@" "$path"
+  if [ "$#" -ge 100 ]; then
+    list "$@"
+    set --
+  fi
 done
+if [ "$#" -gt 0 ]; then list "$@"; fi
 exit 0`;
 
 /** Starts the scripts of attempts whose paths are read from standard input, so that they outlive the connection. */
