@@ -93,6 +93,42 @@ describe("a job on a host", { timeout: 60_000 }, () => {
   );
 });
 
+describe.each(["plain", "busybox"])("a process on %s that has left its job's session", (name) => {
+  test("is ended after its attempt, and no other is [job.left-behind]", { timeout: 60_000 }, async () => {
+    const dataDirectory = mkdtempSync(join(tmpdir(), "rigor-ssh-"));
+    const executor = new SshExecutor({
+      shell: shellOf(name),
+      directory: "~/rigor lab",
+      dataDirectory,
+      excludedGpus: [],
+    });
+    const left = async () => (await lab.host(name).run("pgrep -f '^sleep 10[01][0-9]' || true")).split("\n").length - 1;
+    try {
+      const jobs = ["sleep 1", "sleep 60", "sleep 60"].map((rest, index) => {
+        const first = `setsid sleep 100${index} >/dev/null 2>&1 &`;
+        return makeJob("/tmp", `${first} env -u RIGOR_JOB setsid sleep 101${index} >/dev/null 2>&1 & ${rest}`);
+      });
+      const [ending, cancelled, going] = await executor.submit(jobs);
+      if (ending === undefined || cancelled === undefined || going === undefined)
+        throw new Error("nothing was submitted");
+      await untilState(executor, cancelled, "running");
+      await untilEnded(executor, ending);
+      await expect.poll(left).toBe(5);
+      await executor.cancel([cancelled]);
+      await untilEnded(executor, cancelled);
+      await expect.poll(left).toBe(4);
+      await executor.cancel([going]);
+      await untilEnded(executor, going);
+      // Those that no longer say whose they are remain.
+      await expect.poll(left).toBe(3);
+      await lab.host(name).run("pkill -f '^sleep 101[0-9]'");
+    } finally {
+      await executor.close();
+      rmSync(dataDirectory, { recursive: true });
+    }
+  });
+});
+
 describe("a job that died between its claim and the record of its process", { timeout: 60_000 }, () => {
   test("is lost, and never starts [chaos.ssh]", async () => {
     const dataDirectory = mkdtempSync(join(tmpdir(), "rigor-ssh-"));

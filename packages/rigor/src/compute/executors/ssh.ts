@@ -41,14 +41,18 @@ export class SshExecutor extends RemoteExecutor {
     const seen = await this.attempts.look(handles);
     const statuses = new Map<string, JobStatus>();
     const remains: string[] = [];
+    const over: string[] = [];
     for (const handle of handles) {
       const sight = seen.get(handle.attempt);
       if (sight === undefined) continue;
       const status = this.#statusOf(handle.attempt, sight);
       statuses.set(handle.attempt, status);
       if (status.state === "gone" || this.#isOverdue(handle.attempt)) remains.push(pathOf(handle));
+      if (status.state === "gone" || status.state === "ended") over.push(pathOf(handle));
     }
-    if (remains.length > 0) await (await this.attempts.mirror()).kill(remains);
+    const mirror = await this.attempts.mirror();
+    if (remains.length > 0) await mirror.kill(remains);
+    if (over.length > 0) await mirror.endLeftBehind(over);
     await this.#forbidNameless(handles);
     return statuses;
   }

@@ -128,6 +128,11 @@ export class AttemptMirror {
     await this.#ask(scripts.killScript, paths);
   }
 
+  /** Ends what attempts that are over have left running outside their process groups. */
+  async endLeftBehind(paths: readonly string[]): Promise<void> {
+    await this.#ask(scripts.leftBehindScript, paths);
+  }
+
   /** Makes sure that the next survey sees what other machines have written to attempts. */
   async refresh(paths: readonly string[]): Promise<void> {
     await this.#ask(scripts.refreshScript, paths);

@@ -1,4 +1,5 @@
 import { quote } from "../../hosts/quote.ts";
+import { jobVariable } from "../job-script.ts";
 
 // What Rigor asks of a host, as POSIX shell: it runs in dash, bash and busybox sh. Starting a process is what costs, so
 // what is asked of every attempt uses none.
@@ -169,6 +170,29 @@ while read -r path; do
       kill -s KILL -- "-$pid" 2>/dev/null
     fi
   fi
+done
+exit 0`;
+
+/**
+ * Ends what attempts that are over have left in sessions of their own; the paths are read from standard input. The
+ * environment of such a process still names its attempt. What was ended may have started another one just before.
+ */
+export const leftBehindScript = (root: string): string => `root=${quote(root)}
+cd "$root" || exit 66
+over=' '
+while read -r path; do over="$over$path "; done
+for _ in 1 2 3; do
+  ended=''
+  # shellcheck disable=SC2013 # names without spaces
+  for file in $(grep -lsF -e "${jobVariable}=$root/" /proc/[0-9]*/environ); do
+    pid=\${file#/proc/} pid=\${pid%/environ}
+    job=$(tr '\\0' '\\n' 2>/dev/null <"$file" | sed -n 's/^${jobVariable}=//p')
+    case $over in *" \${job#"$root"/} "*) ;; *) continue ;; esac
+    # In a container the same path may be another folder. Also dash and busybox compare so.
+    # shellcheck disable=SC3013
+    if [ "/proc/$pid/root$job" -ef "$job" ] && kill -s KILL "$pid" 2>/dev/null; then ended=1; fi
+  done
+  if [ -z "$ended" ]; then break; fi
 done
 exit 0`;
 
