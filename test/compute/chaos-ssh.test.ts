@@ -36,7 +36,7 @@ const freezes = [2, 4, 25];
 
 /**
  * Writes to the journal, which all hosts share, that it begins and that it ends. A lock that is held as long as any of its
- * processes lives shows two attempts of one run at one time, on whatever hosts.
+ * processes lives shows two attempts of one run at one time, on whatever hosts. Some leave a process behind.
  */
 const script = `
 place=$1
@@ -46,6 +46,7 @@ exec 9>"$place/lock-$RIGOR_RUN_ID"
 flock -n 9 || say overlap "$attempt"
 read -r host </proc/sys/kernel/hostname
 say start "$attempt" "$host"
+case $RIGOR_SEED in *1) setsid sleep 600 9>&- & ;; esac
 echo "$attempt begins"
 sleep "$((RIGOR_SEED % 3 + 1)).$((RIGOR_SEED % 10))"
 echo "$attempt" >"$RIGOR_OUTPUT/where.txt"
@@ -93,7 +94,7 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
   });
 
   test(
-    "ends every run once, each in the right state with its cause, and concludes nothing from silence [chaos.ssh] [compute.ssh-runs]",
+    "ends every run once, each in the right state with its cause, and concludes nothing from silence [chaos.ssh] [compute.ssh-runs] [job.left-behind]",
     { timeout: 400_000 },
     async () => {
       process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
@@ -110,7 +111,10 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
       expect(seen.filter(({ cpus_used }) => cpus_used > 0)).toEqual([]);
       expect(await lab.cli("down")).toMatchObject({ status: 0 });
       await eventually("an end of all processes", () => lab.processes().length === 0);
-      for (const name of hostNames) expect(await jobsOn(hosts.host(name))).toEqual([]);
+      for (const name of hostNames) {
+        expect(await jobsOn(hosts.host(name))).toEqual([]);
+        expect(await hosts.host(name).run("pgrep -x sleep || :")).toBe("");
+      }
 
       const recorded = await whatIsRecorded(lab);
       const journal = new Journal(join(shared, "journal"));
