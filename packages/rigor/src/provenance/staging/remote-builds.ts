@@ -184,13 +184,16 @@ export class RemoteBuilds {
     const times = { built_at: new Date(sight.began * 1000), seconds: sight.ended - sight.began };
     const record = await describeBuild(plan, this.#manager, this.#machine, times);
     const text = Buffer.from(completeText(record));
-    // A lost connection ends the input, too.
-    const script = `next=${freshPath(join(plan.directory, "complete.json"))}
+    // A lost connection ends the input, too. Of several records at once the first one stays, for all who ask.
+    const script = `complete=${quote(join(plan.directory, "complete.json"))}
+next=${freshPath(join(plan.directory, "complete.json"))}
 cat >"$next"
 [ "$(wc -c <"$next")" -eq ${text.length} ] || exit 1
-mv -f "$next" ${quote(join(plan.directory, "complete.json"))}`;
-    await this.#directory.run({ what: "recording what was installed", script, input: () => [text] });
-    return record;
+ln "$next" "$complete" 2>/dev/null || [ -e "$complete" ] || mv -f "$next" "$complete"
+rm -f "$next"
+cat "$complete"`;
+    const step = { what: "recording what was installed", script, input: () => [text] };
+    return this.#read(await this.#directory.run(step));
   }
 
   async #failure({ step, status }: Extract<Sight, { state: "ended" }>): Promise<RigorError> {
