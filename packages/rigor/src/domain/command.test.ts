@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkCommand, renderCommand, shellQuote, type CommandValues } from "./command.ts";
+import { checkCommand, renderCommand, shellQuote, unfilledNotes, type CommandValues } from "./command.ts";
 
 const values: CommandValues = {
   seed: 7,
@@ -303,4 +303,21 @@ test("a NUL byte is refused in the command and in values [file.arguments-exact]"
     expect(() => renderCommand(run, { ...values, arm: "a\0b" })).toThrow("the value of `{arm}` has one");
   }
   expect(() => renderCommand("echo \0", values)).toThrow("the command has one");
+});
+
+describe("words in braces that are no placeholders", () => {
+  const names = { parameters: ["lr"], inputs: ["corpus"] };
+
+  test.each([
+    ["train --seed {sede}", "`{sede}` in `run` is no placeholder and stays as it is; is `{seed}` meant?"],
+    ["train --lr '{lr}'", "`{lr}` in `run` is no placeholder and stays as it is; is `{parameters.lr}` meant?"],
+    [["train", "{corpus}"], "`{corpus}` in `run` is no placeholder and stays as it is; is `{inputs.corpus}` meant?"],
+  ])("are noted where one may be meant: %j [file.placeholders]", (run, note) => {
+    expect(unfilledNotes(run, names)).toEqual([note]);
+  });
+
+  test.each(["train {seed} {parameters.lr}", "echo ${lr} {{seed}} {{lr}}", "awk '{print}' {a,b} {1..3} '{name}'"])(
+    "are left alone else: %s [file.placeholders]",
+    (run) => expect(unfilledNotes(run, names)).toEqual([]),
+  );
 });

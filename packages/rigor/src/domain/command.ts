@@ -1,7 +1,7 @@
 import { canonicalJson, type Json } from "./canonical.ts";
 import { RigorError } from "./errors.ts";
-import { suggestion } from "./files/suggest.ts";
-import { scanArgument, type Part, type Quoting, type Scan } from "./placeholders.ts";
+import { closest, suggestion } from "./files/suggest.ts";
+import { scanArgument, simplePlaceholders, type Part, type Quoting, type Scan } from "./placeholders.ts";
 import { scanShell } from "./shell-scan.ts";
 
 /** What the placeholders of a command stand for. */
@@ -68,6 +68,28 @@ export function checkCommand(run: string | readonly string[], names: CommandName
       argument,
       problem,
     }));
+  });
+}
+
+/** A word in braces; after `$` it is a variable of the shell, and a brace before it may be somebody else's template. */
+const bracedWord = /(?<![$\\{])\{([\p{L}_][\p{L}\p{N}_-]*)\}/gu;
+
+/** Notes on words in braces that reach the command as they stand, where a placeholder may have been meant. */
+export function unfilledNotes(run: string | readonly string[], names: CommandNames): string[] {
+  const groups = { parameters: [...names.parameters], inputs: [...names.inputs] };
+  const meantBy = (word: string): string | null => {
+    for (const [group, members] of Object.entries(groups)) if (members.includes(word)) return `${group}.${word}`;
+    return closest(word, Object.keys(simplePlaceholders));
+  };
+  const texts = (typeof run === "string" ? [scanShell(run)] : run.map(scanArgument)).flatMap(({ parts }) =>
+    parts.flatMap((part) => ("text" in part ? part.text : [])),
+  );
+  const words = new Set(texts.flatMap((text) => Array.from(text.matchAll(bracedWord), ([, word = ""]) => word)));
+  return [...words].flatMap((word) => {
+    const meant = Object.hasOwn(simplePlaceholders, word) ? null : meantBy(word);
+    return meant === null
+      ? []
+      : `\`{${word}}\` in \`run\` is no placeholder and stays as it is; is \`{${meant}}\` meant?`;
   });
 }
 

@@ -7,6 +7,7 @@ import type { ResolvedExperiment } from "../../bench/resolve.ts";
 import { sameExperiment, whyNew } from "../../bench/start.ts";
 import { computesOf } from "../../bench/settings.ts";
 import { plannedUses, unlistedNote } from "../../bench/unlisted-changes.ts";
+import { unfilledNotes } from "../../domain/command.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { computeId } from "../../domain/rules/compute-rules.ts";
@@ -82,7 +83,13 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
     compute: computes.map(({ name, kind, host, fits }) => ({ name, kind, host, fits })),
     existing: existing(earlier, resolved),
     unlisted_changes: presentUnlisted(uses),
-    notes: [unlistedNote(resolved, uses, runs.length, "the present files")].filter((note) => note !== null),
+    notes: [
+      ...unfilledNotes(definition.run, {
+        parameters: Object.keys(first?.cell.parameters ?? {}),
+        inputs: Object.keys(definition.inputs),
+      }),
+      unlistedNote(resolved, uses, runs.length, "the present files"),
+    ].filter((note) => note !== null),
   };
 }
 
