@@ -21,6 +21,7 @@ const benchmarks: { [name: string]: () => Promise<{ benchmark: Benchmark }> } = 
   cycle: () => import("./cycle.ts"),
   "long-queue": () => import("./long-queue.ts"),
   store: () => import("./store.ts"),
+  clusters: () => import("./clusters.ts"),
   "local-executor": () => import("./local-executor.ts"),
 };
 

@@ -52,18 +52,29 @@ export class Laboratory {
   constructor(files: { [path: string]: string }) {
     mkdirSync(this.repository, { recursive: true });
     mkdirSync(this.home, { mode: 0o700 });
+    this.git("init", "--quiet");
+    this.commit(files);
+  }
+
+  /** @param files path in the repository -> content */
+  commit(files: { [path: string]: string }): void {
     for (const [path, content] of Object.entries(files)) {
       mkdirSync(dirname(join(this.repository, path)), { recursive: true });
       writeFileSync(join(this.repository, path), content);
     }
-    this.git("init", "--quiet");
     this.git("add", "--all");
-    this.git("-c", "user.name=lab", "-c", "user.email=lab@localhost", "commit", "--quiet", "--message", "first");
+    this.git("-c", "user.name=lab", "-c", "user.email=lab@localhost", "commit", "--quiet", "--message", "files");
   }
 
-  git(...words: string[]): void {
-    const { status, stderr } = spawnSync("git", words, { cwd: this.repository, encoding: "utf8" });
+  /** Id of the present commit. */
+  head(): string {
+    return this.git("rev-parse", "HEAD").trim();
+  }
+
+  git(...words: string[]): string {
+    const { status, stdout, stderr } = spawnSync("git", words, { cwd: this.repository, encoding: "utf8" });
     if (status !== 0) throw new Error(`git ${words.join(" ")}: ${stderr}`);
+    return stdout;
   }
 
   get client(): Client {
