@@ -251,6 +251,8 @@ test("only what another machine or another hour can cure is retried as infrastru
     "network",
     "killed",
     "node-failure",
+    "not-started",
+    "submission",
   ]);
   expect(classes.filter(([, name]) => name === "preemption")).toEqual([["preempted", "preemption"]]);
 });
