@@ -13,6 +13,8 @@ mount --bind "$3" /root
 mount --bind /run/host/etc/passwd /etc/passwd
 mount --bind /run/host/etc/shadow /etc/shadow
 mount --bind /run/host/etc/profile /etc/profile
+cat /proc/sys/kernel/random/uuid >/run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 shift 3
 # What is shared may lie below what is hidden, so it is set aside first.
 number=0

@@ -376,6 +376,10 @@ function expectOneExecutionEach(
   expect(entitiesOf("run.completed")).toHaveLength(2 * seedsPerArm);
 }
 
+const rebooted = "The host was started anew while it ran.";
+const died = "Its process died without a record of its end.";
+const hardlyBegun = "Its script died before it could start the run, or the host was started anew.";
+
 /** Every attempt that gave no result was struck, or cancelled, or was on a host when that lost its power. */
 function expectNamedCauses(
   attempts: readonly AttemptRecord[],
@@ -394,8 +398,13 @@ function expectNamedCauses(
         const during = crashes.some(
           ({ host, at }) => host === compute && Date.parse(queued_at) <= at && at <= Date.parse(finished_at ?? ""),
         );
-        const isNamed = category === "node-failure" && evidence !== null && exit === null;
-        return !(struck.wrapper.has(id) || during) || !isNamed;
+        // A script that was killed right before its host crashed tells of the later of the two.
+        const happened: Record<string, boolean> = {
+          [rebooted]: during,
+          [died]: struck.wrapper.has(id),
+          [hardlyBegun]: during,
+        };
+        return category !== "node-failure" || exit !== null || happened[evidence ?? ""] !== true;
       }
       case "cancelled":
         return !given.has(id);

@@ -92,7 +92,7 @@ export class SshExecutor extends RemoteExecutor {
   #statusOfProcess(attempt: string, { witness, beat_at }: Extract<Seen, { state: "claimed" }>): JobStatus {
     if (witness === "unknown") return this.#statusOfNameless(attempt);
     this.#nameless.delete(attempt);
-    if (witness !== "dead") {
+    if (witness !== "dead" && witness !== "rebooted") {
       this.#dying.delete(attempt);
       return { state: "running", beat_at };
     }
@@ -101,7 +101,10 @@ export class SshExecutor extends RemoteExecutor {
       return { state: "running", beat_at };
     }
     this.#forget(attempt);
-    const evidence = "Its process died without a record of its end, or the host was started anew.";
+    const evidence =
+      witness === "rebooted"
+        ? "The host was started anew while it ran."
+        : "Its process died without a record of its end.";
     return { state: "gone", withdrawn: false, category: "node-failure", evidence };
   }
 

@@ -16,7 +16,7 @@ look() {
   if [ "$of_host" != "$host" ]; then
     witness=elsewhere
   elif [ "$of_boot" != "$boot" ]; then
-    witness=dead
+    witness=rebooted
   elif read -r stat 2>/dev/null <"/proc/$pid/stat"; then
     # shellcheck disable=SC2086 # fields of numbers
     set -- \${stat##*) }
@@ -35,7 +35,7 @@ look() {
  *
  *     PATH missing|unclaimed|withdrawn
  *     PATH ended EXIT-RECORD
- *     PATH claimed alive|dead|elsewhere|unknown BEAT PROCESS-RECORD
+ *     PATH claimed alive|dead|rebooted|elsewhere|unknown BEAT PROCESS-RECORD
  *
  * BEAT changes with each sign of life; `-` before the first. Then a line `sizes`, and the bytes of their streams as
  * `wc -c` prints them. A record that is not whole, or another attempt's, is no end.

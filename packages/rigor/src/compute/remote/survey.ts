@@ -1,13 +1,18 @@
 import { RigorError } from "../../domain/errors.ts";
 
+type Witness = "alive" | "dead" | "rebooted" | "elsewhere" | "unknown";
+
 /** What a host says of the directory of one attempt. */
 export type Sight =
   | { state: "missing" | "unclaimed" | "withdrawn" }
   | { state: "ended"; record: string }
   | {
       state: "claimed";
-      /** Of the process that executes it: `elsewhere` when it is another host's, `unknown` before it has said so. */
-      witness: "alive" | "dead" | "elsewhere" | "unknown";
+      /**
+       * Of the process that executes it: `rebooted` when its host was started anew since, `elsewhere` when it is another
+       * host's, `unknown` before it has said so.
+       */
+      witness: Witness;
       /** Changes with each sign of life; null before the first. */
       beat: string | null;
       record: string;
@@ -21,7 +26,7 @@ export interface Survey {
 }
 
 const simple = new Set(["missing", "unclaimed", "withdrawn"]);
-const witnesses = new Set(["alive", "dead", "elsewhere", "unknown"]);
+const witnesses = new Set<string>(["alive", "dead", "rebooted", "elsewhere", "unknown"] satisfies Witness[]);
 
 /**
  * Reads the answer to `surveyScript`.
@@ -49,7 +54,7 @@ function parseSight(line: string): [path: string, sight: Sight] {
     path,
     {
       state: "claimed",
-      witness: witness as "alive" | "dead" | "elsewhere" | "unknown",
+      witness: witness as Witness,
       beat: beat === undefined || beat === "-" ? null : beat,
       record,
     },
