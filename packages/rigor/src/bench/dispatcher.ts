@@ -261,7 +261,7 @@ export class Dispatcher {
       const active = holding.filter((live) => live.experiment.id === experiment.id).length;
       waiting.push({ experiment, runIds, active, ...readiness });
     }
-    const { chosen, impossible } = chooseRuns(this.#held(holding), waiting);
+    const { chosen, impossible } = chooseRuns(this.#held(this.#attempts.leased()), waiting);
     for (const candidate of chosen) this.#queues.get(candidate.experiment.id)?.take(candidate.runId);
     for (const { experiment, reason } of impossible) {
       await this.#readiness.hold(experiment, "preparation", `a run ${reason}`);

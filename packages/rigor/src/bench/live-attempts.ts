@@ -47,6 +47,9 @@ const isEverywhere = (error: unknown): boolean =>
 
 const mostFailures = 3;
 
+/** Ended attempts that do not count as using the machine while their artifacts are hashed. */
+const mostHashed = 4;
+
 const handleOf = ({ attempt }: Live): Handle => ({ attempt: attempt.id, run: attempt.run_id, reference: "" });
 
 /**
@@ -104,6 +107,15 @@ export class LiveAttempts {
   /** Attempts that hold their lease: all that are not known to have ended. */
   holding(): Live[] {
     return [...this.#live.values()].filter(({ attempt }) => !this.#ended.has(attempt.id));
+  }
+
+  /**
+   * Attempts that hold their part of a machine. One whose job has ended gives it back while its artifacts are hashed;
+   * of those, a few do at a time, so that hashing never takes the machine from what runs.
+   */
+  leased(): Live[] {
+    const hashed = new Set([...this.#concluding.keys()].slice(0, mostHashed));
+    return this.holding().filter(({ attempt }) => !hashed.has(attempt.id));
   }
 
   /** Those of {@link LiveAttempts.holding} on one compute. */

@@ -7,13 +7,21 @@ import type { AttemptRecord } from "../domain/records.ts";
 
 /**
  * Refuses to take over attempts whose files lie in another data directory or on another machine, as they may with a
- * shared database: from here they would look as if they had never started, and would be started again.
+ * shared database or with a copy of one: from here they would look as if they had never started, and would be started
+ * again.
  *
  * @param attempts those that have not ended
+ * @param isShared whether daemons of other machines can have started them
  * @throws RigorError `database`, with where they lie
  */
-export function refuseAttemptsElsewhere(attempts: readonly AttemptRecord[], dataDirectory: string): void {
-  const elsewhere = attempts.filter((attempt) => !isHere(attempt, dataDirectory));
+export function refuseAttemptsElsewhere(
+  attempts: readonly AttemptRecord[],
+  dataDirectory: string,
+  isShared: boolean,
+): void {
+  const elsewhere = attempts.filter((attempt) =>
+    isShared ? !isHere(attempt, dataDirectory) : isThere(attempt, dataDirectory),
+  );
   const [first] = elsewhere;
   if (first === undefined) return;
   const [place, host] = [dirname(dirname(dirname(first.directory))), first.host];
@@ -32,6 +40,15 @@ export function refuseAttemptsElsewhere(attempts: readonly AttemptRecord[], data
 
 function isHere({ run_id, id, directory, compute_id, host }: AttemptRecord, dataDirectory: string): boolean {
   const own = AttemptDirectory.in(dataDirectory, run_id, id).path;
-  if (existsSync(directory)) return existsSync(own) && realpathSync(own) === realpathSync(directory);
+  if (existsSync(directory)) return !isThere({ run_id, id, directory }, dataDirectory);
   return own === directory && (compute_id !== "local" || host === hostname());
+}
+
+/** Whether another data directory of this machine has its files: this one is a copy, or has its database from a backup. */
+function isThere(
+  { run_id, id, directory }: Pick<AttemptRecord, "run_id" | "id" | "directory">,
+  dataDirectory: string,
+): boolean {
+  const own = AttemptDirectory.in(dataDirectory, run_id, id).path;
+  return existsSync(directory) && !(existsSync(own) && realpathSync(own) === realpathSync(directory));
 }

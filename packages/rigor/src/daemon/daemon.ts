@@ -42,7 +42,7 @@ export async function startDaemon(
   const ownership = takeOwnership(join(data.root, lockFileName), () => describeOwner(data.root));
   const shared = options.databaseUrl === null ? null : await takePostgresOwnership(options.databaseUrl, onLoss);
   const store = await openStore(options, data);
-  if (shared !== null) refuseAttemptsElsewhere(await liveAttempts(store.db), data.root);
+  refuseAttemptsElsewhere(await liveAttempts(store.db), data.root, shared !== null);
   const lanes = new Lanes(store, connector({ data, origin: store.origin, log }));
   const lab: Lab = { store, data, lanes, log, version };
   const dispatcher = new Dispatcher(lab);
