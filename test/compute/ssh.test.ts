@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SshExecutor } from "../../packages/rigor/src/compute/executors/ssh.ts";
 import { makeJob, untilState } from "../../packages/rigor/src/compute/executors/executor.testing.ts";
 import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { busyboxShell, startSshHosts, type SshLab } from "../clusters/ssh.ts";
@@ -64,6 +65,41 @@ describe("a connection that fails", () => {
     await expect(shell.run("true")).rejects.toMatchObject({ code: "unreachable" });
   });
 });
+
+test("what does not fit on this machine's disk is said, and comes when there is room [compute.full-disk]", async () => {
+  const dataDirectory = mkdtempSync(join(tmpdir(), "rigor-small-disk-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "none", dataDirectory]);
+  const executor = new SshExecutor({ shell: shellOf("plain"), directory: "~/small", dataDirectory, excludedGpus: [] });
+  try {
+    const command = `head -c 5000000 /dev/zero >"$RIGOR_OUTPUT/large"`;
+    const [handle] = await executor.submit([makeJob("/tmp", command, { outputs: ["large"] })]);
+    if (handle === undefined) throw new Error("nothing was submitted");
+    const look = () =>
+      executor.status([handle]).then(
+        () => null,
+        (error: unknown) => error,
+      );
+    await expect.poll(look, { timeout: 20_000 }).toMatchObject({
+      code: "storage",
+      message: `Cannot write ${dataDirectory}: the disk is full.`,
+    });
+    execFileSync("mount", ["-o", "remount,size=20m", dataDirectory]);
+    const state = () =>
+      executor.status([handle]).then(
+        (found) => found.get(handle.attempt)?.state,
+        () => "unknown",
+      );
+    await expect.poll(state, { timeout: 20_000 }).toBe("ended");
+    const [file] = readdirSync(dataDirectory, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith("/large"),
+    );
+    expect(statSync(join(dataDirectory, file ?? "")).size).toBe(5_000_000);
+  } finally {
+    await executor.close();
+    execFileSync("umount", [dataDirectory]);
+    rmSync(dataDirectory, { recursive: true, force: true });
+  }
+}, 60_000);
 
 describe("a job on a host", { timeout: 60_000 }, () => {
   test.each(["plain", "noisy", "busybox", "dash"])(

@@ -23,8 +23,17 @@ export const compute: Requirement[] = [
   },
 
   {
+    id: "compute.full-disk",
+    statement: "What does not fit on this machine's disk is said, and comes over when there is room.",
+  },
+  {
     id: "compute.check",
     statement: "`rigor compute check` proves each compute with a job, and says of what is wrong how to mend it.",
+  },
+  {
+    id: "compute.rest",
+    statement:
+      "A machine on which one attempt after another fails by no fault of its run rests, and is tried before it is used again.",
   },
   {
     id: "compute.steering",

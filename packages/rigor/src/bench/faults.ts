@@ -27,9 +27,12 @@ export class Faults {
 
   /** Notes how attempts ended, in their order. @returns the machines that are to rest now */
   note(ended: readonly Pick<Ended, "live" | "outcome">[]): Rest[] {
+    const resting = new Set<string>();
     return ended.flatMap(({ live, outcome }): Rest[] => {
       const lane = this.#laneOf(live.attempt.compute_id);
       if (lane === undefined || lane.isHere || !lane.isPlaced) return [];
+      // Attempts that a crash ends together are one reason to rest, not several.
+      if (!lane.isOpen || resting.has(lane.id)) return [];
       const count = this.#counts.get(lane.id) ?? { faults: 0, rests: 0 };
       const isFault =
         outcome.state !== "cancelled" && outcome.category !== null && outcome.retry_class === "infrastructure";
@@ -38,6 +41,7 @@ export class Faults {
       const rests = isFault ? count.rests + (isTime ? 1 : 0) : 0;
       this.#counts.set(lane.id, { faults: isTime ? 0 : faults, rests });
       if (!isTime) return [];
+      resting.add(lane.id);
       const seconds = Math.min(longestRest, firstRest * 2 ** count.rests);
       return [
         {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { RigorError } from "../../domain/errors.ts";
 import { isMissing } from "../attempt-directory.ts";
 import type { AttemptMirror, HostFile } from "./attempt-mirror.ts";
 
@@ -23,7 +24,7 @@ const largeAtOnce = 2;
 
 /**
  * Brings over what attempts left on a host: many small ones with a few calls, and large ones beside them, so that hours
- * of copying hold up nothing else. What fails is seen at the next look.
+ * of copying hold up nothing else. What fails is begun again at the next look.
  */
 export class Arrivals {
   readonly #coming = new Set<string>();
@@ -31,6 +32,8 @@ export class Arrivals {
   readonly #small = new Lanes(1);
   readonly #large = new Lanes(largeAtOnce);
   readonly #onArrival: (attempt: string) => void;
+  /** What went wrong on this machine, such as a full disk; a host that does not answer is seen anyway. */
+  #fault: Error | null = null;
 
   constructor(onArrival: (attempt: string) => void) {
     this.#onArrival = onArrival;
@@ -48,6 +51,18 @@ export class Arrivals {
     }
   }
 
+  /** Says once what went wrong on this machine since the last time; null for nothing. */
+  takeFault(): Error | null {
+    const fault = this.#fault;
+    this.#fault = null;
+    return fault;
+  }
+
+  #note(error: unknown): void {
+    if (error instanceof RigorError && error.code === "unreachable") return;
+    this.#fault = error instanceof Error ? error : new Error(String(error));
+  }
+
   /** Waits until nothing is under way. */
   async settle(): Promise<void> {
     while (this.#work.size > 0) await Promise.all(this.#work);
@@ -56,7 +71,10 @@ export class Arrivals {
   #begin(group: readonly EndedAttempt[], bring: () => Promise<readonly EndedAttempt[]>): void {
     for (const { attempt } of group) this.#coming.add(attempt);
     const work = bring()
-      .catch(() => group)
+      .catch((error: unknown) => {
+        this.#note(error);
+        return group;
+      })
       .then((over) => {
         for (const { attempt } of over) this.#coming.delete(attempt);
         this.#work.delete(work);
@@ -86,7 +104,7 @@ export class Arrivals {
       mirror,
       others,
       small.flatMap(({ files }) => files),
-    ).catch(() => undefined);
+    ).catch((error: unknown) => this.#note(error));
     return others;
   }
 

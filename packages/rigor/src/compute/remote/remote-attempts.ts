@@ -9,6 +9,7 @@ import { writeJobFiles } from "../job-files.ts";
 import type { ExitRecord, JobSpec } from "../job.ts";
 import { parseProbe, probeScript } from "./probe.ts";
 import type { HostCapacity } from "../resources.ts";
+import { asStorage } from "../storage-errors.ts";
 import { Arrivals, type EndedAttempt } from "./arrivals.ts";
 import { AttemptMirror } from "./attempt-mirror.ts";
 import type { Sight } from "./survey.ts";
@@ -87,6 +88,12 @@ export class RemoteAttempts {
   /** Looks at attempts, follows what they write, and begins to bring over what those left that ended. */
   async look(handles: readonly Handle[]): Promise<Map<string, Seen>> {
     const mirror = await this.mirror();
+    const fault = this.#arrivals.takeFault();
+    if (fault !== null) {
+      asStorage(this.#options.dataDirectory, () => {
+        throw fault;
+      });
+    }
     const asked = handles.filter(({ attempt }) => !this.#arrivals.has(attempt));
     const { sights, sizes } = await mirror.survey(asked.map(pathOf));
     const running = asked.filter((handle) => sights.get(pathOf(handle))?.state === "claimed");
