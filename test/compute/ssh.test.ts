@@ -90,9 +90,8 @@ test("what does not fit on this machine's disk is said, and comes when there is 
         () => "unknown",
       );
     await expect.poll(state, { timeout: 20_000 }).toBe("ended");
-    const [file] = readdirSync(dataDirectory, { recursive: true, encoding: "utf8" }).filter((name) =>
-      name.endsWith("/large"),
-    );
+    const files = readdirSync(dataDirectory, { recursive: true, encoding: "utf8" });
+    const file = files.find((name) => name.endsWith("/large"));
     expect(statSync(join(dataDirectory, file ?? "")).size).toBe(5_000_000);
   } finally {
     await executor.close();
