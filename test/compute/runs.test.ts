@@ -24,6 +24,13 @@ interface Manifest {
   host: { name: string };
 }
 
+/** The first attempt of a run. */
+async function attemptOf(lab: UserLab, run: string): Promise<Shown["attempt_list"][number]> {
+  const [attempt] = (await lab.json<Shown>("show", run)).attempt_list;
+  if (attempt === undefined) throw new Error(`${run} has no attempt`);
+  return attempt;
+}
+
 const described = {
   inputs: { words: { path: "words.txt" } },
   outputs: { artifacts: ["where.txt"] },
@@ -75,12 +82,7 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
     const runs = await lab.runs("both");
     const places = new Set<string>();
     for (const run of runs) {
-      const shown = await lab.json<{ attempt_list: { directory: string; compute: string; host: string }[] }>(
-        "show",
-        run.id,
-      );
-      const [attempt] = shown.attempt_list;
-      if (attempt === undefined) throw new Error("no attempt");
+      const attempt = await attemptOf(lab, run.id);
       const where = readFileSync(join(attempt.directory, "output/where.txt"), "utf8");
       places.add(where.replace(/.* on /, ""));
       expect(readFileSync(join(attempt.directory, "stdout.log"), "utf8")).toBe("words of the input\nas committed\n");
@@ -171,9 +173,7 @@ describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login 
     expect(answer.status).toBe(0);
     const places = new Set<string>();
     for (const run of await lab.runs("cluster")) {
-      const { attempt_list } = await lab.json<Shown>("show", run.id);
-      const [attempt] = attempt_list;
-      if (attempt === undefined) throw new Error("no attempt");
+      const attempt = await attemptOf(lab, run.id);
       places.add(readFileSync(join(attempt.directory, "output/where.txt"), "utf8").replace(/.* on /, ""));
       const manifest = JSON.parse(readFileSync(join(attempt.directory, "manifest.json"), "utf8")) as Manifest;
       places.add(manifest.host.name);

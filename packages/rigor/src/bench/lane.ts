@@ -4,7 +4,7 @@ import type { SchedulerFacts } from "../compute/schedulers/scheduler.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { Compute } from "../domain/files/compute-schema.ts";
 import type { ComputeRecord } from "../domain/records.ts";
-import { machineOf } from "../domain/rules/compute-rules.ts";
+import { isProven, machineOf, needsCheck } from "../domain/rules/compute-rules.ts";
 import type { Stager } from "../provenance/staging/stager.ts";
 
 /** How a compute is reached. */
@@ -25,10 +25,6 @@ export interface Trouble {
 
 /** Milliseconds between two turns. How often a scheduler is asked in them, its executor limits further. */
 const pauseMs = { usual: 2_000, urgent: 500, trouble: 10_000 };
-
-/** Milliseconds for which a check proves that a compute can be used, and after which one that failed is repeated. */
-const proofMs = 24 * 3_600_000;
-const recheckMs = 10 * 60_000;
 
 /** Milliseconds for which a compute counts as wanted after runs waited for it. */
 const wantedMs = 30_000;
@@ -80,20 +76,12 @@ export class Lane {
 
   /** Whether it was tried lately and found good. This machine needs no proof. */
   isProven(now: number): boolean {
-    if (this.isHere) return true;
-    const { checked_at, problems } = this.record ?? { checked_at: null, problems: [] };
-    return !this.#isDoubted && checked_at !== null && problems.length === 0 && now - Date.parse(checked_at) < proofMs;
+    return this.isHere || (!this.#isDoubted && isProven(this.record, now));
   }
 
-  /** Whether it has to be tried now: never, too long ago, some time after something was wrong, or after a rest. */
+  /** Whether it has to be tried now. */
   needsCheck(now: number): boolean {
-    const { state, until, checked_at } = this.record ?? { state: "available", until: null, checked_at: null };
-    if (state === "drained") return false;
-    const waitsUntil = Math.max(
-      until === null ? 0 : Date.parse(until),
-      checked_at === null || this.#isDoubted ? 0 : Date.parse(checked_at) + recheckMs,
-    );
-    return state === "resting" ? now >= waitsUntil : !this.isProven(now) && now >= waitsUntil;
+    return !this.isHere && needsCheck(this.record, this.#isDoubted, now);
   }
 
   /** A person says that what was wrong is mended, or something casts doubt on what a check found. */

@@ -29,8 +29,8 @@ const largeAtOnce = 2;
 export class Arrivals {
   readonly #coming = new Set<string>();
   readonly #work = new Set<Promise<void>>();
-  readonly #small = new Lanes(1);
-  readonly #large = new Lanes(largeAtOnce);
+  readonly #small = new Slots(1);
+  readonly #large = new Slots(largeAtOnce);
   readonly #onArrival: (attempt: string) => void;
   /** What went wrong on this machine, such as a full disk; a host that does not answer is seen anyway. */
   #fault: Error | null = null;
@@ -127,7 +127,7 @@ export class Arrivals {
 }
 
 /** Lets so many pieces of work go on at the same time. */
-class Lanes {
+class Slots {
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
