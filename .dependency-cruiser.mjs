@@ -5,16 +5,19 @@ const test = "[.](test|suite|testing)[.]ts$";
 /** Folders from top to bottom: each lists the folders that it may import besides itself. */
 const base = ["domain", "statistics", "hosts"];
 const middle = ["store", "compute", "provenance", "agents"];
-const upper = ["bench", "conductor", "reports"];
+const upper = ["bench", "reports"];
 const mayImport = {
   statistics: ["domain"],
   domain: ["statistics"],
   hosts: ["domain"],
   ...Object.fromEntries(middle.map((folder) => [folder, base])),
+  // A workspace starts from a snapshot, and a change is judged by what git says of it.
+  agents: [...base, "provenance"],
   ...Object.fromEntries(upper.map((folder) => [folder, [...middle, ...base]])),
-  api: [...upper, ...middle, ...base],
-  mcp: ["api", ...upper, ...middle, ...base],
-  daemon: ["api", "mcp", ...upper, ...middle, ...base],
+  conductor: [...upper, ...middle, ...base],
+  mcp: ["api", "conductor", ...upper, ...middle, ...base],
+  api: ["conductor", ...upper, ...middle, ...base],
+  daemon: ["api", "mcp", "conductor", ...upper, ...middle, ...base],
 };
 
 const layers = Object.entries(mayImport).map(([folder, allowed]) => ({
@@ -25,9 +28,39 @@ const layers = Object.entries(mayImport).map(([folder, allowed]) => ({
   to: { path: `${source}/`, pathNot: `${source}/(${[folder, ...allowed].join("|")})/` },
 }));
 
+/** Parts of a folder from bottom to top: each may import those before it. */
+const parts = {
+  bench: ["lab", "records", "needs", "computes", "attempts", "experiments", "dispatch"],
+  // The interface of executors stands alone: schedulers and hosts answer in its terms.
+  compute: ["attempt", "failures", "placement", "(executor|collect)[.]ts", "remote", "schedulers", "executors"],
+  cli: [
+    "(templates|version)[.]ts",
+    "output",
+    "daemon",
+    "(context|invocation|specification)[.]ts",
+    "views",
+    "steps",
+    "init",
+    "commands",
+  ],
+};
+const partLayers = Object.entries(parts).flatMap(([folder, ordered]) =>
+  ordered.map((part, index) => {
+    const allowed = ordered.slice(0, index + 1).join("|");
+    return {
+      name: `${folder}-${part}-stands-above`,
+      severity: "error",
+      comment: `of ${folder}, ${part} may import only ${allowed}`,
+      from: { path: `${source}/${folder}/${part}(/|$)`, pathNot: test },
+      to: { path: `${source}/${folder}/`, pathNot: `${source}/${folder}/(${allowed})(/|$)` },
+    };
+  }),
+);
+
 export default {
   forbidden: [
     ...layers,
+    ...partLayers,
     {
       name: "cli-is-a-client",
       severity: "error",
@@ -62,9 +95,9 @@ export default {
     {
       name: "rules-use-pure-packages",
       severity: "error",
-      comment: "domain and statistics may use only packages that do no I/O: zod, yaml, @stdlib",
+      comment: "domain and statistics may use only packages that do no I/O: zod, yaml, diff, @stdlib",
       from: { path: `${source}/(domain|statistics)/`, pathNot: test },
-      to: { dependencyTypes: ["npm", "npm-dev", "npm-no-pkg"], pathNot: "node_modules/(zod|yaml|@stdlib)/" },
+      to: { dependencyTypes: ["npm", "npm-dev", "npm-no-pkg"], pathNot: "node_modules/(zod|yaml|diff|@stdlib)/" },
     },
     {
       name: "helpers-stand-alone",

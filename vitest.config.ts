@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Fast tests beside the source; they run first. */
@@ -11,8 +12,17 @@ const unit = [
 /** Tests that cross packages: a real daemon, real processes, the packed package. */
 const integration = ["test/**/*.test.ts"];
 
-/** Tests on clusters that they start on this machine: as root, with what Debian has. `npm run test:clusters`. */
+/** Sessions of agents and whole issues, with the agents' own programs. */
+const agents = ["test/agents/*.test.ts"];
+
+/** Processes that are killed, disks that fill up, clocks that jump. */
+const chaos = ["test/chaos/**/*.test.ts"];
+
+/** Tests on clusters that they start on this machine: as root, with what Debian has. */
 const clusters = ["test/clusters/**/*.test.ts", "test/compute/**/*.test.ts"];
+
+/** Tests that start processes wait for them more than they compute: on few cores, more files than cores go at a time. */
+const waiting = { maxWorkers: Math.max(4, availableParallelism()) };
 
 export default defineConfig({
   test: {
@@ -20,20 +30,22 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Starts one PostgreSQL for all tests and names it in RIGOR_TEST_DATABASE_URL.
     globalSetup: "test/support/postgres.ts",
-    // Tests that start processes wait for them more than they compute.
-    maxWorkers: "100%",
     projects: [
-      { test: { name: "unit", include: unit, sequence: { groupOrder: 0 } } },
+      { test: { name: "unit", include: unit, maxWorkers: "100%", sequence: { groupOrder: 0 } } },
       {
         test: {
           name: "integration",
           include: integration,
-          exclude: clusters,
+          // The agents' programs lie below test/ with all that they need, and its tests.
+          exclude: [...agents, ...chaos, ...clusters, "**/node_modules/**"],
           testTimeout: 180_000,
+          ...waiting,
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { name: "clusters", include: clusters, testTimeout: 180_000, sequence: { groupOrder: 2 } } },
+      { test: { name: "agents", include: agents, testTimeout: 180_000, ...waiting, sequence: { groupOrder: 1 } } },
+      { test: { name: "chaos", include: chaos, testTimeout: 180_000, ...waiting, sequence: { groupOrder: 1 } } },
+      { test: { name: "clusters", include: clusters, testTimeout: 180_000, ...waiting, sequence: { groupOrder: 2 } } },
     ],
   },
 });

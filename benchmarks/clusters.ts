@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SchedulerExecutor } from "../packages/rigor/src/compute/executors/scheduler.ts";
-import type { JobSpec } from "../packages/rigor/src/compute/job.ts";
+import type { JobSpec } from "../packages/rigor/src/compute/attempt/job.ts";
+import { CallLine } from "../packages/rigor/src/compute/schedulers/call-line.ts";
 import { SlurmScheduler } from "../packages/rigor/src/compute/schedulers/slurm.ts";
 import { slurmCompute } from "../packages/rigor/src/domain/files/compute-schema.ts";
 import type { Answer, HostShell, ScriptOptions } from "../packages/rigor/src/hosts/shell.ts";
@@ -65,7 +66,7 @@ async function measureJobs(cluster: SlurmCluster, hosts: SshLab, record: Note): 
     directory: "~/.rigor/labs/benchmark",
     dataDirectory,
     scheduler: (metered) => new SlurmScheduler(metered, options),
-    callsPerMinute: options.calls_per_minute,
+    calls: new CallLine(options.calls_per_minute),
   });
   try {
     await executor.probe();

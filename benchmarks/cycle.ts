@@ -1,10 +1,11 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Dispatcher } from "../packages/rigor/src/bench/dispatcher.ts";
-import type { Lab } from "../packages/rigor/src/bench/lab.ts";
-import { Lanes } from "../packages/rigor/src/bench/lanes.ts";
-import type { Executor, Handle } from "../packages/rigor/src/compute/executors/executor.ts";
+import { Dispatcher } from "../packages/rigor/src/bench/dispatch/dispatcher.ts";
+import type { Lab } from "../packages/rigor/src/bench/lab/lab.ts";
+import { Lanes } from "../packages/rigor/src/bench/lab/lanes.ts";
+import { AttemptDirectory } from "../packages/rigor/src/compute/attempt/attempt-directory.ts";
+import type { Executor, Handle } from "../packages/rigor/src/compute/executor.ts";
 import { defineBenchmark } from "./support/benchmark.ts";
 import { experimentFile, inLaboratory } from "./support/laboratory.ts";
 import { createRuns, withLab } from "./support/many-runs.ts";
@@ -66,12 +67,17 @@ function processorMs(pid: number): number | null {
 }
 
 /** This machine as one {@link boundlessMachine}, with everything ready. */
-function boundlessLanes({ store, lanes }: Lab): Lanes {
-  return new Lanes(store, () => ({ executor: boundlessMachine(), stager: lanes.here.stager, scheduler: null }));
+function boundlessLanes({ store, lanes, data }: Lab): Lanes {
+  return new Lanes(store, () => ({
+    executor: boundlessMachine(data.root),
+    stager: lanes.here.stager,
+    dial: lanes.here.dial,
+    scheduler: null,
+  }));
 }
 
-/** A machine with room for everything, on which every job runs for ever. */
-function boundlessMachine(): Executor {
+/** A machine with room for everything, on which every job says who it is, as jobs do, and runs for ever. */
+function boundlessMachine(dataDirectory: string): Executor {
   const submitted = new Set<string>();
   const empty = new Uint8Array(0);
   return {
@@ -85,10 +91,16 @@ function boundlessMachine(): Executor {
         gpus: [],
         disk_free: 1e12,
         inodes_free: 1e9,
+        write_failure: null,
       }),
     submit(jobs) {
-      for (const job of jobs) submitted.add(job.attempt);
-      return Promise.resolve(jobs.map(({ attempt, run }): Handle => ({ attempt, run, reference: "" })));
+      for (const job of jobs) {
+        submitted.add(job.attempt);
+        const directory = AttemptDirectory.in(dataDirectory, job.run, job.attempt);
+        mkdirSync(directory.path, { recursive: true });
+        writeFileSync(directory.process, `${JSON.stringify({ host: hostname(), pid: 2, started: "1", boot: "1" })}\n`);
+      }
+      return Promise.resolve(jobs.map(({ attempt, run }): Handle => ({ attempt, run })));
     },
     status: (handles) =>
       Promise.resolve(
@@ -99,8 +111,13 @@ function boundlessMachine(): Executor {
           ]),
         ),
       ),
+    identity: () => Promise.resolve(null),
+    takeOver: () => Promise.resolve(),
     attemptsRoot: () => Promise.resolve("/attempts"),
     withCheckpoints: () => Promise.resolve(new Set()),
+    bringCheckpoints: () => Promise.resolve(),
+    keptDirectories: () => Promise.resolve([]),
+    removeDirectories: () => Promise.resolve(),
     withdraw: () => Promise.resolve(false),
     cancel: () => Promise.resolve(),
     collect: (requests) =>

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { LocalExecutor } from "../packages/rigor/src/compute/executors/local.ts";
-import type { JobSpec } from "../packages/rigor/src/compute/job.ts";
+import type { JobSpec } from "../packages/rigor/src/compute/attempt/job.ts";
 import { defineBenchmark } from "./support/benchmark.ts";
 
 const jobs = 200;
@@ -74,7 +74,7 @@ async function perJob(place: string, launcher: "starter" | "spawn", command: Job
   };
   executor.onChange((attempt) => {
     executor
-      .status([{ attempt, run: `run-${attempt}`, reference: "" }])
+      .status([{ attempt, run: `run-${attempt}` }])
       .then((found) => {
         const status = found.get(attempt);
         if (status?.state !== "ended" || status.exit.code !== 0) throw new Error(JSON.stringify(status));

@@ -91,7 +91,9 @@ rule one:
     shell: "sh ${repository}/work.sh 1 {wildcards.n} {output}"
 `,
   );
-  return runTool("snakemake", [`-c${cpus().length}`, "--quiet"], { cwd, made: join(cwd, "made") });
+  // The scheduler by which it is quickest here.
+  const words = [`-c${cpus().length}`, "--quiet", "--scheduler", "greedy"];
+  return runTool("snakemake", words, { cwd, made: join(cwd, "made") });
 }
 
 /** Milliseconds per run; null if the tool is missing. @throws Error if it did not do the work */

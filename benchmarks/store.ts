@@ -37,7 +37,11 @@ function runCreated(index: number): DomainEvent {
     stages: [0, 1],
     in_final_stage: true,
   };
-  const data = { parameters: { lr: 0.001, layers: [64, 64], name: "adam", nested: { warmup: 100 } }, placement };
+  const data = {
+    parameters: { lr: 0.001, layers: [64, 64], name: "adam", nested: { warmup: 100 } },
+    needs: {},
+    placement,
+  };
   return { kind: "run.created", entity: runId(index), data };
 }
 

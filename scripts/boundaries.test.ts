@@ -64,6 +64,11 @@ describe("boundaries", () => {
       },
     ],
     [
+      "compute-remote-stands-above",
+      "a part of a folder knowing one above it",
+      { "compute/remote/survey.ts": `import "../executors/ssh.ts";`, "compute/executors/ssh.ts": one },
+    ],
+    [
       "cli-is-a-client",
       "the CLI opening the store",
       { "cli/run.ts": `await import("../store/log.ts");`, "store/log.ts": one },

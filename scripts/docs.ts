@@ -3,6 +3,15 @@ import { specifications } from "../packages/rigor/src/cli/specifications/all.ts"
 import type { CommandSpecification } from "../packages/rigor/src/cli/specification.ts";
 import { eventKinds } from "../packages/rigor/src/domain/events/registry.ts";
 import { experimentFilePage } from "../packages/rigor/src/domain/files/reference-page.ts";
+import { gatesAnywhere, issueStages } from "../packages/rigor/src/domain/issues/stages.ts";
+import {
+  concernLifecycle,
+  gateLifecycle,
+  issueLifecycle,
+  sessionLifecycle,
+  workingStates,
+  type IssueState,
+} from "../packages/rigor/src/domain/issues/issue-lifecycle.ts";
 import {
   attemptLifecycle,
   computeLifecycle,
@@ -25,6 +34,11 @@ export function generatedPages(): Record<string, string> {
       run: diagram(runLifecycle),
       experiment: diagram(experimentLifecycle),
       compute: diagram(computeLifecycle),
+      issue: issueDiagram(),
+      concern: diagram(concernLifecycle),
+      gate: diagram(gateLifecycle),
+      session: diagram(sessionLifecycle),
+      stages: stageTable(),
       events: eventTable(),
     }),
   };
@@ -44,6 +58,24 @@ function diagram<State extends string>({ initial, transitions }: Lifecycle<State
   const arrows = entries.flatMap(([from, tos]) => tos.map((to) => `    ${node(from)} --> ${node(to)}`));
   const ends = entries.filter(([, tos]) => tos.length === 0).map(([state]) => `    ${node(state)} --> [*]`);
   return ["```mermaid", "stateDiagram-v2", `    [*] --> ${node(initial)}`, ...arrows, ...ends, "```", ""].join("\n");
+}
+
+function stageTable(): string {
+  const list = (names: readonly string[]) => names.join(", ");
+  const rows = Object.entries(issueStages).map(
+    ([state, { roles, checks, gates }]) => `| \`${state}\` | ${list(roles)} | ${list(checks)} | ${list(gates)} |`,
+  );
+  const anywhere = `In all of them: ${list(gatesAnywhere)}.`;
+  return ["| state | roles | checks | gates |", "| --- | --- | --- | --- |", ...rows, "", anywhere, ""].join("\n");
+}
+
+/** The way of an issue, without the states that it can be set aside in from everywhere. */
+function issueDiagram(): string {
+  const onTheWay: readonly IssueState[] = ["proposed", ...workingStates, "done"];
+  const transitions = Object.fromEntries(
+    onTheWay.map((from) => [from, issueLifecycle.transitions[from].filter((to) => onTheWay.includes(to))]),
+  );
+  return diagram<string>({ ...issueLifecycle, transitions });
 }
 
 /** Names of states in a diagram may hold no hyphen. */

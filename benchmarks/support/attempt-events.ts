@@ -25,9 +25,10 @@ export function successfulAttempt(attempt: {
         directory: `/data/attempts/${entity}`,
         lease: { cpus: 1, memory: 1e6, gpus: [] },
         resources,
+        needs: {},
       },
     },
-    { kind: "attempt.submitted", entity, data: {} },
+    { kind: "attempt.submitted", entity, data: { job: null } },
     { kind: "attempt.started", entity, data: { process: { pid: 4_000, started: "12345" }, started_at: at } },
     {
       kind: "attempt.finished",
@@ -40,12 +41,14 @@ export function successfulAttempt(attempt: {
         started_at: at,
         finished_at: at,
         duration: 1.5,
+        memory_peak: null,
+        gpu_memory_peak: null,
       },
     },
     {
       kind: "result.recorded",
       entity,
-      data: { run_id: runId, metrics, inputs_hash: null, artifacts: [], warnings: [] },
+      data: { run_id: runId, metrics, inputs_hash: null, artifacts: [], outputs_hash: "0".repeat(64), warnings: [] },
     },
     { kind: "run.completed", entity: runId, data: { attempt_id: entity } },
   ];

@@ -6,9 +6,9 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Client } from "../../packages/rigor/src/api/contract/contract.ts";
-import { connect } from "../../packages/rigor/src/cli/client.ts";
+import { connect } from "../../packages/rigor/src/cli/daemon/client.ts";
 import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
-import { readDaemonFile } from "../../packages/rigor/src/cli/daemon-file.ts";
+import { readDaemonFile } from "../../packages/rigor/src/cli/daemon/daemon-file.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const daemonProgram = join(root, "packages/rigor/src/daemon/main.ts");

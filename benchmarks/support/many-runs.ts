@@ -1,10 +1,12 @@
 import { join } from "node:path";
 import { pino } from "pino";
-import { DataDirectory, type Lab } from "../../packages/rigor/src/bench/lab.ts";
-import { experimentById, runsOfExperiment } from "../../packages/rigor/src/bench/queries.ts";
-import { resolveExperiment } from "../../packages/rigor/src/bench/resolve.ts";
-import { startExperiment } from "../../packages/rigor/src/bench/start.ts";
-import { Lanes } from "../../packages/rigor/src/bench/lanes.ts";
+import { DataDirectory, type Lab } from "../../packages/rigor/src/bench/lab/lab.ts";
+import { experimentById } from "../../packages/rigor/src/bench/records/experiment-queries.ts";
+import { runsOfExperiment } from "../../packages/rigor/src/bench/records/run-queries.ts";
+import { resolveExperiment } from "../../packages/rigor/src/bench/experiments/resolve.ts";
+import { startExperiment } from "../../packages/rigor/src/bench/experiments/start.ts";
+import { Driving } from "../../packages/rigor/src/bench/lab/driving.ts";
+import { Lanes } from "../../packages/rigor/src/bench/lab/lanes.ts";
 import { connector } from "../../packages/rigor/src/daemon/connections.ts";
 import type { DomainEvent } from "../../packages/rigor/src/domain/events/registry.ts";
 import type { ExperimentRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
@@ -21,7 +23,7 @@ export async function withLab<Value>(laboratory: Laboratory, work: (lab: Lab) =>
   const log = pino({ enabled: false });
   const lanes = new Lanes(store, connector({ data, origin: store.origin, log }));
   try {
-    return await work({ store, data, lanes, log, version: "benchmark" });
+    return await work({ store, data, lanes, driving: new Driving(null), log, version: "benchmark" });
   } finally {
     await lanes.close();
     await store.close();
@@ -31,7 +33,7 @@ export async function withLab<Value>(laboratory: Laboratory, work: (lab: Lab) =>
 /** Starts an experiment in the log alone: its runs wait. */
 export async function createRuns(lab: Lab, laboratory: Laboratory, file: string): Promise<ExperimentRecord> {
   const request = { file: join(laboratory.repository, file), search_path: process.env["PATH"] ?? "" };
-  const { experiment_id } = await startExperiment(lab, "benchmark", await resolveExperiment(request, lab.data));
+  const { experiment_id } = await startExperiment(lab, "benchmark", await resolveExperiment(request, lab));
   return experimentById(lab.store.db, experiment_id);
 }
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "vitest";
-import { eventually, TestLab } from "../chaos/lab.ts";
+import { eventually, experimentFile, TestLab } from "../chaos/lab.ts";
 import { ask, call, post, presentDaemon, startLab, type RunningLab } from "./support.ts";
 
 interface Health {
@@ -35,6 +35,7 @@ describe("a daemon that cannot start", () => {
     [{ RIGOR_HOST: "0.0.0.0" }, "usage", "RIGOR_HOST is 0.0.0.0"],
     [{ RIGOR_HOST: "example.org" }, "usage", "RIGOR_HOST is example.org"],
     [{ RIGOR_LOG: "loud" }, "usage", "RIGOR_LOG is loud"],
+    [{ RIGOR_DATABASE_URL: "mysql://me:secret@host/lab" }, "usage", "does not name a PostgreSQL database"],
   ])("because of %j says why in one line and exits with 1", async (environment, code, message) => {
     const error = await refusal(environment);
     expect(error).toMatchObject({ code, message: expect.stringContaining(message), next: expect.any(String) });
@@ -203,6 +204,21 @@ describe("a daemon that is told to end", () => {
     expect(performance.now() - begun).toBeLessThan(5_000);
     const cut = await Promise.allSettled(streams.map((stream) => stream.text()));
     expect(cut).toHaveLength(5);
+  });
+
+  test("answers who waits for an experiment, and ends at once [daemon.graceful]", async () => {
+    running.lab.commit({ "long.yaml": experimentFile({ name: "long", seeds: [1], run: "sleep 60" }) });
+    const search_path = process.env["PATH"] ?? "";
+    await running.client.experiments.start({ file: `${running.lab.repository}/long.yaml`, search_path });
+    const waiting = running.client.experiments.progress({ reference: "long", wait: 60 });
+    // The request is there when later ones are answered.
+    for (let count = 0; count < 5; count++) await running.client.system.health();
+    const begun = performance.now();
+    process.kill(running.daemon.pid, "SIGTERM");
+    expect((await waiting).experiment.state).toBe("running");
+    // Its job goes on.
+    await eventually("an end of the daemon", () => !existsSync(`/proc/${running.daemon.pid}`));
+    expect(performance.now() - begun).toBeLessThan(9_000);
   });
 
   test("by a request answers it first [daemon.graceful]", async () => {

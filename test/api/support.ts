@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { contract } from "../../packages/rigor/src/api/contract/contract.ts";
 import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
-import { connect } from "../../packages/rigor/src/cli/client.ts";
+import { connect } from "../../packages/rigor/src/cli/daemon/client.ts";
 import { eventually, TestLab } from "../chaos/lab.ts";
 
 export interface Route {

@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AttemptRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
 import type { LoggedEvent } from "../../packages/rigor/src/store/store.ts";
 import { seededRandom } from "../../packages/rigor/src/statistics/random.ts";
-import { eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+import { chaosSeed, planOf } from "./elsewhere.ts";
+import { eventually, experimentFile, TestLab } from "./lab.ts";
+import { killIfThere } from "./processes.ts";
 import { Journal, type Kind, type Victim, victimsOf, whatIsRecorded } from "./victims.ts";
 
-/** Set `RIGOR_CHAOS_SEED` to repeat a run; what the machine does meanwhile differs all the same. */
-const seed = Number(process.env["RIGOR_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = chaosSeed();
 
 const seedsPerArm = 75;
 
@@ -46,16 +47,12 @@ let lab: TestLab;
 beforeAll(() => {
   lab = new TestLab();
 });
-/** `RIGOR_CHAOS_KEEP=1` leaves everything as it is when the test ends, to be looked at. */
-afterAll(async () => {
-  if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(`kept: ${lab.directory}\n`);
-  else await lab.remove();
-});
+afterAll(() => lab.removeUnlessKept());
 
 describe("killing at random", () => {
   test(
     "loses no run, runs none twice, and the log rebuilds equal [chaos.kill] [F01] [F09] [F10] [F11] [F16] [F41] [daemon.reconcile] [job.survives-daemon]",
-    { timeout: 180_000 },
+    { timeout: 600_000 },
     async () => {
       process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
       prepare();
@@ -104,11 +101,7 @@ class Chaos {
 
   constructor(random: () => number) {
     this.#random = random;
-    this.#plan = Object.entries(kills)
-      .flatMap(([kind, count]) => Array.from({ length: count }, () => kind as Kind))
-      .map((kind) => ({ kind, order: random() }))
-      .toSorted((a, b) => a.order - b.order)
-      .map(({ kind }) => kind);
+    this.#plan = planOf(kills, random);
   }
 
   async run(): Promise<void> {

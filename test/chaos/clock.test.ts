@@ -1,7 +1,8 @@
 import { existsSync, globSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+import { eventually, experimentFile, TestLab } from "./lab.ts";
+import { killIfThere } from "./processes.ts";
 
 /** Debian's `faketime` package: the daemon asks it for the time of day. The clock that never jumps stays true. */
 const [library] = globSync("/usr/lib/*/faketime/libfaketimeMT.so.1");

@@ -9,7 +9,8 @@ import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-fi
 import { compareWithLog, type Difference } from "../../packages/rigor/src/store/rebuild.ts";
 import { openSqliteStore } from "../../packages/rigor/src/store/open.ts";
 import type { Store } from "../../packages/rigor/src/store/store.ts";
-import { processesBelow } from "./processes.ts";
+import { endWithTests } from "../support/left-behind.ts";
+import { killAllBelow, processesBelow } from "./processes.ts";
 
 const packageDirectory = resolve(import.meta.dirname, "../../packages/rigor");
 const cliEntry = join(packageDirectory, "bin/rigor.js");
@@ -41,6 +42,7 @@ export class TestLab {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(RIGOR_|VITEST|NODE_OPTIONS$)/.test(name));
     this.environment = { ...Object.fromEntries(inherited), RIGOR_HOME: this.home, ...environment };
     mkdirSync(this.repository);
+    if (process.env["RIGOR_CHAOS_KEEP"] !== "1") endWithTests(this.directory);
   }
 
   /** Commits files to the repository, making it at the first call. */
@@ -165,13 +167,16 @@ export class TestLab {
     return this.withStore(compareWithLog);
   }
 
+  /** `RIGOR_CHAOS_KEEP=1` leaves everything as it is when the test ends, to be looked at. */
+  async removeUnlessKept(): Promise<void> {
+    if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(`kept: ${this.directory}\n`);
+    else await this.remove();
+  }
+
   /** Ends everything that this laboratory started, whatever state it is in, and removes its files. */
   async remove(): Promise<void> {
     for (const child of this.#children) child.kill("SIGKILL");
-    for (let left = this.processes(); left.length > 0; left = this.processes()) {
-      for (const { pid } of left) killIfThere(pid);
-      await sleep(20);
-    }
+    for (const directory of [this.directory, this.home]) await killAllBelow(directory);
     execFileSync("chmod", ["-R", "u+w", this.directory]);
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -180,17 +185,6 @@ export class TestLab {
   processes(): ReturnType<typeof processesBelow> {
     const elsewhere = this.home.startsWith(`${this.directory}/`) ? [] : processesBelow(this.home);
     return [...processesBelow(this.directory), ...elsewhere];
-  }
-}
-
-/** SIGKILL; false when the process has ended already. */
-export function killIfThere(pid: number): boolean {
-  try {
-    process.kill(pid, "SIGKILL");
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
-    throw error;
   }
 }
 

@@ -1,15 +1,42 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** A file system of its own, kept in memory, that can be full or read-only while the machine's own is not. */
 export class SmallDisk {
-  readonly path = mkdtempSync(join(tmpdir(), "rigor-disk-"));
+  readonly path: string;
 
-  /** @param size as `mount` takes it, for example `100m` */
-  constructor(size: string) {
+  /**
+   * @param size as `mount` takes it, for example `100m`
+   * @param path an empty directory; by default a new one
+   */
+  constructor(size: string, path = mkdtempSync(join(tmpdir(), "rigor-disk-"))) {
+    this.path = path;
     execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size},mode=700`, "tmpfs", this.path]);
+  }
+
+  /** Leaves no room at all. */
+  fill(): void {
+    for (const size of [1024 * 1024, 4096, 1]) {
+      for (;;) {
+        try {
+          writeFileSync(this.#filler, Buffer.alloc(size), { flag: "a" });
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+          break;
+        }
+      }
+    }
+  }
+
+  /** Gives the room back that {@link fill} took. */
+  clear(): void {
+    rmSync(this.#filler);
+  }
+
+  get #filler(): string {
+    return join(this.path, "filler");
   }
 
   setReadOnly(readOnly: boolean): void {

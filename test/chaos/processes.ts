@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process of this machine. */
 export interface Process {
@@ -43,5 +44,24 @@ export function environmentOf(pid: number, name: string): string | null {
   } catch {
     // It has ended.
     return null;
+  }
+}
+
+/** SIGKILL; false when the process has ended already. */
+export function killIfThere(pid: number): boolean {
+  try {
+    process.kill(pid, "SIGKILL");
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+/** Ends all processes that work in a directory or below it, and those that they start meanwhile. */
+export async function killAllBelow(directory: string): Promise<void> {
+  for (let left = processesBelow(directory); left.length > 0; left = processesBelow(directory)) {
+    for (const { pid } of left) killIfThere(pid);
+    await sleep(20);
   }
 }

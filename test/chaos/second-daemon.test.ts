@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { afterEach, describe, expect, test } from "vitest";
+import { lockFileName } from "../../packages/rigor/src/api/contract/data-directory.ts";
+import { takeOwnership } from "../../packages/rigor/src/store/ownership.ts";
 import { createTestDatabase, testServerUrl, type TestDatabase } from "../support/postgres.ts";
 import { type Answer, eventually, experimentFile, TestLab } from "./lab.ts";
 
@@ -31,12 +32,12 @@ const daemonsOf = (lab: TestLab) =>
   lab.processes().filter((one) => one.command.some((word) => word.endsWith("/daemon/main.ts")));
 
 /** One line that says who is there already. */
-function expectRefusal({ status, stdout, stderr }: Answer, owner: RegExp, code = "already-running"): void {
+function expectRefusal({ status, stdout, stderr }: Answer, owner: RegExp): void {
   expect(status).toBe(1);
   expect(stderr).toBe("");
   expect(stdout.trimEnd().split("\n")).toHaveLength(1);
   expect(JSON.parse(stdout)).toMatchObject({
-    error: { code, message: expect.stringMatching(owner) as string },
+    error: { code: "already-running", message: expect.stringMatching(owner) as string },
   });
 }
 
@@ -75,7 +76,7 @@ describe("a second daemon on one data directory", () => {
       expect(await lab.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
       process.kill(lab.daemonFile()?.pid ?? 0, "SIGKILL");
       const clients = Array.from({ length: 20 }, () => lab.cli("run", "experiment.yaml"));
-      for (const answer of await Promise.all(clients)) expect(answer).toMatchObject({ status: 0 });
+      for (const { status, stderr } of await Promise.all(clients)) expect(status, stderr).toBe(0);
       await eventually("one daemon", () => daemonsOf(lab).length === 1);
       expect(await lab.cli("down")).toMatchObject({ status: 0 });
       expect(await lab.differences()).toEqual([]);
@@ -83,72 +84,125 @@ describe("a second daemon on one data directory", () => {
   );
 });
 
-describe.skipIf(testServerUrl() === undefined)("a second daemon on one PostgreSQL database", () => {
+test("a daemon in the place of one that has ended waits until the system has let go of that one's lock [shared.fence]", async () => {
+  const lab = makeLab();
+  mkdirSync(lab.home, { mode: 0o700 });
+  const lock = join(lab.home, lockFileName);
+  const owner = takeOwnership(lock, () => "the one that has ended");
+  const { child, answer } = lab.startDaemon({ RIGOR_SUCCEEDS: "1" });
+  let said = "";
+  child.stdout?.on("data", (text: string) => (said += text));
+  await eventually("a daemon that waits", () => said.includes("still taken") || child.exitCode !== null, 90_000);
+  owner.release();
+  await eventually("a daemon that is ready", () => lab.daemonFile() !== null || child.exitCode !== null, 90_000);
+  expect(lab.daemonFile()).toMatchObject({ pid: child.pid });
+  expect(await lab.cli("down")).toMatchObject({ status: 0 });
+  expect(await answer).toMatchObject({ status: 0 });
+});
+
+test("a client starts another daemon where the data was taken by one that has ended [daemon.autostart]", async () => {
+  const lab = makeLab();
+  mkdirSync(lab.home, { mode: 0o700 });
+  const owner = takeOwnership(join(lab.home, lockFileName), () => "one that was killed");
+  const status = lab.cli("status");
+  const log = join(lab.home, "daemon.log");
+  await eventually("a daemon that is refused", () => readIfThere(log).includes("already-running"), 90_000);
+  owner.release();
+  expect(await status).toMatchObject({ status: 0, stderr: "" });
+});
+
+describe.skipIf(testServerUrl() === undefined)("daemons on one PostgreSQL database", () => {
   async function makeShared(): Promise<{ url: string; first: TestLab; second: TestLab }> {
     const database = await createTestDatabase();
     databases.push(database);
-    const environment = { RIGOR_DATABASE_URL: database.url };
+    const environment = { RIGOR_DATABASE_URL: database.url, RIGOR_TAKEOVER: "6" };
     return { url: database.url, first: makeLab(environment), second: makeLab(environment) };
   }
 
-  test("is refused although its data directory is another one, until the first has ended [store.second-daemon] [F02]", async () => {
-    const { first, second } = await makeShared();
-    expect(await first.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
-    const file = first.daemonFile();
-    const owner = new RegExp(`pid ${file?.pid} on .* at ${file?.address}`);
-    expectRefusal(await second.startDaemon().answer, owner, "database");
-    const begun = performance.now();
-    const refused = await second.cli("status");
-    expect(performance.now() - begun).toBeLessThan(10_000);
-    expect(refused).toMatchObject({ status: 2 });
-    expect(refused.stderr).toMatch(owner);
-    expect(await first.cli("status")).toMatchObject({ status: 0 });
-    expect(await first.cli("down")).toMatchObject({ status: 0 });
-    expect(await second.cli("status")).toMatchObject({ status: 0 });
-  });
-
-  test("is refused while runs are under way whose files lie in the data directory of the first [store.second-daemon] [F10]", async () => {
-    const { first, second } = await makeShared();
-    first.commit({
-      "run.sh": `echo started >>"${first.directory}/starts"\nuntil [ -e "${first.directory}/go" ]; do sleep 0.1; done\n${result}`,
+  /** Runs of the first machine that wait for a file. */
+  function waitingRuns(lab: TestLab): { starts: () => number; go: () => void } {
+    lab.commit({
+      "run.sh": `echo started >>"${lab.directory}/starts"\nuntil [ -e "${lab.directory}/go" ]; do sleep 0.1; done\n${result}`,
+      "rigor.yaml": "compute: { local: { kind: local, cpus: 2 } }\n",
     });
-    expect(await first.cli("run", "experiment.yaml", "--detach")).toMatchObject({ status: 0 });
-    const starts = () => readIfThere(join(first.directory, "starts")).length;
-    await eventually("a run", () => starts() > 0);
-    process.kill(first.daemonFile()?.pid ?? 0, "SIGKILL");
-    const before = starts();
-    const refused = await second.cli("status");
-    expect(refused).toMatchObject({ status: 2 });
-    expect(refused.stderr).toContain(`another data directory: ${first.home} on ${hostname()}.\n`);
-    expect(refused.stderr).toContain(`RIGOR_HOME=${first.home}`);
-    expect(starts()).toBe(before);
-    writeFileSync(join(first.directory, "go"), "");
-    expect(await first.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
-    expect(await first.cli("down")).toMatchObject({ status: 0 });
-    expect(await second.cli("status")).toMatchObject({ status: 0 });
-  });
+    const starts = () => readIfThere(join(lab.directory, "starts")).trim().split("\n").length;
+    return { starts, go: () => writeFileSync(join(lab.directory, "go"), "") };
+  }
 
-  test("becomes the owner when the first is killed [store.second-daemon]", async () => {
+  interface Status {
+    daemons: { pid: number; is_this: boolean; machines: string[]; experiments: number }[];
+  }
+
+  test("share it, each with a data directory of its own, and say who drives what [store.second-daemon] [shared.status]", async () => {
     const { first, second } = await makeShared();
-    expect(await first.cli("up")).toMatchObject({ status: 0 });
-    process.kill(first.daemonFile()?.pid ?? 0, "SIGKILL");
-    expect(await second.cli("status")).toMatchObject({ status: 0 });
+    for (const lab of [first, second]) expect(await lab.cli("up")).toMatchObject({ status: 0 });
+    expectRefusal(await first.startDaemon().answer, new RegExp(`pid ${first.daemonFile()?.pid}`));
+    await eventually("two that drive their machines", async () => {
+      const { daemons } = await second.json<Status>("status");
+      return daemons.length === 2 && daemons.every(({ machines }) => machines.join() === "local");
+    });
+    const { daemons } = await second.json<Status>("status");
+    expect(daemons.map(({ pid, is_this }) => [pid, is_this])).toEqual([
+      [first.daemonFile()?.pid, false],
+      [second.daemonFile()?.pid, true],
+    ]);
+    expect((await second.cli("status")).stdout).toMatch(/\(this one\) +\d+ +local/);
+    expect((await first.cli("doctor")).stdout).toMatch(/ok +daemons +.* drives local; /);
   });
 
-  test("cannot come into being by a lost connection: the first ends at once, and its jobs go on [store.second-daemon]", async () => {
+  test("leave alone what runs on the machine of one that died: it ends when that one is back [shared.local] [F10]", async () => {
+    const { first, second } = await makeShared();
+    const { starts, go } = waitingRuns(first);
+    expect(await second.cli("up")).toMatchObject({ status: 0 });
+    expect(await first.cli("run", "experiment.yaml", "--detach")).toMatchObject({ status: 0 });
+    await eventually("two runs", () => starts() === 2);
+    process.kill(first.daemonFile()?.pid ?? 0, "SIGKILL");
+    const lonely = async () => (await second.cli("doctor")).stdout;
+    await eventually("nobody who drives them", async () => /nobody drives local of /.test(await lonely()), 60_000);
+    go();
+    const { runs } = await second.json<{ runs: { state: string }[] }>("list", "small");
+    expect(runs.map(({ state }) => state).toSorted()).toEqual(["active", "active", ...Array(4).fill("pending")]);
+    expect(starts()).toBe(2);
+    expect(await first.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
+    expect(starts()).toBe(6);
+    // Whose files are elsewhere is told.
+    const [run] = (await second.json<{ runs: { id: string }[] }>("list", "small")).runs;
+    const there = (await second.json<{ attempt_list: { directory: string }[] }>("show", run?.id ?? "")).attempt_list;
+    expect(there[0]?.directory).toContain(first.home);
+  });
+
+  test("end what is lost for good by a person's word, from any machine, and not while its daemon lives [shared.lost]", async () => {
+    const { first, second } = await makeShared();
+    const { starts, go } = waitingRuns(first);
+    expect(await second.cli("up")).toMatchObject({ status: 0 });
+    expect(await first.cli("run", "experiment.yaml", "--detach")).toMatchObject({ status: 0 });
+    await eventually("two runs", () => starts() === 2);
+    const refused = await second.cli("cancel", "small", "--lost", "-m", "burnt down");
+    expect(refused).toMatchObject({ status: 2 });
+    expect(refused.stderr).toMatch(/local is the machine of the daemon on .* which lives/);
+    process.kill(first.daemonFile()?.pid ?? 0, "SIGKILL");
+    const cancel = () => second.cli("cancel", "small", "--lost", "-m", "burnt down");
+    await eventually("an end", async () => (await cancel()).status === 0, 60_000);
+    const { runs } = await second.json<{ runs: { id: string; state: string }[] }>("list", "small");
+    expect(new Set(runs.map(({ state }) => state))).toEqual(new Set(["cancelled"]));
+    const shown = await second.json<{ attempt_list: { state: string; evidence: string }[] }>("show", runs[0]?.id ?? "");
+    expect(shown.attempt_list).toMatchObject([
+      { state: "lost", evidence: "A person says that its machine is lost: burnt down" },
+    ]);
+    go();
+  });
+
+  test("go on when their connections to the server break [shared.fence]", async () => {
     const { url, first } = await makeShared();
     expect(await first.cli("up")).toMatchObject({ status: 0 });
     const pid = first.daemonFile()?.pid;
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     await client.query(
-      "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())",
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid != pg_backend_pid()",
     );
     await client.end();
-    await eventually("an end of the daemon", () => daemonsOf(first).every((one) => one.pid !== pid), 5_000);
-    // The next client starts another one.
     expect(await first.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
-    expect(first.daemonFile()?.pid).not.toBe(pid);
-    expect(await first.cli("down")).toMatchObject({ status: 0 });
+    expect(first.daemonFile()?.pid).toBe(pid);
   });
 });

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
-import { eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+import { eventually, experimentFile, TestLab } from "./lab.ts";
+import { killIfThere } from "./processes.ts";
 
 let lab: TestLab;
 let go: string;

@@ -1,15 +1,16 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AttemptRecord, RunRecord } from "../../packages/rigor/src/domain/records.ts";
 import type { LoggedEvent } from "../../packages/rigor/src/store/store.ts";
 import { seededRandom } from "../../packages/rigor/src/statistics/random.ts";
-import { type Answer, eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+import { chaosSeed } from "./elsewhere.ts";
+import { type Answer, eventually, experimentFile, TestLab } from "./lab.ts";
+import { killIfThere } from "./processes.ts";
 import { givenUp, Journal, type Kind, victimsOf, whatIsRecorded } from "./victims.ts";
 
-/** Set `RIGOR_CHAOS_SEED` to repeat the choices; what the machine does meanwhile differs all the same. */
-const seed = Number(process.env["RIGOR_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = chaosSeed();
 
 const cpus = 4;
 
@@ -80,16 +81,12 @@ let lab: TestLab;
 beforeAll(() => {
   lab = new TestLab();
 });
-/** `RIGOR_CHAOS_KEEP=1` leaves everything as it is when the test ends, to be looked at. */
-afterAll(async () => {
-  if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(`kept: ${lab.directory}\n`);
-  else await lab.remove();
-});
+afterAll(() => lab.removeUnlessKept());
 
 describe("steering at random while anything may be killed", () => {
   test(
     "loses no run, runs none twice, and lets no late result undo a person's word [chaos.steering] [F09] [F11] [job.resume] [job.left-behind] [state.no-orphans]",
-    { timeout: 180_000 },
+    { timeout: 600_000 },
     async () => {
       process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
       const steering = new Steering(seededRandom(seed));
@@ -162,6 +159,7 @@ class Steering {
 
   async run(): Promise<void> {
     for (const name of names) await this.#call("run", files[name], "--detach");
+    await eventually("a run that goes on from its checkpoints", () => this.#hasResumed(), 90_000);
     for (const step of this.#plan) {
       await sleep(this.#random() * 250);
       const count = isKind(step) ? await this.#kill(step) : await this.#do(step);
@@ -169,6 +167,19 @@ class Steering {
     }
     await Promise.all(this.#underWay);
     if (this.#faults.length > 0) throw new AggregateError(this.#faults, "A call was answered as none may be.");
+  }
+
+  /** Whether a run has gone on from its checkpoints; interrupts some that have just written one, whatever comes by chance. */
+  #hasResumed(): boolean {
+    const path = join(lab.directory, "journal");
+    if (!existsSync(path)) return false;
+    const journal = new Journal(path);
+    if (journal.lines("start").some(([, from]) => from !== "none")) return true;
+    const early = new Set(journal.lines("checkpoint").flatMap(([id = "", step]) => (step === "1" ? [id] : [])));
+    for (const [id = "", step] of journal.lines("checkpoint")) if (Number(step) > 2) early.delete(id);
+    const victim = victimsOf(lab, "command").find(({ attempt }) => early.has(attempt) && !this.struck.has(attempt));
+    if (victim !== undefined && this.struck.size < 3 && killIfThere(victim.pid)) this.struck.add(victim.attempt);
+    return false;
   }
 
   /** A few calls go on beside each other and beside the kills, as those of several people do. */
@@ -407,6 +418,7 @@ function expectGoodCheckpoints(
     expect(source.number).toBeLessThan(attempt.number);
     expect(Number(step)).toBeGreaterThanOrEqual(steps.get(from) ?? 1);
   }
+  process.stdout.write(`resumed: ${resumed}\n`);
   expect(resumed).toBeGreaterThan(0);
 }
 

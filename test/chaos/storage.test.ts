@@ -1,7 +1,20 @@
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { type Answer, eventually, experimentFile, killIfThere, TestLab } from "./lab.ts";
+import { type Answer, eventually, experimentFile, TestLab } from "./lab.ts";
+import { killIfThere } from "./processes.ts";
 import { canMount, SmallDisk } from "./mount.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -87,7 +100,7 @@ describe("a data directory that cannot be written", () => {
 const script = `printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"\n`;
 
 describe.skipIf(!canMount())("a disk that runs full", () => {
-  test("fails or delays runs, and everything goes on by itself when there is room [job.disk-full] [F21]", async () => {
+  test("fails or delays runs, and everything goes on by itself when there is room [job.disk-full] [F21] [cli.why-waiting]", async () => {
     const disk = makeDisk("160m");
     const lab = makeLab(join(disk.path, "home"));
     const flag = join(lab.directory, "fill");
@@ -116,12 +129,17 @@ ${script}`,
     for (let count = 0; count < 3; count += 1) {
       expectClearFailure(await lab.cli("run", "other.yaml"), /disk is full/);
     }
+    const watching = lab.startCli(["run", "experiment.yaml"]);
     rmSync(flag);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     expect(lab.daemonFile()?.pid).toBe(pid);
+    const { stdout } = await lab.cli("status");
+    expect(stdout).toMatch(/the disk is full: \d+ MB are free, 67 MB are needed in /);
 
     for (const large of globSync(join(lab.home, "attempts/*/*/output/large"))) rmSync(large);
-    expect(await lab.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
+    const watched = await watching.answer;
+    expect(watched.status, watched.stderr).toBe(0);
+    expect(watched.stderr).toMatch(/the disk is full: \d+ MB are free, 67 MB are needed in /);
     expect(lab.daemonFile()?.pid).toBe(pid);
     const attempts = await attemptsOf(lab);
     expect(attempts.map((one) => one.category).filter((one) => one !== null && one !== "disk-full")).toEqual([]);
@@ -154,10 +172,22 @@ ${script}`,
     rmSync(large);
     expect(await lab.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
     expect(await lab.cli("down")).toMatchObject({ status: 0 });
-    fill(large);
-    const { status, stderr } = await lab.cli("status");
-    if (status !== 0) expect(stderr).toMatch(/full/);
-    rmSync(large);
+    const startsOrSaysWhy = async (kilobytes: number): Promise<void> => {
+      fill(large);
+      truncateSync(large, statSync(large).size - kilobytes * 1024);
+      const answer = await lab.cli("status");
+      if (answer.status !== 0) expectClearFailure(answer, /the disk is full/i);
+      expect(globSync(join(lab.home, "daemon.json.*"))).toEqual([]);
+      rmSync(large);
+      expect(await lab.cli("down")).toMatchObject({ status: 0 });
+    };
+    // Wherever the room ends: at the lock, in the database, and, with that elsewhere, at the daemon's address.
+    for (const kilobytes of [0, 16, 48, 96]) await startsOrSaysWhy(kilobytes);
+    const elsewhere = join(lab.directory, "rigor.sqlite");
+    cpSync(join(lab.home, "rigor.sqlite"), elsewhere);
+    rmSync(join(lab.home, "rigor.sqlite"));
+    symlinkSync(elsewhere, join(lab.home, "rigor.sqlite"));
+    for (const kilobytes of [4, 8]) await startsOrSaysWhy(kilobytes);
     expect(await lab.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
   });
 });

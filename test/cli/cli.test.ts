@@ -3,9 +3,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endWithTests } from "../support/left-behind.ts";
 
 const bin = resolve(import.meta.dirname, "../../packages/rigor/bin/rigor.js");
 const scratch = mkdtempSync(join(tmpdir(), "rigor-cli-"));
+endWithTests(scratch);
 const repository = join(scratch, "repository");
 const home = join(scratch, "home");
 const environment = { ...process.env, RIGOR_HOME: home, NO_COLOR: "1" };
@@ -177,6 +179,20 @@ describe("the command line", () => {
     expect(rigor("export", "better").stdout.split("\n")[0]).toContain("experiment");
   });
 
+  test.each([
+    ["nowhere/table.md", /There is no directory .*nowhere\..*Make it first/s],
+    ["table.csv/table.md", /table\.csv is no directory\./],
+    [".", /is a directory\..*Name a file in it\./s],
+  ])("an export to %s says what is wrong with the place, and what to do [cli.no-stack]", (place, said) => {
+    writeFileSync(join(scratch, "table.csv"), "");
+    for (const force of [[], ["--force"]]) {
+      expect(rigor("export", "better", "-o", join(scratch, place), ...force)).toMatchObject({
+        status: 2,
+        stderr: expect.stringMatching(said) as unknown,
+      });
+    }
+  });
+
   test("is quiet when its reader goes away", () => {
     const script = 'set -o pipefail; "$NODE" "$BIN" list better --json | head -n 1';
     const { stderr } = spawnSync("bash", ["-c", script], {
@@ -184,6 +200,17 @@ describe("the command line", () => {
       encoding: "utf8",
     });
     expect(stderr).toBe("");
+  });
+
+  test("asks the daemon without loading all of `fetch`, which takes as long as everything else [size.status]", () => {
+    const tell = `process.on("exit", () => console.error("fetch", process.moduleLoadList.join().includes("undici/undici")))`;
+    const options = `--import "data:text/javascript,${encodeURIComponent(tell)}"`;
+    const { status, stderr } = spawnSync(process.execPath, [bin, "status"], {
+      cwd: repository,
+      env: { ...environment, NODE_OPTIONS: options },
+      encoding: "utf8",
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "fetch false\n" });
   });
 
   test("does not use a daemon's file that others can read", () => {

@@ -109,6 +109,11 @@ export class SlurmCluster {
     };
   }
 
+  /** A node, to look at what runs on it. */
+  node(name: NodeName): Host {
+    return this.#hosts[name];
+  }
+
   /** Runs a client such as `squeue` and returns what it prints. @throws Error with what it said on stderr */
   async client(program: string, ...words: string[]): Promise<string> {
     const options = { cwd: this.scratch, env: { ...process.env, ...this.environment }, maxBuffer: maxOutputBytes };

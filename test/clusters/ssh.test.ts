@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { until } from "./host.ts";
 import { busyboxShell, sshMissing, startSshHosts, type SshLab } from "./ssh.ts";
 
@@ -175,6 +175,7 @@ describe.skipIf(sshMissing() !== null)("a site", () => {
     const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+    onTestFinished(() => void child.kill("SIGKILL"));
     const config = await new Promise<string>((resolve) => {
       child.stdout.once("data", (line: Buffer) => resolve(String(line).trim()));
     });

@@ -1,17 +1,17 @@
 /** One experiment on two hosts over SSH, while anything that can happen to them and to the daemon happens at random. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AttemptRecord } from "../../packages/rigor/src/domain/records.ts";
 import type { LoggedEvent } from "../../packages/rigor/src/store/store.ts";
 import { seededRandom } from "../../packages/rigor/src/statistics/random.ts";
-import { eventually, experimentFile, killIfThere, TestLab } from "../chaos/lab.ts";
-import { givenUp, Journal, victimsOf, whatIsRecorded } from "../chaos/victims.ts";
-import { type SshHost, type SshLab, sshMissing, startSshHosts } from "../clusters/ssh.ts";
+import { chaosSeed, expectOneExecutionEach, jobsOn, Mayhem, runScript } from "../chaos/elsewhere.ts";
+import { eventually, experimentFile, TestLab } from "../chaos/lab.ts";
+import { givenUp, Journal, whatIsRecorded } from "../chaos/victims.ts";
+import { type SshLab, sshMissing, startSshHosts } from "../clusters/ssh.ts";
 
-/** Set `RIGOR_CHAOS_SEED` to repeat the choices; what the machine does meanwhile differs all the same. */
-const seed = Number(process.env["RIGOR_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = chaosSeed();
 
 const hostNames = ["hostA", "hostB"] as const;
 type HostName = (typeof hostNames)[number];
@@ -34,26 +34,6 @@ type Happening = keyof typeof events;
 /** Seconds for which a host is frozen: the last is longer than ssh waits for an answer. */
 const freezes = [2, 4, 25];
 
-/**
- * Writes to the journal, which all hosts share, that it begins and that it ends. A lock that is held as long as any of its
- * processes lives shows two attempts of one run at one time, on whatever hosts. Some leave a process behind.
- */
-const script = `
-place=$1
-attempt=\${RIGOR_OUTPUT%/output} attempt=\${attempt##*/}
-say() { printf '%s\\n' "$*" >>"$place/journal"; }
-exec 9>"$place/lock-$RIGOR_RUN_ID"
-flock -n 9 || say overlap "$attempt"
-read -r host </proc/sys/kernel/hostname
-say start "$attempt" "$host"
-case $RIGOR_SEED in *1) setsid sleep 600 9>&- & ;; esac
-echo "$attempt begins"
-sleep "$((RIGOR_SEED % 3 + 1)).$((RIGOR_SEED % 10))"
-echo "$attempt" >"$RIGOR_OUTPUT/where.txt"
-printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"
-say end "$attempt" "$host"
-`;
-
 describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which anything may happen", () => {
   let hosts: SshLab;
   let lab: TestLab;
@@ -66,7 +46,7 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
     hosts = await startSshHosts({ hostA: { shared: [shared] }, hostB: { shared: [shared], shell: "/bin/dash" } });
     const compute = (host: HostName) => ({ kind: "ssh", host, ssh_config: hosts.config, cpus });
     lab.commit({
-      "run.sh": script,
+      "run.sh": runScript,
       "rigor.yaml": JSON.stringify({ compute: Object.fromEntries(hostNames.map((name) => [name, compute(name)])) }),
       "longer.yaml": experimentFile({
         name: "longer",
@@ -86,22 +66,21 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
     });
   });
 
-  /** `RIGOR_CHAOS_KEEP=1` leaves the files of this machine as they are when the test ends, to be looked at. */
   afterAll(async () => {
     await hosts.stop();
-    if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(`kept: ${lab.directory}\n`);
-    else await lab.remove();
+    await lab.removeUnlessKept();
   });
 
   test(
     "ends every run once, each in the right state with its cause, and concludes nothing from silence [chaos.ssh] [compute.ssh-runs] [job.left-behind]",
     { timeout: 400_000 },
-    async () => {
+    async ({ onTestFailed }) => {
       process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
       const chaos = new Chaos(lab, hosts, seededRandom(seed));
+      onTestFailed(() => void process.stdout.write(chaos.clients.told));
       await chaos.run();
       process.stdout.write(`happened: ${JSON.stringify(Object.fromEntries(chaos.happened))}\n`);
-      if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(`${chaos.story.join("\n")}\n`);
+      if (process.env["RIGOR_CHAOS_KEEP"] === "1") process.stdout.write(chaos.clients.told);
 
       // What was cancelled is asked for again.
       expect(await lab.cli("rerun", "small", "--failed")).toMatchObject({ status: 0 });
@@ -151,148 +130,61 @@ interface Silence {
 }
 
 /** What happens, by a plan that the seed gives. Nothing else happens to a host that is frozen or down. */
-class Chaos {
-  readonly #lab: TestLab;
+class Chaos extends Mayhem<Happening> {
   readonly #hosts: SshLab;
-  readonly #random: () => number;
-  readonly #plan: Happening[];
   readonly #busy = new Map<HostName, Promise<void>>();
   readonly #freezes = [...freezes];
-  readonly happened = new Map<Happening, number>();
-  readonly struck = { wrapper: new Set<string>(), command: new Set<string>() };
   readonly silences: Silence[] = [];
   readonly crashes: { host: HostName; at: number }[] = [];
-  /** What happened when, for people. */
-  readonly story: string[] = [];
-  #ended = false;
 
   constructor(lab: TestLab, hosts: SshLab, random: () => number) {
-    this.#lab = lab;
+    super(lab, events, random);
     this.#hosts = hosts;
-    this.#random = random;
-    this.#plan = Object.entries(events)
-      .flatMap(([what, count]) => Array.from({ length: count }, () => what as Happening))
-      .map((what) => ({ what, order: random() }))
-      .toSorted((a, b) => a.order - b.order)
-      .map(({ what }) => what);
   }
 
   async run(): Promise<void> {
-    const others = Promise.all([this.#follow(), this.#mend()]);
+    const others = Promise.all([this.clients.follow(), this.clients.mend(hostOf)]);
     await eventually("a first run on a host", async () => {
       const jobs = await Promise.all(hostNames.map((name) => jobsOn(this.#hosts.host(name))));
       return jobs.flat().length > 0;
     });
-    for (const what of this.#plan) {
-      await sleep(this.#random() * 1_500);
-      if (await this.#let(what)) this.happened.set(what, (this.happened.get(what) ?? 0) + 1);
-    }
+    await this.carryOut(1_500);
     await Promise.all(this.#busy.values());
-    this.#ended = true;
+    this.clients.finish();
     await others;
   }
 
-  /** Comes back until nothing happens any more and the experiment has ended. */
-  async #follow(): Promise<void> {
-    for (;;) {
-      const { status, stdout, stderr } = await this.#lab.startCli(["run", "experiment.yaml", "--json"]).answer;
-      if (status === 0 || /"runs-failed"/.test(stdout)) {
-        if (this.#ended) return;
-        await sleep(500);
-      } else if (!/daemon/i.test(stdout + stderr)) throw new Error(`rigor run: ${status}\n${stdout}${stderr}`);
-    }
-  }
-
-  /** A host on which one job after another was killed is left alone for minutes, unless a person says that it is well. */
-  async #mend(): Promise<void> {
-    while (!this.#ended) {
-      await sleep(2_000);
-      for (const { id } of this.#lab.look<{ id: string }>("select id from computes where state = 'resting'")) {
-        const name = hostNames.find((one) => id.startsWith(`ssh:${one}#`));
-        if (name === undefined) throw new Error(`${id} rests`);
-        await this.#ask("compute", "use", name);
-        this.#tell(`${name} is to be used again`);
-      }
-    }
-  }
-
-  /** What is asked for can be impossible by now, and the daemon may die before it answers; anything else is a fault. */
-  async #ask(...words: string[]): Promise<boolean> {
-    const { status, stdout, stderr } = await this.#lab.startCli([...words, "--json"]).answer;
-    if (status !== 0 && !/not-possible|daemon|already-running/.test(stdout + stderr))
-      throw new Error(`rigor ${words.join(" ")}: ${status}\n${stdout}${stderr}`);
-    return status === 0;
-  }
-
-  async #let(what: Happening): Promise<boolean> {
+  protected async let(what: Happening): Promise<boolean> {
     switch (what) {
       case "kill daemon":
-        return this.#killDaemon();
+        return this.clients.killDaemon();
       case "kill wrapper":
-        return this.#killJob("wrapper");
+        return this.strike("wrapper", () => this.#someMachine());
       case "kill command":
-        return this.#killJob("command");
+        return this.strike("command", () => this.#someMachine());
       case "drop connections":
         return this.#dropConnections(await this.#someHost());
       case "cancel run":
-        return this.#cancelRun();
+        return this.clients.cancelRun();
       default:
         return this.#silence(what, await this.#someHost());
     }
   }
 
-  #tell(what: string): void {
-    this.story.push(`${new Date().toISOString()} ${what}`);
-  }
-
   async #dropConnections(name: HostName): Promise<boolean> {
-    this.#tell(`${await this.#hosts.host(name).dropConnections()} connections of ${name} dropped`);
+    this.clients.tell(`${await this.#hosts.host(name).dropConnections()} connections of ${name} dropped`);
     return true;
   }
 
-  #killDaemon(): boolean {
-    const [daemon] = victimsOf(this.#lab, "daemon");
-    if (daemon === undefined || !killIfThere(daemon.pid)) return false;
-    this.#tell("daemon killed");
-    // Half of the dead are replaced at once, the others by the client that comes back.
-    if (this.#random() < 0.5) void this.#lab.startDaemon().answer;
-    return true;
-  }
-
-  /** A run is struck once, so that the pauses before its retries stay short. */
-  async #killJob(kind: "wrapper" | "command"): Promise<boolean> {
-    const struck = new Set([...this.struck.wrapper, ...this.struck.command].map(runOf));
-    const deadline = performance.now() + 8_000;
-    while (performance.now() < deadline) {
-      const host = this.#hosts.host(await this.#someHost());
-      const jobs = (await jobsOn(host)).filter((job) => job.kind === kind && !struck.has(runOf(job.attempt)));
-      const victim = jobs[Math.floor(this.#random() * jobs.length)];
-      const killed = victim === undefined ? "" : await host.run('kill -s KILL "$1" 2>&- && echo yes || :', victim.pid);
-      if (victim !== undefined && killed !== "") {
-        this.struck[kind].add(victim.attempt);
-        this.#tell(`${kind} of ${victim.attempt} killed on ${host.name}`);
-        return true;
-      }
-      await sleep(50);
-    }
-    return false;
-  }
-
-  /** Wherever it runs: also on a host that cannot be reached now. */
-  async #cancelRun(): Promise<boolean> {
-    const active = this.#lab.look<{ id: string }>("select id from runs where state = 'active'");
-    const run = active[Math.floor(this.#random() * active.length)];
-    if (run === undefined) return false;
-    const isDone = await this.#ask("cancel", run.id);
-    this.#tell(`${run.id.slice(0, 16)} cancelled: ${isDone ? "yes" : "no"}`);
-    return isDone;
+  async #someMachine() {
+    return this.#hosts.host(await this.#someHost());
   }
 
   /** One that can be reached, so far as this class knows. */
   async #someHost(): Promise<HostName> {
     for (;;) {
       const free = hostNames.filter((name) => !this.#busy.has(name));
-      const host = free[Math.floor(this.#random() * free.length)];
+      const host = this.someOf(free);
       if (host !== undefined) return host;
       await Promise.race(this.#busy.values());
     }
@@ -301,12 +193,12 @@ class Chaos {
   /** Goes on by itself for some seconds, while other things happen. */
   #silence(what: "freeze" | "refuse" | "crash", name: HostName): boolean {
     const host = this.#hosts.host(name);
-    const seconds = what === "freeze" ? (this.#freezes.pop() ?? 2) : 1 + this.#random() * 4;
+    const seconds = what === "freeze" ? (this.#freezes.pop() ?? 2) : 1 + this.random() * 4;
     const silence = async (): Promise<void> => {
       const from = Date.now();
       if (what === "crash") this.crashes.push({ host: name, at: from });
       await { freeze: () => host.freeze(), refuse: () => host.refuse(), crash: () => host.crash() }[what]();
-      this.#tell(`${what} of ${name} for ${seconds.toFixed(1)} s`);
+      this.clients.tell(`${what} of ${name} for ${seconds.toFixed(1)} s`);
       await sleep(seconds * 1_000);
       this.silences.push({ host: name, from, until: Date.now() });
       await { freeze: () => host.thaw(), refuse: () => host.serve(), crash: () => host.boot() }[what]();
@@ -317,63 +209,10 @@ class Chaos {
   }
 }
 
-const runOf = (attempt: string): string => attempt.replace(/-\d+$/, "");
-
-interface Job {
-  pid: string;
-  kind: "wrapper" | "command";
-  attempt: string;
-}
-
-/** Lists `PID KIND ATTEMPT` for the scripts of attempts, which lead their sessions, and for what they run. */
-const listJobs = `
-for process in /proc/[0-9]*; do
-  pid=\${process#/proc/}
-  words=$(tr '\\0' ' ' 2>&- <"$process/cmdline") || continue
-  case $words in
-    *"/job.sh "*)
-      attempt=\${words%/job.sh *} attempt=\${attempt##*/}
-      stat=$(cat "$process/stat" 2>&-) || continue
-      set -- \${stat##*) }
-      if [ "$4" = "$pid" ]; then echo "$pid wrapper $attempt"; fi ;;
-    "sh run.sh "*)
-      output=$(tr '\\0' '\\n' 2>&- <"$process/environ" | sed -n 's/^RIGOR_OUTPUT=//p')
-      attempt=\${output%/output} attempt=\${attempt##*/}
-      parent=$(sed -n 's/^PPid:\\t//p' "$process/status" 2>&-)
-      case $(tr '\\0' ' ' 2>&- <"/proc/$parent/cmdline") in *"/job.sh "*) echo "$pid command $attempt" ;; esac ;;
-  esac
-done
-exit 0`;
-
-/** What runs on a host for attempts of runs. */
-async function jobsOn(host: SshHost): Promise<Job[]> {
-  const lines = (await host.run(listJobs)).split("\n");
-  return lines.flatMap((line): Job[] => {
-    const [, pid, kind, attempt] = /^(\d+) (wrapper|command) ([0-9a-f]{16}-\d+)$/.exec(line) ?? [];
-    return pid === undefined || attempt === undefined ? [] : [{ pid, kind: kind as Job["kind"], attempt }];
-  });
-}
-
-function expectOneExecutionEach(
-  attempts: readonly AttemptRecord[],
-  log: readonly LoggedEvent[],
-  journal: Journal,
-): void {
-  const starts = journal.attempts("start");
-  expect(journal.attempts("overlap")).toEqual([]);
-  expect(starts).toHaveLength(new Set(starts).size);
-  const known = new Set<string>(attempts.map(({ id }) => id));
-  expect(starts.filter((id) => !known.has(id))).toEqual([]);
-  const ended = new Set(journal.attempts("end"));
-  const succeeded = attempts.filter(({ state }) => state === "succeeded");
-  expect(succeeded.filter(({ id }) => !ended.has(id))).toEqual([]);
-  for (const { id, directory } of succeeded) {
-    expect(readFileSync(join(directory, "output/where.txt"), "utf8")).toBe(`${id}\n`);
-    expect(readFileSync(join(directory, "stdout.log"), "utf8")).toBe(`${id} begins\n`);
-  }
-  const entitiesOf = (kind: string) => log.filter((event) => event.kind === kind).map(({ entity }) => entity);
-  expect(entitiesOf("attempt.finished").toSorted()).toEqual(attempts.map(({ id }) => id).toSorted());
-  expect(entitiesOf("run.completed")).toHaveLength(2 * seedsPerArm);
+function hostOf(computeId: string): HostName {
+  const name = hostNames.find((one) => computeId.startsWith(`ssh:${one}#`));
+  if (name === undefined) throw new Error(`${computeId} rests`);
+  return name;
 }
 
 const rebooted = "The host was started anew while it ran.";
@@ -402,7 +241,8 @@ function expectNamedCauses(
         const happened: Record<string, boolean> = {
           [rebooted]: during,
           [died]: struck.wrapper.has(id),
-          [hardlyBegun]: during,
+          // A script that is killed before it has recorded its process looks like one whose host crashed then.
+          [hardlyBegun]: during || struck.wrapper.has(id),
         };
         return category !== "node-failure" || exit !== null || happened[evidence ?? ""] !== true;
       }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { runsWithArgument } from "../../packages/rigor/src/compute/processes.ts";
+import { runsWithArgument } from "../../packages/rigor/src/hosts/processes.ts";
 import { CommandScheduler } from "../../packages/rigor/src/compute/schedulers/command.ts";
 import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
 import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
 import { executorSuite } from "../../packages/rigor/src/compute/executors/executor.suite.ts";
 import { SchedulerExecutor } from "../../packages/rigor/src/compute/executors/scheduler.ts";
+import { CallLine } from "../../packages/rigor/src/compute/schedulers/call-line.ts";
 import { SshExecutor } from "../../packages/rigor/src/compute/executors/ssh.ts";
 import { SlurmScheduler } from "../../packages/rigor/src/compute/schedulers/slurm.ts";
 import { slurmCompute } from "../../packages/rigor/src/domain/files/compute-schema.ts";
@@ -70,7 +71,7 @@ describe.skipIf(slurmMissing() !== null)("a cluster", () => {
       scheduler: (shell) => new SlurmScheduler(shell, slurmCompute.parse({ kind: "slurm" })),
       directory: `${dataDirectory} there`,
       dataDirectory,
-      callsPerMinute: 6_000,
+      calls: new CallLine(6_000),
     });
   };
 

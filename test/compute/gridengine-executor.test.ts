@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { executorSuite } from "../../packages/rigor/src/compute/executors/executor.suite.ts";
 import { SchedulerExecutor } from "../../packages/rigor/src/compute/executors/scheduler.ts";
+import { CallLine } from "../../packages/rigor/src/compute/schedulers/call-line.ts";
 import { CommandScheduler } from "../../packages/rigor/src/compute/schedulers/command.ts";
 import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
 import { type GridEngineCluster, gridEngineMissing, startGridEngine } from "../clusters/gridengine.ts";
@@ -23,7 +24,7 @@ describe.skipIf(gridEngineMissing() !== null)("a cluster that is described by co
         scheduler: (shell) => new CommandScheduler(shell, { ...settings, workdir }),
         directory: workdir,
         dataDirectory,
-        callsPerMinute: 6_000,
+        calls: new CallLine(6_000),
       });
     },
     { shared: () => cluster.scratch, patience: 40, kills: true },

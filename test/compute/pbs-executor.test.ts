@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { executorSuite } from "../../packages/rigor/src/compute/executors/executor.suite.ts";
 import { SchedulerExecutor } from "../../packages/rigor/src/compute/executors/scheduler.ts";
+import { CallLine } from "../../packages/rigor/src/compute/schedulers/call-line.ts";
 import { PbsScheduler } from "../../packages/rigor/src/compute/schedulers/pbs.ts";
 import { pbsCompute } from "../../packages/rigor/src/domain/files/compute-schema.ts";
 import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
@@ -22,7 +23,7 @@ describe("a cluster", () => {
         scheduler: (shell) => new PbsScheduler(shell, pbsCompute.parse({ kind: "pbs" })),
         directory: `${dataDirectory} there`,
         dataDirectory,
-        callsPerMinute: 6_000,
+        calls: new CallLine(6_000),
       }),
     { shared: () => cluster.home, patience: 40 },
   );

@@ -1,10 +1,11 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { AttemptDirectory, attemptPath } from "../../packages/rigor/src/compute/attempt-directory.ts";
-import type { Handle } from "../../packages/rigor/src/compute/executors/executor.ts";
+import { AttemptDirectory, attemptPath } from "../../packages/rigor/src/compute/attempt/attempt-directory.ts";
+import type { Handle } from "../../packages/rigor/src/compute/executor.ts";
 import { makeJob, untilExists } from "../../packages/rigor/src/compute/executors/executor.testing.ts";
 import { SchedulerExecutor } from "../../packages/rigor/src/compute/executors/scheduler.ts";
+import { CallLine } from "../../packages/rigor/src/compute/schedulers/call-line.ts";
 import { PbsScheduler } from "../../packages/rigor/src/compute/schedulers/pbs.ts";
 import { pbsCompute } from "../../packages/rigor/src/domain/files/compute-schema.ts";
 import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
@@ -26,7 +27,7 @@ beforeEach(() => {
     scheduler: (shell) => new PbsScheduler(shell, pbsCompute.parse({ kind: "pbs" })),
     directory: join(folder, "there"),
     dataDirectory: join(folder, "data"),
-    callsPerMinute: 6_000,
+    calls: new CallLine(6_000),
   });
 });
 afterEach(() => executor.close());
@@ -34,7 +35,7 @@ afterEach(() => executor.close());
 const directoryOf = ({ run, attempt }: Handle) =>
   new AttemptDirectory(join(folder, "there/attempts", attemptPath(run, attempt)));
 
-test("a member of an array that PBS starts again goes on from its checkpoint, and was never lost [F16] [compute.requeue]", async () => {
+test("a member of an array that PBS starts again goes on from its checkpoint, and was never lost [F16] [compute.requeue] [compute.restarts]", async () => {
   const command = `echo "from \${RIGOR_RESUME-nothing}"; mkdir -p "$RIGOR_OUTPUT/checkpoints"
     echo x >>"$RIGOR_OUTPUT/checkpoints/step"; while [ ! -e "$RIGOR_OUTPUT/end" ]; do sleep 0.1; done`;
   const handles = await executor.submit([makeJob(folder, command), makeJob(folder, command)]);
@@ -60,4 +61,8 @@ test("a member of an array that PBS starts again goes on from its checkpoint, an
   for (const handle of handles) writeFileSync(join(directoryOf(handle).output, "end"), "");
   await expect.poll(look, { timeout: 20_000 }).toEqual(["ended", "ended"]);
   expect(states).toEqual(new Set(["waiting", "running", "ended"]));
+  expect(handles.map((handle) => directoryOf(handle).readExit())).toMatchObject([
+    { restarts: 1, resumed: true },
+    { restarts: 0, resumed: false },
+  ]);
 });

@@ -131,7 +131,7 @@ describe("PBS", () => {
     expect(bench.login.calls).toHaveLength(seen.length);
   });
 
-  test("members get the GPUs, cores, memory and time that they asked for", async () => {
+  test("members get the GPUs, cores, memory and time that they asked for [compute.resources]", async () => {
     const batch = await bench.submit('echo "$CUDA_VISIBLE_DEVICES $NCPUS"', 1, {
       gpus: 2,
       cpus: 3,
@@ -146,7 +146,7 @@ describe("PBS", () => {
     });
   });
 
-  test("project, queue, storage and directives reach PBS, and a site that wants no select gets none", async () => {
+  test("project, queue, storage and directives reach PBS, and a site that wants no select gets none [compute.site]", async () => {
     const options = { project: "li96", queue: "workq", storage: "scratch/li96", directives: ["-l jobfs=1gb", "-p 5"] };
     const whole = new PbsBench(cluster, new LocalShell(), { ...options, select: false });
     const batch = await whole.submit("true", 1, { gpus: 1 });
@@ -266,15 +266,15 @@ describe("PBS", () => {
     expect(written(batch, "pbs-0.log")).toBe("yes\n");
     const bad = new PbsBench(cluster, new LocalShell(), { modules: ["good/1.0", "it's missing/2.0"] });
     const stopped = await bad.submit("echo run");
-    expect(await bad.ends(stopped)).toEqual(["not-started"]);
+    expect(await bad.ends(stopped)).toEqual(["unprepared"]);
     expect(written(stopped, "pbs-0.log")).toMatch(/it's missing\/2\.0[^]*cannot be loaded\.\n$/);
     rmSync(profile);
   });
 
-  test("a job whose directory is gone is reported as not started [F21]", async () => {
+  test("a job whose directory is gone is reported as that [F21]", async () => {
     const batch = bench.batch("true");
     const id = await bench.scheduler.submit({ ...batch, directory: join(batch.directory, "missing") });
-    expect(await bench.ends({ ...batch, id })).toEqual(["not-started"]);
+    expect(await bench.ends({ ...batch, id })).toEqual(["unprepared"]);
   });
 
   test("without its server nothing is concluded, and jobs are found again when it is back [F11]", async () => {

@@ -1,42 +1,38 @@
-/** Whole experiments on other machines, by the command line: hosts over SSH, and a cluster behind a login node. */
+/** Whole experiments on other machines, by the command line: hosts over SSH. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type SlurmCluster, slurmMissing, startSlurm } from "../clusters/slurm.ts";
 import { startSshHosts, sshMissing, type SshLab } from "../clusters/ssh.ts";
 import { experiment, UserLab } from "../e2e/lab.ts";
-
-const program = `printf '%s' "$RIGOR_ARM on $(cat /proc/sys/kernel/hostname)" >"$RIGOR_OUTPUT/where.txt"
-cat "$RIGOR_INPUT_WORDS" part.txt
-printf '{"metrics":{"loss":%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"
-`;
-
-interface Shown {
-  attempt_list: { directory: string; compute: string; host: string }[];
-}
+import { attemptOf, described, program, type Shown } from "./runs.testing.ts";
 
 interface Listed {
   name: string;
   trouble: { message: string } | null;
 }
 
-interface Manifest {
-  host: { name: string };
-}
+/** Says where it ran, and of a run that needs another one, what it was given. */
+const needingProgram = `set -eu
+here=$(cat /proc/sys/kernel/hostname)
+case $RIGOR_ARM in
+pretrain)
+  mkdir -p "$RIGOR_OUTPUT/the model"
+  echo "made on $here with seed $RIGOR_SEED" >"$RIGOR_OUTPUT/the model/weights.txt"
+  ;;
+*)
+  cat "$RIGOR_NEEDS/pretrain/the model/weights.txt"
+  echo "read on $here"
+  ls -ld "$RIGOR_NEEDS/pretrain/." "$RIGOR_NEEDS/pretrain/result.json"
+  ;;
+esac
+printf '{"metrics":{"loss":%s.%s}}' "$RIGOR_SEED" "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"
+`;
 
-/** The first attempt of a run. */
-async function attemptOf(lab: UserLab, run: string): Promise<Shown["attempt_list"][number]> {
-  const [attempt] = (await lab.json<Shown>("show", run)).attempt_list;
-  if (attempt === undefined) throw new Error(`${run} has no attempt`);
-  return attempt;
-}
-
-const described = {
-  inputs: { words: { path: "words.txt" } },
-  outputs: { artifacts: ["where.txt"] },
-  code: ["run.sh", "part.txt"],
-  seeds: [1, 2, 3],
-  run: "sh run.sh",
+const needing = {
+  code: ["needs.sh"],
+  outputs: { artifacts: ["the model"] },
+  seeds: [1, 2],
+  run: "sh needs.sh",
 };
 
 describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => {
@@ -44,7 +40,10 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
   let lab: UserLab;
 
   beforeAll(async () => {
-    hosts = await startSshHosts({ hostA: {}, hostB: { shell: "/bin/dash", noise: "Welcome!" } });
+    hosts = await startSshHosts({
+      hostA: { environment: { SITE_SERVER: "head" } },
+      hostB: { shell: "/bin/dash", noise: "Welcome!" },
+    });
     await hosts.host("hostA").run("mkdir /tmp/full && mount -t tmpfs -o size=1m none /tmp/full");
     lab = new UserLab().init();
     const compute = (host: string) => ({ kind: "ssh", host, ssh_config: hosts.config, cpus: 2 });
@@ -58,10 +57,35 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
           hostB: compute("hostB"),
           nowhere: compute("nowhere.invalid"),
           full: { ...compute("hostA"), workdir: "/tmp/full" },
+          described: {
+            ...{ kind: "command", via: { ssh: "hostA", ssh_config: hosts.config }, states: { R: "running" } },
+            ...{ submit: 'test -n "$SITE_SERVER" || { echo no server >&2; false; }', status: "true", cancel: "true" },
+          },
         },
       }),
-      "silent.yaml": experiment({ ...described, name: "silent", compute: ["nowhere", "hostA"], seeds: [4] }),
+      "silent.yaml": experiment({
+        ...described,
+        name: "silent",
+        compute: ["nowhere", "hostA"],
+        seeds: [4],
+        run: "while [ ! -e /tmp/go ]; do sleep 0.1; done; sh run.sh",
+      }),
       "steered.yaml": experiment({ ...described, name: "steered", compute: ["hostA", "hostB"], seeds: [5] }),
+      "needs.sh": needingProgram,
+      // The one half of the work is done on one host, the other half where the first was not.
+      "far.yaml": experiment({ ...needing, name: "far", arms: { pretrain: {} }, compute: ["hostA"] }),
+      "near.yaml": experiment({
+        ...needing,
+        name: "near",
+        arms: { probe: { needs: [{ from: "far/pretrain", as: "pretrain" }], artifacts: [] } },
+        compute: ["hostB"],
+      }),
+      "here.yaml": experiment({
+        ...needing,
+        name: "here",
+        arms: { probe: { needs: [{ from: "far/pretrain", as: "pretrain" }], artifacts: [] } },
+        compute: ["local"],
+      }),
       "both.yaml": experiment({
         name: "both",
         compute: ["hostA", "hostB"],
@@ -78,6 +102,7 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
   test("runs there to its decision, and what it made is here [compute.ssh-runs]", async () => {
     const answer = await lab.rigor("run", "both.yaml");
     expect(answer.text).toContain("6 done");
+    expect(answer.text).not.toContain("done before");
     expect(answer.status).toBe(0);
     const runs = await lab.runs("both");
     const places = new Set<string>();
@@ -90,10 +115,46 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
     expect(places).toEqual(new Set(["hostA", "hostB"]));
   });
 
-  test("goes on without a host that does not answer, and says so [F11] [compute.placement]", async () => {
-    const answer = await lab.rigor("run", "silent.yaml");
-    expect(answer.text).toContain("no answer from nowhere");
-    expect(answer.text).toContain("2 done");
+  test("is repeated there by hand, in a shell of the host that is named [cli.by-hand]", async () => {
+    const [run] = await lab.runs("both");
+    const { repeat, repeat_on: host } = await lab.json<{ repeat: string; repeat_on: string }>("show", run?.id ?? "");
+    expect((await lab.rigor("show", run?.id ?? "")).stdout).toContain(`By hand, in any shell on ${host}\n`);
+    const said = await hosts.host(host).run(`${repeat}\ncat "$(ls -td /tmp/tmp.*/output | head -n 1)"/*`);
+    expect(said).toContain("words of the input\nas committed\n");
+    expect(said).toContain(`on ${host}`);
+    expect(said).toContain(`{"metrics":{"loss":${run?.seed}}}`);
+  });
+
+  test("is given outputs of runs that were made on another host, wherever it runs [needs.hosts] [F23]", async () => {
+    expect((await lab.rigor("run", "far.yaml")).status).toBe(0);
+    for (const [name, host] of [
+      ["near", "hostB"],
+      ["here", ""],
+    ] as const) {
+      const answer = await lab.rigor("run", `${name}.yaml`);
+      expect(answer.text).toContain("2 done");
+      for (const run of await lab.runs(name)) {
+        const { directory } = await attemptOf(lab, run.id);
+        const log = readFileSync(join(directory, "stdout.log"), "utf8");
+        // Nobody may write to it, not even its owner.
+        expect(log).toMatch(/^dr-x[^w]{6}/m);
+        expect(log).toMatch(/^-r--[^w]{6}/m);
+        expect(log).toContain(`made on hostA with seed ${run.seed}\nread on ${host}`);
+      }
+    }
+  });
+
+  test("goes on without a host that does not answer, and says so [F11] [compute.placement] [compute.closed]", async () => {
+    const { said, answer } = lab.start(["run", "silent.yaml"]);
+    await expect
+      .poll(() => said.text, { timeout: 120_000 })
+      .toMatch(/nowhere has not answered since .*gave no answer.*Try it by hand/);
+    expect((await lab.rigor("show", "silent")).stdout).toMatch(
+      /closed +nowhere has not answered since .*gave no answer.*Try it by hand/,
+    );
+    expect((await lab.rigor("status")).stdout).toContain("nowhere.invalid (ssh) has not answered since");
+    await hosts.host("hostA").run("touch /tmp/go");
+    expect((await answer).text).toContain("2 done");
     const { computes } = await lab.json<{ computes: Listed[] }>("compute", "list");
     expect(computes.find(({ name }) => name === "nowhere")?.trouble).toMatchObject({
       message: expect.stringContaining("gave no answer") as string,
@@ -112,12 +173,20 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
     const full = await lab.rigor("compute", "check", "full");
     expect(full.stdout).toMatch(/wrong +disk/);
     expect(full.status).toBe(1);
+    const refused = await lab.rigor("compute", "check", "described");
+    expect(refused.stdout).toMatch(/wrong +job +a job was refused: .*no server[^]*no other variables of a login/);
   });
 
-  test("start nothing while they rest or are drained, until a person says so [compute.steering]", async () => {
+  test("start nothing while they rest or are drained, until a person says so, and that is told [compute.steering] [compute.closed]", async () => {
     await lab.rigor("compute", "drain", "hostA", "-m", "maintenance");
     await lab.rigor("compute", "rest", "hostB", "--for", "1h");
-    await lab.rigor("run", "--detach", "steered.yaml");
+    const { said, child } = lab.start(["run", "steered.yaml"]);
+    await expect
+      .poll(() => said.text, { timeout: 60_000 })
+      .toMatch(/hostB rests until .*: no reason was given\. .*use hostB/);
+    expect(said.text).toMatch(/hostA is drained: maintenance\. To use it again: rigor compute use hostA/);
+    expect((await lab.rigor("status")).stdout).toContain("is drained: maintenance");
+    child.kill("SIGINT");
     const listed = (await lab.rigor("compute")).stdout;
     expect(listed).toMatch(/hostA.* drained: maintenance/);
     expect(listed).toMatch(/hostB.* resting until /);
@@ -127,71 +196,31 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
     expect((await lab.rigor("run", "steered.yaml")).text).toContain("2 done");
     await lab.rigor("compute", "use", "hostA");
   });
-});
 
-describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login node", () => {
-  let cluster: SlurmCluster;
-  let hosts: SshLab;
-  let lab: UserLab;
-
-  beforeAll(async () => {
-    cluster = await startSlurm();
-    hosts = await startSshHosts({ login: cluster.loginHost });
-    lab = new UserLab().init();
-    const via = { ssh: "login", ssh_config: hosts.config };
-    lab.commit({
-      "run.sh": program,
-      "part.txt": "as committed\n",
-      "words.txt": "words of the input\n",
-      "rigor.yaml": JSON.stringify({
-        compute: {
-          cluster: { kind: "slurm", via, calls_per_minute: 600 },
-          closed: { kind: "slurm", via, partition: "nowhere", calls_per_minute: 600 },
-        },
-      }),
-      "cluster.yaml": experiment({ ...described, name: "cluster", compute: ["cluster"] }),
-      "large.yaml": experiment({
-        ...described,
-        name: "large",
-        compute: ["cluster"],
-        seeds: [8],
-        resources: { gpus: 99 },
-      }),
-      "closed.yaml": experiment({ ...described, name: "closed", compute: ["closed"], seeds: [7] }),
-    });
-  });
-
-  afterAll(async () => {
-    await lab.close();
-    await hosts.stop();
-    await cluster.stop();
-  });
-
-  test("runs on its nodes to its decision, and what it made is here [compute.slurm-runs]", async () => {
-    const answer = await lab.rigor("run", "cluster.yaml");
-    expect(answer.text).toContain("6 done");
-    expect(answer.status).toBe(0);
-    const places = new Set<string>();
-    for (const run of await lab.runs("cluster")) {
-      const attempt = await attemptOf(lab, run.id);
-      places.add(readFileSync(join(attempt.directory, "output/where.txt"), "utf8").replace(/.* on /, ""));
-      const manifest = JSON.parse(readFileSync(join(attempt.directory, "manifest.json"), "utf8")) as Manifest;
-      places.add(manifest.host.name);
-    }
-    expect([...places].filter((place) => !["n1", "n2"].includes(place))).toEqual([]);
-  });
-
-  test("is held with the scheduler's own words when that refuses [compute.own-words]", async () => {
-    const answer = await lab.rigor("run", "closed.yaml");
-    expect(answer.status).toBe(3);
-    expect(answer.text).toContain("invalid partition specified: nowhere");
-    expect((await lab.runs("closed")).map(({ attempts }) => attempts)).toEqual([0, 0]);
-    const large = await lab.rigor("run", "large.yaml");
-    expect(large.status).toBe(3);
-    expect(large.text).toContain("Requested node configuration is not available");
-    expect((await lab.runs("large")).map(({ state, attempts }) => `${state} ${attempts}`)).toEqual([
-      "pending 1",
-      "pending 1",
-    ]);
-  });
+  test(
+    "gets everything again where the disk of a host was emptied, and says that this was why [compute.emptied] [needs.hosts]",
+    { timeout: 240_000 },
+    async () => {
+      await hosts.host("hostB").run('cd "$HOME/.rigor" && chmod -R u+w . && rm -rf -- *');
+      // Its file system might only not be mounted.
+      const check = await lab.rigor("compute", "check", "hostB");
+      const [, remedy] = /On hostB, .*\/attempts is not there any more\.[^]*(mkdir -p \S+)/.exec(check.stdout) ?? [];
+      await hosts.host("hostB").run(remedy ?? "false");
+      for (const { id } of await lab.runs("near")) expect((await lab.rigor("rerun", id)).status).toBe(0);
+      const answer = await lab.rigor("run", "near.yaml");
+      expect(answer.text).toContain("2 done");
+      const again: Shown["attempt_list"] = [];
+      for (const { id } of await lab.runs("near")) {
+        const { attempt_list: attempts } = await lab.json<Shown>("show", id);
+        expect([attempts.at(0)?.state, attempts.at(-1)?.state]).toEqual(["succeeded", "succeeded"]);
+        again.push(...attempts.slice(1, -1));
+      }
+      // What the first of them missed may be there again before the other one starts.
+      expect(again.length).toBeGreaterThan(0);
+      for (const { category, evidence } of again) {
+        expect(category).toBe("not-started");
+        expect(evidence).toMatch(/^rigor: .*\/\.rigor\/.* is not there, which the run /);
+      }
+    },
+  );
 });

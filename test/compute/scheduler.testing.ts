@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeJob } from "../../packages/rigor/src/compute/executors/executor.testing.ts";
-import { jobScript } from "../../packages/rigor/src/compute/job-script.ts";
+import { jobScript } from "../../packages/rigor/src/compute/attempt/job-script.ts";
 import {
   type Allocation,
   type Batch,

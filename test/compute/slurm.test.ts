@@ -40,7 +40,7 @@ describe.skipIf(slurmMissing() !== null)("Slurm without a job history", () => {
     expect(environment).not.toMatch(/LEAKED|SBATCH_|SQUEUE_|SLURM_CPUS_PER_TASK=7|SLURM_EXPORT_ENV|SLURM_GET_USER_ENV/);
   });
 
-  test("members of an array are told apart, and one that fails spoils no other [F09] [F14] [F22]", async () => {
+  test("members of an array are told apart, and one that fails spoils no other [compute.arrays] [F09] [F14] [F22]", async () => {
     const batch = await bench.submit("exit $((SLURM_ARRAY_TASK_ID == 7 ? 3 : 0))", 12);
     const reports = await bench.untilAll(batch, "ended");
     expect(reports[7]).toMatchObject({ cause: "finished", evidence: expect.stringContaining("FAILED") });
@@ -116,7 +116,7 @@ describe.skipIf(slurmMissing() !== null)("Slurm without a job history", () => {
     expect(waiting.some((report) => report.held)).toBe(false);
   });
 
-  test("members get the GPUs, cores and minutes that they asked for", async () => {
+  test("members get the GPUs, cores and minutes that they asked for [compute.resources]", async () => {
     const script = 'echo "$CUDA_VISIBLE_DEVICES $SLURM_CPUS_ON_NODE"; scontrol show job $SLURM_JOB_ID >job';
     const batch = await bench.submit(script, 1, { gpus: 2, cpus: 3, memory: 100 * 2 ** 20 + 1, time: 61 });
     expect(await bench.ends(batch)).toEqual(["finished"]);
@@ -169,7 +169,7 @@ describe.skipIf(slurmMissing() !== null)("Slurm without a job history", () => {
     expect(await again.ends(batch)).toEqual(["finished"]);
   });
 
-  test("a job that a person must release is held, and one past its time limit is ended by it", async () => {
+  test("a job that a person must release is held, and one past its time limit is ended by it [compute.resources]", async () => {
     const batch = await bench.submit("sleep 1000");
     await bench.untilAll(batch, "running");
     await cluster.client("scontrol", "requeuehold", batch.id ?? "");
@@ -193,7 +193,7 @@ describe.skipIf(slurmMissing() !== null)("Slurm without a job history", () => {
     expect(written(long, "slurm-0.log")).toMatch(/^warned$/m);
   });
 
-  test("modules are loaded before a member runs, and one that is missing is the cause of its end [F21]", async () => {
+  test("modules are loaded before a member runs, and one that is missing is the cause of its end [compute.site] [F21]", async () => {
     const modules = join(cluster.scratch, "modules");
     mkdirSync(join(modules, "good"), { recursive: true });
     writeFileSync(join(modules, "good/1.0"), "#%Module\nsetenv GOOD yes\n");
@@ -208,7 +208,7 @@ describe.skipIf(slurmMissing() !== null)("Slurm without a job history", () => {
     const bad = new Bench(cluster, new LocalShell(), { modules: ["good/1.0", "it's missing/2.0"] });
     const stopped = await bad.submit("echo run");
     expect(await bad.untilAll(stopped, "ended")).toMatchObject([
-      { cause: "not-started", evidence: expect.stringContaining("modules could not be loaded") },
+      { cause: "unprepared", evidence: expect.stringContaining("modules could not be loaded") },
     ]);
     expect(written(stopped, "slurm-0.log")).toMatch(/it's missing\/2\.0[^]*cannot be loaded\.\n$/);
   });
@@ -322,12 +322,12 @@ describe.skipIf(slurmMissing(withHistory) !== null || sshMissing() !== null)(
       }
     });
 
-    test("a member that used too much memory is told from one that failed", async () => {
+    test("a member that used too much memory is told from one that failed [compute.resources]", async () => {
       const batch = await bench.submit(`python3 -c "x = b'a' * 300_000_000"`);
       expect(await bench.ends(batch)).toEqual(["out-of-memory"]);
     });
 
-    test("30 runs go as arrays of the size that the site allows", async () => {
+    test("30 runs go as arrays of the size that the site allows [compute.arrays]", async () => {
       const { array_limit, problems } = await bench.scheduler.probe();
       expect({ array_limit, problems }).toEqual({ array_limit: 11, problems: [] });
       await expect(bench.submit("true", 12)).rejects.toThrow(/Invalid job array specification/);
@@ -336,7 +336,7 @@ describe.skipIf(slurmMissing(withHistory) !== null || sshMissing() !== null)(
       expect(ended.flat()).toEqual(Array.from({ length: 30 }, () => "finished"));
     });
 
-    test("an account that is closed to the user is refused in Slurm's words [compute.own-words]", async () => {
+    test("an account that is closed to the user is refused in Slurm's words [compute.own-words] [compute.site]", async () => {
       const other = new Bench(cluster, shell, { account: "nobody" });
       const words = "Invalid account or account/partition combination specified";
       await expect(other.submit("true")).rejects.toMatchObject({

@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { SshExecutor } from "../../packages/rigor/src/compute/executors/ssh.ts";
 import { makeJob, untilState } from "../../packages/rigor/src/compute/executors/executor.testing.ts";
+import { AttemptDirectory } from "../../packages/rigor/src/compute/attempt/attempt-directory.ts";
+import { classifyFailure } from "../../packages/rigor/src/compute/failures/failures.ts";
 import { SshShell } from "../../packages/rigor/src/hosts/ssh-shell.ts";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -41,11 +43,28 @@ describe.each(["plain", "noisy", "busybox", "dash", "slow"])("the shell of a hos
   });
 });
 
+test("a folder for temporary files whose path has no room for a socket is no obstacle [compute.ssh-runs]", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rigor-a-folder-for-temporary-files-whose-path-is-long-"));
+  const before = process.env["TMPDIR"];
+  process.env["TMPDIR"] = folder;
+  onTestFinished(() => {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+    rmSync(folder, { recursive: true });
+  });
+  const shell = new SshShell({ host: "plain", config: lab.config });
+  expect((await shell.run("echo here")).stdout.toString()).toBe("here\n");
+  expect(readdirSync(folder)).toEqual([]);
+  await shell.close();
+});
+
 describe("a connection that fails", () => {
   test("in the middle of an answer gives none, and the next one works [F11]", async () => {
     const shell = shellOf("plain");
-    const answer = shell.run("echo a part; sleep 20; echo the rest").catch((error: unknown) => error);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const script = "echo a part; echo >/tmp/begun; sleep 20; echo the rest";
+    const answer = shell.run(script).catch((error: unknown) => error);
+    const look = "[ -e /tmp/begun ] && echo yes || :";
+    await expect.poll(() => lab.host("plain").run(look), { timeout: 20_000 }).toBe("yes\n");
     expect(await lab.host("plain").dropConnections()).toBeGreaterThan(0);
     expect(await answer).toMatchObject({ code: "unreachable" });
     expect((await shell.run("echo again")).stdout.toString()).toBe("again\n");
@@ -96,6 +115,45 @@ test("what does not fit on this machine's disk is said, and comes when there is 
   } finally {
     await executor.close();
     execFileSync("umount", [dataDirectory]);
+    rmSync(dataDirectory, { recursive: true, force: true });
+  }
+}, 60_000);
+
+test("a host's disk that is full is named with its path and what to do, and a job starts when there is room [F21]", async () => {
+  const dataDirectory = mkdtempSync(join(tmpdir(), "rigor-host-full-"));
+  const host = lab.host("plain");
+  await host.run("mkdir -p /tmp/full && mount -t tmpfs -o size=1m none /tmp/full");
+  const executor = new SshExecutor({
+    shell: shellOf("plain"),
+    directory: "/tmp/full",
+    dataDirectory,
+    excludedGpus: [],
+  });
+  try {
+    await executor.attemptsRoot();
+    await host.run("head -c 2000000 /dev/zero >/tmp/full/fill || true");
+    const job = makeJob("/tmp", "true");
+    await expect(executor.submit([job])).rejects.toMatchObject({
+      code: "storage",
+      message: expect.stringMatching(/^plain failed at writing attempts: .*No space left on device/s) as string,
+      next: expect.stringContaining("df -h '/tmp/full/attempts'; df -i '/tmp/full/attempts'; quota -s.") as string,
+    });
+    await host.run("rm /tmp/full/fill");
+    const [handle] = await executor.submit([job]);
+    if (handle === undefined) throw new Error("nothing was submitted");
+    await untilState(executor, handle, "ended");
+    const filling = `head -c 2000000 /dev/zero >"$RIGOR_OUTPUT/large"`;
+    const filler = makeJob("/tmp", filling);
+    const [full] = await executor.submit([filler]);
+    if (full === undefined) throw new Error("nothing was submitted");
+    const { exit } = await untilState(executor, full, "ended");
+    expect(exit).toMatchObject({ code: 1, reason: "exited" });
+    const { stderr } = AttemptDirectory.in(dataDirectory, filler.run, filler.attempt);
+    const failure = classifyFailure({ exit, stderrTail: readFileSync(stderr, "utf8"), stdoutTail: "", result: null });
+    expect(failure.category).toBe("disk-full");
+  } finally {
+    await executor.close();
+    await host.run("umount --lazy /tmp/full");
     rmSync(dataDirectory, { recursive: true, force: true });
   }
 }, 60_000);
@@ -175,7 +233,7 @@ describe("a job that died between its claim and the record of its process", { ti
     });
     try {
       const job = makeJob("/tmp", "true");
-      const handle = { attempt: job.attempt, run: job.run, reference: "" };
+      const handle = { attempt: job.attempt, run: job.run };
       const path = `${await executor.attemptsRoot()}/${job.run.slice(0, 2)}/${job.attempt}`;
       await lab.host("plain").run('mkdir -p "$1" && echo >"$1/claim"', path);
       const gone = await untilState(executor, handle, "gone", 40);

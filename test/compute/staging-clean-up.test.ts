@@ -81,7 +81,7 @@ describe.skipIf(sshMissing() !== null)("a clean-up of what was staged", () => {
   }
 
   const request = (more: Partial<CleanUpRequest>): CleanUpRequest => {
-    return { in_use: [], unused_for: 30 * day, wanted_free: null, ...more };
+    return { in_use: [], inputs_in_use: [], unused_for: 30 * day, wanted_free: null, ...more };
   };
 
   test.each(["plain", "busybox"])(

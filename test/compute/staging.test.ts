@@ -27,6 +27,7 @@ describe.skipIf(sshMissing() !== null)("staging over ssh", () => {
       dash: { shell: "/bin/dash", without: ["setsid"] },
       gitless: { without: ["git"] },
       slow: { shellDelay: 0.5 },
+      small: {},
       full: { programs: { df: "#!/bin/sh\necho Filesystem\necho /dev/x 100 90 10 90% /\n" } },
     });
     await replaceShell(lab, "busybox");
@@ -283,6 +284,43 @@ describe.skipIf(sshMissing() !== null)("staging over ssh", () => {
       expect(await lab.host("dash").run('cd "$1" && node run.mjs', staged.directory)).toBe("42\n");
     });
 
+    test.each<[string, () => string, Environment, number]>([
+      ["a venv", wheelProject, { ...none, manager: "pip", lock: "py/requirements.txt" }, 6],
+      // Nothing more can be written, not even that and why the build has ended.
+      [
+        "what is installed, to the last byte",
+        () => scratchRepository(npmProject),
+        { ...npm, setup: "if [ ! -e ~/freed ]; then cat /dev/zero >fill; exit 1; fi; npm ci" },
+        2,
+      ],
+    ])(
+      "because the disk is full with %s says so and what to do, and is no environment for whoever comes next [F21] [staging.full-disk]",
+      { timeout: 180_000 },
+      async (_, repositoryOf, environment, megabytes) => {
+        const small = lab.host("small");
+        await small.run('rm -f ~/freed; mkdir -p "$1" && mount -t tmpfs -o "size=$2m" none "$1"', root, `${megabytes}`);
+        const request = await requestOf(repositoryOf(), { environment });
+        const { stager } = startStager(lab, "small");
+        const failure: unknown = await stager.stage(request).catch((error: unknown) => error);
+        expect(failure).toMatchObject({
+          code: expect.stringMatching(/^(?:environment|storage)$/) as string,
+          message: expect.stringMatching(/No space left on device/) as string,
+          next: expect.stringMatching(/[Ff]ree (?:space|room)/) as string,
+        });
+        const whole = 'find "$1" -name complete.json';
+        expect(await small.run(whole, root)).toBe("");
+        // Nor is it one for another daemon, while nothing was freed.
+        await expect(startStager(lab, "small", "lab-2").stager.stage(request)).rejects.toMatchObject({
+          message: expect.stringMatching(/No space left on device/) as string,
+        });
+        expect(await small.run(whole, root)).toBe("");
+        await small.run('touch ~/freed; mount -o remount,size=400m "$1"', root);
+        const { environment: built } = await stager.stage(request);
+        expect(Object.keys(built.record.packages)).not.toHaveLength(0);
+        await small.run('umount -l "$1"', root);
+      },
+    );
+
     test("because its manager is not there names the host and what to do [F21]", async () => {
       const environment: Environment = { ...none, manager: "conda", lock: "environment.yml" };
       const repository = scratchRepository({ "environment.yml": "dependencies: [python=3.12]\n" });
@@ -333,7 +371,9 @@ describe.skipIf(sshMissing() !== null)("staging over ssh", () => {
     const shell = new SshShell({ host: "nowhere.invalid", config: lab.config });
     const stager = new RemoteStager({ shell, root, owner: "lab-1", inputHashes: null, pauses: [] });
     await expect(stager.stage(await requestOf(scratchRepository()))).rejects.toMatchObject({ code: "unreachable" });
-    await expect(stager.cleanUp({ in_use: [], unused_for: 0, wanted_free: null })).rejects.toMatchObject({
+    await expect(
+      stager.cleanUp({ in_use: [], inputs_in_use: [], unused_for: 0, wanted_free: null }),
+    ).rejects.toMatchObject({
       code: "unreachable",
     });
   });

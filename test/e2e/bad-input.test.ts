@@ -63,23 +63,27 @@ describe("an experiment file [file.bad-input] [cli.no-stack]", () => {
 
   test("that is empty says so", () => expectRefused("", 2, /bad\.yaml:1:1: .*empty/));
 
-  test("names an input that is missing", () =>
+  test("names an input that is missing [file.position]", () =>
     expectRefused(
       experiment({ inputs: { corpus: { path: "data/corpus.txt" } } }),
       2,
-      /Input corpus is missing.*data\/corpus\.txt/,
+      /bad\.yaml:\d+:\d+: inputs: Input corpus is missing.*data\/corpus\.txt/,
     ));
 
-  test("names a lock that is missing", () =>
+  test("names a lock that is missing [file.position]", () =>
     expectRefused(
       experiment({ environment: { manager: "pip" } }),
       2,
-      "requirements.txt is not in commit",
+      /bad\.yaml:\d+:\d+: environment: The lock requirements\.txt is not in commit/,
       "Add the file",
     ));
 
-  test("names code that is missing", () =>
-    expectRefused(experiment({ code: ["src/train.py"] }), 2, "src/train.py is not in commit"));
+  test("names code that is missing [file.position]", () =>
+    expectRefused(
+      experiment({ code: ["src/train.py"] }),
+      2,
+      /bad\.yaml:\d+:\d+: code: src\/train\.py is not in commit/,
+    ));
 
   test("names compute that rigor.yaml lacks", () => expectRefused(experiment({ compute: ["cluster"] }), 2, "cluster"));
 
@@ -137,6 +141,9 @@ describe("a command line [cli.no-stack]", () => {
     ["a rerun of two things", ["rerun", "--failed", "--stale"], ["Choose one of --failed and --stale"]],
     ["a backup to nowhere", ["backup", "/nonexistent/copy.db"], ["/nonexistent"]],
     ["init in a directory that is not there", ["init", "nowhere"], ["There is no directory", "nowhere"]],
+    ["a time for a drain", ["compute", "drain", "local", "--for", "2h"], ["--for goes with rest, not with drain"]],
+    ["a reason to use", ["compute", "use", "local", "-m", "x"], ["--message goes with rest and drain, not with use"]],
+    ["a compute to list that is none", ["compute", "list", "moon"], ["no compute named moon", "rigor.yaml"]],
     ["compute that does not exist", ["run", "good.yaml", "--compute", "moon"], ["moon", "rigor.yaml"]],
   ])("with %s gets one message", async (_, words, expected) => {
     const answer = await lab.rigor(...words);

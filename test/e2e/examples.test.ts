@@ -37,9 +37,10 @@ afterAll(() => lab.close());
 test.each([
   ["smoothing", 60, "kneser-ney better than add-k on perplexity"],
   ["superposition", 30, "sparse better than dense on features_represented"],
+  ["pruning", 30, "magnitude better than random on unexplained"],
   ["python", 60, "stratified better than antithetic on error"],
 ])(
-  "%s is run to its decision, which is that of the literature [example.smoothing] [example.superposition] [start.two-commands]",
+  "%s is run to its decision, which is that of the literature [example.smoothing] [example.superposition] [example.pruning] [start.two-commands]",
   { timeout: 170_000 },
   async (example, runs, comparison) => {
     const file = `examples/${example}/experiment.yaml`;

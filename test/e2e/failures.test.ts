@@ -108,6 +108,27 @@ describe("a run that fails [job.category]", () => {
   });
 });
 
+test("while only runs are left that are tried again, that is said, and no time left is promised [cli.why-waiting]", async () => {
+  // The second pause is longer than the time between two lines of progress.
+  const kill = 'if [ "$RIGOR_ARM" = one ] && [ "$RIGOR_ATTEMPT" -le 2 ]; then kill -9 $$; fi';
+  lab.write({
+    "again.yaml": experiment({
+      name: "again",
+      // The runs of the first arm give a pace.
+      arms: { done: {}, one: {} },
+      seeds: [1, 2],
+      run: ["sh", "-c", `${kill}; echo '{"metrics": {"loss": 1.'$RIGOR_SEED'}}' > "$RIGOR_OUTPUT/result.json"`],
+    }),
+  });
+  const { answer } = lab.start(["run", "again.yaml"]);
+  const paused = /2 again after a pause \(killed\), the next in \d+ s/;
+  await until("a pause", async () => paused.test((await lab.rigor("status")).stdout));
+  const { status, stderr } = await answer;
+  expect(status, stderr).toBe(0);
+  expect(stderr).toMatch(/^2\/4 runs \(50 %\), \S+, 0 active, 2 again after a pause \(killed\), the next in \d+ s$/m);
+  expect(stderr).not.toMatch(/^2\/4 runs.* left/m);
+});
+
 test("the experiment is held with what can be done, and its exit status is 1 [cli.exit-codes]", () => {
   expect(ended.status, ended.text).toBe(1);
   expect(ended.stdout).toContain(`Held now: ${arms.length} runs have no valid result (10 failed, 4 invalid)`);

@@ -1,9 +1,9 @@
 /** `rigor init` in other people's repositories, environments, completion, and the lab around the experiments. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { experiment, expectRefusal, isAlive, rule, script, until, UserLab } from "./lab.ts";
+import { experiment, expectRefusal, isAlive, rule, script, until, UserLab, workspace } from "./lab.ts";
 
 const labs: UserLab[] = [];
 afterAll(async () => {
@@ -55,6 +55,27 @@ describe("rigor init [init.any-repository]", () => {
     },
   );
 });
+
+test(
+  "the README's lines for one's own repository work as they stand [start.anywhere]",
+  { timeout: 180_000 },
+  async () => {
+    const readme = readFileSync(join(workspace, "README.md"), "utf8");
+    const [, block = ""] = /^## In your own repository\n\n((?: {4}.*\n)+)/m.exec(readme) ?? [];
+    const lines = block.split("\n").map((line) => line.trim());
+    const lab = newLab();
+    lab.commit({ "requirements.txt": "", "train.py": "print(1)\n" });
+    const prefix = join(lab.directory, "npm");
+    const entered = lines.join("\n").replace("YOUR-REPOSITORY", '"$1"');
+    const answer = await lab.program("sh", ["-ec", `cd "$0"\n${entered}`, workspace, lab.repository], {
+      npm_config_prefix: prefix,
+      PATH: [join(prefix, "bin"), process.env["PATH"]].join(delimiter),
+    });
+    expect(answer.status, answer.text).toBe(0);
+    expect(answer.stdout).toContain("Decision: supported. 2 comparisons: 2 supported.");
+    expect(existsSync(join(prefix, "bin/rigor"))).toBe(true);
+  },
+);
 
 describe("environments", () => {
   const one = { arms: { one: { role: "baseline" }, two: { role: "ours" } }, seeds: { count: 3 } };

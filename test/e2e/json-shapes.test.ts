@@ -46,6 +46,7 @@ test.each<[string, string[]]>([
   ["show RUN", ["show", "RUN"]],
   ["results", ["results", "small"]],
   ["export", ["export", "small", "--format", "markdown"]],
+  ["document draft", ["document", "draft", "small"]],
   ["rerun EXPERIMENT --failed", ["rerun", "other", "--failed"]],
   ["rerun --failed", ["rerun", "--failed"]],
   ["rerun --stale", ["rerun", "--stale"]],

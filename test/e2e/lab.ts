@@ -1,11 +1,18 @@
 /** A user's place for one test file: a repository, a data directory, and the real command line. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import type { Client } from "../../packages/rigor/src/api/contract/contract.ts";
+import { lockFileName } from "../../packages/rigor/src/api/contract/data-directory.ts";
+import { openLab } from "../../packages/rigor/src/cli/daemon/connection.ts";
+import { takeOwnership } from "../../packages/rigor/src/store/ownership.ts";
+import { killAllBelow } from "../chaos/processes.ts";
+import { endWithTests } from "../support/left-behind.ts";
 
 export const workspace = resolve(import.meta.dirname, "../..");
 const launcher = join(workspace, "packages/rigor/bin/rigor.js");
@@ -34,6 +41,7 @@ export interface Run {
   attempts: number;
   stale: boolean | null;
   metrics: Record<string, number> | null;
+  host: string | null;
   reason: { code: string; message: string } | null;
   experiment: string;
 }
@@ -46,10 +54,14 @@ export class UserLab {
   readonly environment: NodeJS.ProcessEnv;
   readonly #children = new Set<ChildProcess>();
 
-  /** @param name of the repository's directory */
-  constructor(name = "repository") {
-    this.repository = join(this.directory, name);
-    mkdirSync(this.repository);
+  /**
+   * @param name of the repository's directory
+   * @param owner another machine, where the repository is at the same place
+   */
+  constructor(name = "repository", owner?: UserLab) {
+    this.repository = owner?.repository ?? join(this.directory, name);
+    mkdirSync(this.repository, { recursive: true });
+    if (process.env["RIGOR_CHAOS_KEEP"] !== "1") endWithTests(this.directory);
     const inherited = Object.entries(process.env).filter(
       ([key]) => !/^(RIGOR_|VITEST|NODE_OPTIONS$|NO_COLOR|FORCE_COLOR)/.test(key),
     );
@@ -93,6 +105,14 @@ export class UserLab {
   /** Calls the command line as somebody who types. */
   rigor(...words: string[]): Promise<Answer> {
     return this.call(words);
+  }
+
+  /**
+   * Asks the daemon as the command line does, which starts one if there is none, without a process of its own: for what is
+   * looked at again and again.
+   */
+  async client(): Promise<Client> {
+    return (await openLab(this.environment, () => undefined)).client;
   }
 
   /** Calls it with `--json`, and reads the answer whatever the exit status. */
@@ -160,16 +180,24 @@ export class UserLab {
     }
   }
 
-  /** Ends what this lab started, and removes its files. Jobs are cancelled first, so that none is left behind. */
+  /**
+   * Ends what this lab started, and removes its files. Jobs are cancelled first, so that none is left behind. A call that was
+   * killed may have started a daemon that nobody has heard of: what works in the lab's directories is ended too.
+   */
   async close(): Promise<void> {
+    const calls = [...this.#children].map((child) => once(child, "exit"));
     for (const child of this.#children) child.kill("SIGKILL");
-    const pid = this.daemonPid();
+    await Promise.all(calls);
     try {
+      const pid = this.daemonPid();
       if (pid !== null && isAlive(pid)) {
         await this.cancelAll();
-        await endProcess(pid);
+        // Another one, if that had died meanwhile.
+        await endProcess(this.daemonPid() ?? pid);
       }
     } finally {
+      await killAllBelow(this.directory);
+      if (existsSync(join(this.home, lockFileName))) takeOwnership(join(this.home, lockFileName), () => "").release();
       execFileSync("chmod", ["-R", "u+w", this.directory]);
       rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
     }
@@ -202,7 +230,7 @@ export function isAlive(pid: number): boolean {
 }
 
 async function endProcess(pid: number): Promise<void> {
-  process.kill(pid, "SIGTERM");
+  if (isAlive(pid)) process.kill(pid, "SIGTERM");
   const deadline = Date.now() + 10_000;
   while (isAlive(pid)) {
     if (Date.now() > deadline) process.kill(pid, "SIGKILL");

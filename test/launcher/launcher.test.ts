@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findOldNode } from "../support/old-node.ts";
 
 const packageDirectory = resolve(import.meta.dirname, "../../packages/rigor");
@@ -65,6 +65,7 @@ describe.skipIf(oldNode === undefined).each([
       console.log("ready");
     `);
     const child = spawn(node, [launcher, "run"], { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
     const output = collect(child);
     await until(() => output.text.includes("ready"));
     child.kill(signal);
@@ -92,6 +93,7 @@ describe.skipIf(oldNode === undefined || !existsSync("/usr/bin/script"))("on a t
     `);
     const command = [oldNode ?? "", launcher, "run"].map((word) => `'${word}'`).join(" ");
     const child = spawn("/usr/bin/script", ["-qfec", command, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
     const output = collect(child);
     await until(() => output.text.includes("ready"));
     child.stdin.write("\x03");

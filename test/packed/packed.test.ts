@@ -3,6 +3,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endWithTests } from "../support/left-behind.ts";
 import { findOldNode } from "../support/old-node.ts";
 
 const packageDirectory = resolve(import.meta.dirname, "../../packages/rigor");
@@ -19,6 +20,7 @@ let lab: string;
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "rigor-packed-"));
+  endWithTests(directory);
   lab = join(directory, "lab");
   mkdirSync(lab);
 }, 30_000);

@@ -24,6 +24,18 @@ export const bench: Requirement[] = [
     id: "example.superposition",
     statement: "The superposition example finds that sparser inputs let two hidden units represent more features.",
   },
+  {
+    id: "example.pruning",
+    statement: "The pruning example finds that a trained model loses less by its smallest weights than by random ones.",
+  },
+  {
+    id: "needs.arms",
+    statement: "An arm may report some of the metrics and write some of the artifacts, and is judged by those alone.",
+  },
+  {
+    id: "start.anywhere",
+    statement: "What the README says for other repositories gives the command `rigor` there, and a first experiment.",
+  },
   // Experiment file
   {
     id: "file.position",
@@ -45,7 +57,7 @@ export const bench: Requirement[] = [
   {
     id: "identity.run-key",
     statement:
-      "Equal code, command, parameters, seed, inputs and environment give one run; any difference gives another.",
+      "Equal code, command, parameters, seed, inputs, environment and kept files give one run; any difference gives another.",
   },
   {
     id: "identity.shared",
@@ -54,6 +66,43 @@ export const bench: Requirement[] = [
   {
     id: "identity.stale",
     statement: "When code changes, old results are listed as stale, stay visible, and `rerun --stale` runs them anew.",
+  },
+  {
+    id: "needs.order",
+    statement:
+      "A run starts when every run that it needs is done and valid, and gets their declared outputs, read-only.",
+  },
+  {
+    id: "needs.file",
+    statement:
+      "Unknown names, circles, and needs without a matching run are errors at line and column that say what to write.",
+  },
+
+  {
+    id: "needs.kept",
+    statement:
+      "A run is never given one that kept other files than its experiment declares: where an artifact is declared later, that is another run.",
+  },
+  {
+    id: "needs.validity",
+    statement:
+      "A run does not start without a valid run that it needs and says which; it loses its result with that one's, and comes back with it.",
+  },
+
+  {
+    id: "needs.remedy",
+    statement:
+      "An experiment without results for want of another's runs says whose, why those have none, and what makes both.",
+  },
+  {
+    id: "needs.others",
+    statement:
+      "Runs of other experiments can be needed; which version it was is recorded, and a newer one is another plan.",
+  },
+
+  {
+    id: "needs.hosts",
+    statement: "What a run needs is on the machine where it starts, sent once, and its hash is recorded.",
   },
   {
     id: "identity.unlisted",
@@ -66,6 +115,11 @@ export const bench: Requirement[] = [
   { id: "event.upcast", statement: "An event of an older version is read through its upcast." },
   // Store
   { id: "store.one-suite", statement: "SQLite and PostgreSQL pass the same behavioural suite." },
+  {
+    id: "store.durable",
+    statement:
+      "What people decide and what other machines are asked outlives a loss of power at once, all else after a moment.",
+  },
   { id: "store.rebuild", statement: "Tables rebuilt from the log equal the live tables." },
   { id: "store.migrations", statement: "A database of an older version is migrated in place, once." },
   {
@@ -118,6 +172,10 @@ export const bench: Requirement[] = [
   { id: "job.disk-full", statement: "A full disk fails runs with its cause and leaves the database intact." },
   { id: "job.secrets", statement: "Variables that are passed through reach the run and stay in no file." },
   { id: "job.resume", statement: "A retry gets the newest checkpoints of the interrupted attempts before it." },
+  {
+    id: "job.resume-elsewhere",
+    statement: "On another compute a retry gets a copy of them; where that cannot be had, its record says so.",
+  },
   { id: "state.no-orphans", statement: "A newer version leaves no run waiting that nothing will start." },
   { id: "job.clock-jump", statement: "A clock that jumps neither ends nor prolongs a job." },
   // Provenance
@@ -180,6 +238,11 @@ export const bench: Requirement[] = [
     statement:
       "`rigor run` shows done/total, rate and time left, then table, comparisons, decision and where everything lies.",
   },
+  {
+    id: "cli.why-waiting",
+    statement:
+      "Whoever watches an experiment or asks for it is told why nothing goes on: a pause before runs are tried again, a full disk.",
+  },
   // Others' repositories
   {
     id: "init.any-repository",
@@ -209,6 +272,10 @@ export const bench: Requirement[] = [
   { id: "size.create", statement: "10,000 runs are created in under 5 seconds." },
   { id: "size.status", statement: "`rigor status` with 10,000 runs answers in under 150 ms." },
   { id: "size.ingest", statement: "5,000 metric points per second are ingested." },
+  {
+    id: "size.waiting",
+    statement: "The end of an experiment is told when it happens, and what takes long is begun before it is needed.",
+  },
   { id: "size.start", statement: "The daemon is ready in under 500 ms and `rigor --version` answers in under 100 ms." },
   {
     id: "size.throughput",

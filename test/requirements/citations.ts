@@ -4,7 +4,7 @@ import ts from "typescript";
 const id = /\[(F\d\d|[a-z]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*)\]/g;
 
 /** Functions whose first argument is a title. */
-const titled = new Set(["test", "it", "describe", "suite"]);
+const titled = new Set(["test", "testUnless", "it", "describe", "suite"]);
 
 /** The ids in square brackets in the titles of tests and groups, in order. */
 export function citations(source: string): string[] {

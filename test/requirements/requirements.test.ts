@@ -1,13 +1,17 @@
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { agents } from "./agents.ts";
 import { bench } from "./bench.ts";
 import { citations } from "./citations.ts";
 import { compute } from "./compute.ts";
+import { documents } from "./documents.ts";
 import { fieldFailures } from "./field-failures.ts";
+import { issues } from "./issues.ts";
+import { shared } from "./shared.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const requirements = [...fieldFailures, ...bench, ...compute];
+const requirements = [...fieldFailures, ...bench, ...compute, ...agents, ...documents, ...issues, ...shared];
 const patterns = ["{packages,examples,scripts,test}/**/*.{test,suite}.ts"];
 const files = globSync(patterns, {
   cwd: root,

@@ -48,6 +48,7 @@ class Run:
         self.output = os.path.abspath(environment.get("RIGOR_OUTPUT") or "rigor-output")
         self.attempt = environment.get("RIGOR_ATTEMPT") or None
         self.resume = environment.get("RIGOR_RESUME") or None
+        self._needs = environment.get("RIGOR_NEEDS") or None
         self._metrics_path = os.path.join(self.output, "metrics.jsonl")
         self._metrics_file = None
         os.makedirs(self.output, exist_ok=True)
@@ -55,6 +56,16 @@ class Run:
             sys.stderr.write("rigor: not inside a run: seed %d, output in %s\n" % (self.seed, self.output))
             # Inside Rigor each attempt has a new directory, which several processes may share; by hand it is used again.
             open(self._metrics_path, "w").close()
+
+    def need(self, folder):
+        """Directory with the outputs of a run that this one needs, by its folder: need("pretrain").
+
+        Nothing can be written there. Raises ValueError if the experiment declares no such need.
+        """
+        path = self._needs and os.path.join(self._needs, folder)
+        if path and os.path.exists(path):
+            return path
+        raise ValueError('nothing is given as "%s": list it under `needs` of the arm "%s"' % (folder, self.arm))
 
     def log(self, step, values):
         """Append one line to metrics.jsonl: the values of some metrics at one step.

@@ -148,6 +148,17 @@ describe.each([typescript, python])("the $name helper", (language) => {
     ]);
   });
 
+  test("finds what the run is given of others, and names what it is not given [helpers.report]", () => {
+    const needs = join(folder, "needs of it");
+    mkdirSync(join(needs, "pre training/bert"), { recursive: true });
+    const variables = { RIGOR_ARM: "probe", RIGOR_OUTPUT: output, RIGOR_NEEDS: needs };
+    const asked = language.print('run.need("pre training/bert")');
+    expect(JSON.parse(succeed(asked, variables))).toBe(join(needs, "pre training/bert"));
+    const { status, stderr } = execute(language.print('run.need("gpt")'), variables);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('nothing is given as "gpt": list it under `needs` of the arm "probe"');
+  });
+
   test.each([
     ["a seed that is no integer", { RIGOR_SEED: "one" }, /RIGOR_SEED is "one", not an integer/],
     ["parameters that do not exist", { RIGOR_PARAMETERS: "/nowhere.json" }, /RIGOR_PARAMETERS names \/nowhere\.json/],

@@ -16,7 +16,17 @@
  * Outside Rigor the same program runs with seed 0 and writes to `./rigor-output`; a line on stderr says so.
  */
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 
 /** What a run is given, and the two ways it answers. */
@@ -36,6 +46,11 @@ export interface Run {
   readonly attempt: string | null;
   /** Directory with the checkpoints of the attempt before this one; null if there are none. */
   readonly resume: string | null;
+  /**
+   * Directory with the outputs of a run that this one needs, by its folder: `need("pretrain")`. Nothing can be written
+   * there. @throws Error if the experiment declares no such need.
+   */
+  need(folder: string): string;
   /** A parameter that is a finite number. @throws Error if it is missing without a fallback, or is something else. */
   number(name: string, fallback?: number): number;
   /** A parameter that is a text. @throws Error if it is missing without a fallback, or is something else. */
@@ -79,6 +94,14 @@ export function openRun(environment: Readonly<Record<string, string | undefined>
     output,
     attempt: environment.RIGOR_ATTEMPT || null,
     resume: environment.RIGOR_RESUME || null,
+
+    need(folder) {
+      const path = environment.RIGOR_NEEDS ? join(environment.RIGOR_NEEDS, folder) : null;
+      if (path !== null && existsSync(path)) return path;
+      throw new Error(
+        `nothing is given as "${folder}": list it under \`needs\` of the arm "${environment.RIGOR_ARM ?? ""}"`,
+      );
+    },
 
     number(name, fallback) {
       const value = parameter(parameters, name, fallback);

@@ -4,9 +4,9 @@
 
 #@ attempt
 # What stands from the line above to the end of the attempt's part is replaced by the values of each attempt; it serves
-# to check this file. The script runs in dash, bash and busybox sh, and needs nothing else on the host but `mv` and
-# `sleep`. Starting a process is what costs, so it starts as few as can be: the command and `mv`, and for a run that
-# lasts, its watch with a `sleep`. Its one argument is the job of a scheduler that starts it, for the claim.
+# to check this file. The script runs in dash, bash and busybox sh, and needs nothing else on the host but `sleep`.
+# Starting a process is what costs, so it starts as few as can be: the command, and for a run that lasts, its watch with
+# a `sleep`. Its one argument is the job of a scheduler that starts it, for the claim.
 #
 # - It is parsed as a whole before its last line calls it, so a half-written copy does nothing.
 # - `printf` makes files instead of `:`, because a failed redirection of a special builtin ends the shell.
@@ -15,7 +15,14 @@
 # - `wait` returns early when a handler ran; it is then repeated. If it had already taken the status, it answers 127
 #   the second time, and the first answer counts.
 # - A signal that must not be missed is sent again: bash may lose one of two that arrive together during `wait`.
-# - The group is ended by KILL after the exit record is in place, because this shell is a member of it.
+# - Bash may take a status from the system and forget it when a signal arrives at that moment, and then waits for ever. So
+#   what has been heard is ignored from then on, and after each signal it is asked what it waits for.
+# - The exit record is one line, written at once, and not renamed: `mv` would be a process for each run, and a rename says
+#   no more, because what a disk or a server refuses later is lost either way. Readers take a record only when it is whole,
+#   with its line's end, and one that is empty or in part for none. A part of one is removed, so that nobody takes a job
+#   for ended that its scheduler may start again.
+# - The group is ended by KILL after the exit record is in place, because this shell is a member of it. A scheduler would
+#   call such a job failed: for one, all others are ended, and the script tells it how the run ended.
 
 # The token of the attempt; its directory; where the command starts.
 attempt='' directory='' checkout=''
@@ -29,6 +36,8 @@ scheduled=''
 booted_at=''
 # Seconds: of run time, 0 for no limit; between TERM and KILL; between two heartbeats.
 limit=0 grace=1 interval=1
+# Cards that the run uses, by number or identity, with commas between; `all` where nobody says which.
+cards=''
 
 set_variables() {
   export RIGOR_ATTEMPT=''
@@ -83,7 +92,7 @@ forward() {
 stop() {
   if [ -n "$child" ] && [ -z "$stopped" ]; then
     stopped=1
-    trap '' USR1
+    trap '' USR1 ALRM INT HUP
     forward TERM
     (
       sleep "$grace"
@@ -118,22 +127,134 @@ expired() {
 # shellcheck disable=SC2317
 overdue() {
   signalled=1
+  trap '' USR2
   if [ -n "$child" ]; then kill -s KILL "$child"; fi
 }
 
+# Whether this shell waits for the command although it has taken its status.
+has_lost_status() {
+  if [ -z "${BASH_VERSION-}" ] || kill -s 0 "$child" 2>/dev/null; then return 1; fi
+  # shellcheck disable=SC3045 # bash lists those that it takes for running
+  for pid in $(jobs -rp); do
+    if [ "$pid" = "$child" ]; then return 0; fi
+  done
+  return 1
+}
+
+# Sets memory_peak in kilobytes and gpu_peak in mebibytes, of the card that had most: the most that was seen yet.
+read_peaks() {
+  memory_peak=0 gpu_peak=0
+  if [ -r peaks ]; then
+    while read -r what value; do
+      case $value in '' | *[!0-9]*) continue ;; esac
+      case $what in
+        memory) memory_peak=$value ;;
+        gpu) gpu_peak=$value ;;
+      esac
+    done <peaks
+  fi
+}
+
+# Looks at the run's cards. Whoever else uses one is seen too.
+sample_cards() {
+  read_peaks
+  most=$gpu_peak
+  nvidia-smi --query-gpu=index,uuid,memory.used,utilization.gpu --format=csv,noheader,nounits |
+    while IFS=', ' read -r card uuid used busy; do
+      case ,$cards, in ,all, | *",$card,"* | *",$uuid,"*) ;; *) continue ;; esac
+      printf '%s, %s, %s, %s\n' "$card" "$uuid" "$used" "$busy" >>gpu.csv
+      case $used in '' | *[!0-9]*) continue ;; esac
+      if [ "$cards" != all ] && [ "$used" -gt "$most" ]; then
+        most=$used
+        printf 'gpu %s\n' "$used" >>peaks
+      fi
+    done
+}
+
 sample() {
-  if [ -n "$sampler" ] && kill -0 "$sampler" 2>/dev/null; then return; fi
-  nvidia-smi --query-gpu=index,uuid,memory.used,utilization.gpu --format=csv,noheader,nounits \
-    </dev/null >>gpu.csv 2>/dev/null &
-  sampler=$!
+  if [ -z "$cards" ] || { [ -n "$sampler" ] && kill -0 "$sampler" 2>/dev/null; }; then return; fi
+  if command -v nvidia-smi >/dev/null; then
+    sample_cards </dev/null >/dev/null 2>&1 &
+    sampler=$!
+  fi
+}
+
+# Sets page: kilobytes in a page of memory; empty where the system does not tell.
+measure_page() {
+  page=''
+  if [ -r /proc/self/smaps ]; then
+    while read -r key value _; do
+      if [ "$key" = KernelPageSize: ]; then
+        page=$value
+        break
+      fi
+    done </proc/self/smaps
+  fi
+}
+
+# Adds up what the processes of the run have in memory, where the system tells which they are. A peak is noted when it
+# is a hundredth above the last one, so that there are few of them.
+#
+# Bash hands on what it has read too far where it cannot go back in a file, as in one of a process that has just ended.
+# So only files of a single line are read of processes.
+weigh() {
+  if [ -z "$page" ] || [ ! -r "/proc/$child/task/$child/children" ]; then return; fi
+  weight=0 next=$child
+  while [ -n "$next" ]; do
+    # shellcheck disable=SC2086 # numbers
+    set -- $next
+    next=''
+    for pid; do
+      if read -r _ resident _ 2>/dev/null <"/proc/$pid/statm"; then weight=$((weight + resident * page)); fi
+      for file in "/proc/$pid/task/"*/children; do
+        line=''
+        read -r line 2>/dev/null <"$file"
+        next="$next${line:+ }$line"
+      done
+    done
+  done
+  if [ $((weight * 100)) -gt $((weighed * 101)) ]; then
+    weighed=$weight
+    printf 'memory %s\n' "$weight" 2>/dev/null >>peaks
+  fi
+}
+
+# Sets state and since: of a process, as the system tells them; empty for none.
+look_at() {
+  state='' since=''
+  if read -r line 2>/dev/null <"/proc/$1/stat"; then
+    # shellcheck disable=SC2086 # fields of numbers
+    set -- ${line##*) }
+    state=$1 since=${20}
+  fi
+}
+
+# Whether somebody has killed the script itself. Not every scheduler then ends what is left.
+is_orphaned() {
+  look_at $$
+  if [ -n "$since" ]; then
+    [ "$state" = Z ] || [ "$since" != "$started" ]
+  else
+    ! kill -0 $$ 2>/dev/null
+  fi
+}
+
+# Ends what is left of the run. Its number is not another process's by now where it began when the run did.
+end_orphans() {
+  look_at "$child"
+  if [ -n "$since" ] && [ "$since" = "$child_since" ]; then kill -s KILL "$child"; fi
+  if [ "$group" = "$$" ]; then kill -s KILL 0; fi
 }
 
 # Shows that the job lives, and ends it at its time limit. Works without Rigor. ALRM ends it.
 watch() {
   trap '' TERM INT HUP
-  sampler='' sleeper=''
+  read_peaks
+  measure_page
+  look_at "$child"
+  sampler='' sleeper='' weighed=$memory_peak child_since=$since
   trap 'kill -s KILL $sleeper; wait $sleeper; exit 0' ALRM
-  while [ ! -e exit.json ]; do
+  while [ ! -s exit.json ]; do
     nap=$interval
     if [ "$limit" -gt 0 ]; then
       left=$(((began + limit * 100 - now + 99) / 100))
@@ -149,9 +270,14 @@ watch() {
     sleep "$nap" &
     sleeper=$!
     wait "$sleeper"
+    if is_orphaned; then
+      end_orphans
+      return
+    fi
     if [ -n "$uptime" ]; then clock; else now=$((now + nap * 100)); fi
     printf '%s\n' "$now" 2>/dev/null >heartbeat
-    if command -v nvidia-smi >/dev/null; then sample; fi
+    weigh
+    sample
   done
 }
 
@@ -198,12 +324,19 @@ count_ooms() {
   fi
 }
 
-# A job that is started again goes on from what it has saved itself.
-resume() {
-  for file in "$directory"/output/checkpoints/*; do
-    if [ -e "$file" ]; then export RIGOR_RESUME="$directory/output/checkpoints"; fi
+# Sets resumed: whether a job that is started again finds what it has saved itself.
+find_checkpoints() {
+  resumed=false
+  for file in output/checkpoints/*; do
+    if [ -e "$file" ]; then resumed=true; fi
     return
   done
+}
+
+# Sets bytes: so many units of so many bytes; null for none.
+in_bytes() {
+  bytes=null
+  if [ "$1" -gt 0 ]; then bytes=$(($1 * $2)); fi
 }
 
 # Sets text: centiseconds as seconds.
@@ -211,8 +344,22 @@ seconds() {
   if [ $(($1 % 100)) -lt 10 ]; then text=$(($1 / 100)).0$(($1 % 100)); else text=$(($1 / 100)).$(($1 % 100)); fi
 }
 
-# An interrupted job that its scheduler may start again has not ended.
+# Says of a run that failed by itself that its disk is full: its command had no room to say so.
+tell_of_full_disk() {
+  if [ -z "$stopped" ] && [ "$status" != 0 ] && ! printf '%8192s' '' 2>/dev/null >>reserve; then
+    printf '' >reserve
+    printf 'rigor: The run failed, and nothing can be written in %s: No space left on device\n' "$directory" \
+      2>/dev/null >>stderr.log
+  fi
+}
+
+# An interrupted job that its scheduler may start again has not ended. How a command ended whose status is lost is known
+# only where it was told to end.
 record() {
+  if [ -n "$child" ] && [ "$status" = null ] && [ -z "$reason" ]; then
+    printf 'rigor: The shell lost the status of the command.\n' 2>/dev/null >>stderr.log
+    return
+  fi
   if [ -n "$scheduled" ]; then
     if [ "$reason" = terminated ]; then return; fi
     if [ -e secrets.sh ]; then rm -f secrets.sh; fi
@@ -239,10 +386,41 @@ record() {
   seconds "$born"
   start=$text
   seconds $((born + took))
-  printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
-    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$duration" "$start" "$text" >exit.json.next &&
-    mv -f exit.json.next exit.json || return
+  read_peaks
+  in_bytes "$memory_peak" 1024
+  memory=$bytes
+  in_bytes "$gpu_peak" 1048576
+  tell_of_full_disk
+  printf '' >reserve
+  if ! printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"memory_peak":%s,"gpu_memory_peak":%s,"restarts":%s,"resumed":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
+    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$memory" "$bytes" "$restarts" "$resumed" "$duration" "$start" "$text" \
+    >exit.json; then
+    rm -f exit.json
+    return
+  fi
   if [ -n "$finished_log" ]; then printf '%s\n' "$attempt" 2>/dev/null >>"$finished_log"; fi
+}
+
+# Ends all others of the group. What forks meanwhile is found by the next look. Fails where they cannot be found, or do not
+# come to an end.
+end_others() {
+  looks=0
+  while [ "$looks" -lt 10 ] && [ -r /proc/self/stat ]; do
+    looks=$((looks + 1)) others=''
+    for file in /proc/[0-9]*/stat; do
+      if read -r line 2>/dev/null <"$file"; then
+        # shellcheck disable=SC2086 # fields of numbers
+        set -- ${line##*) }
+        pid=${file#/proc/}
+        pid=${pid%/stat}
+        if [ "$3" = "$group" ] && [ "$1" != Z ] && [ "$pid" != "$$" ]; then others="$others $pid"; fi
+      fi
+    done
+    if [ -z "$others" ]; then return 0; fi
+    # shellcheck disable=SC2086 # numbers
+    kill -s KILL $others 2>/dev/null
+  done
+  return 1
 }
 
 main() {
@@ -266,13 +444,24 @@ main() {
   trap terminated TERM INT HUP
   trap expired ALRM
   trap overdue USR2
+  restarts=0
+  if [ -n "$scheduled" ] && [ -r restarts ]; then
+    while read -r _; do restarts=$((restarts + 1)); done <restarts
+  fi
+  find_checkpoints
   printf '{"host":"%s","pid":%s,"started":"%s","boot":"%s"}\n' "$host" $$ "$started" "$boot" >process
+  # Room for the record of the end, should the run fill the disk.
+  printf '%8192s' '' 2>/dev/null >reserve
   if [ -e cancel ]; then
     reason=cancelled
   elif [ -z "$reason" ]; then
     (
       set_variables
-      resume
+      if [ "$resumed" = true ]; then export RIGOR_RESUME="$directory/output/checkpoints"; fi
+      if [ ! -d "$checkout" ]; then
+        printf 'rigor: %s is not there, which the run starts in\n' "$checkout" >&2
+        exit 1
+      fi
       cd "$checkout" || exit 1
       start_command
     ) </dev/null >>stdout.log 2>>stderr.log &
@@ -285,17 +474,22 @@ main() {
       answer=$?
       if [ "$answer" -ne 127 ] || [ "$status" = null ]; then status=$answer; fi
       if [ -z "$signalled" ]; then break; fi
+      if has_lost_status; then
+        status=null
+        break
+      fi
     done
     # A scheduler that ends a job signals the command before this shell, and the command may be faster.
     if [ -n "$scheduled" ] && [ -z "$reason" ]; then sleep 0.5; fi
   fi
   trap '' USR1 TERM ALRM USR2 INT HUP CONT
   record
-  if [ -n "$watcher" ]; then
-    kill -s ALRM "$watcher"
-    wait "$watcher"
+  if [ "$group" = "$$" ]; then
+    if [ -z "$scheduled" ] || [ ! -e exit.json ] || ! end_others; then kill -s KILL 0; fi
   fi
-  if [ "$group" = "$$" ]; then kill -s KILL 0; fi
+  # The status of the watch may have been lost like the command's.
+  if [ -n "$watcher" ] && kill -s ALRM "$watcher" 2>/dev/null; then wait "$watcher"; fi
+  if [ "$status" != 0 ]; then exit 1; fi
   exit 0
 }
 

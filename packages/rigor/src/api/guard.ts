@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { RigorError } from "../domain/errors.ts";
 import { errorBody } from "./errors.ts";
 
@@ -10,11 +10,19 @@ const loopbackNames = new Set(["127.0.0.1", "localhost", "[::1]"]);
  * user's browser that reaches the port by another name must not be able to use it.
  */
 export function guard(token: string, port: () => number): MiddlewareHandler {
+  return refusing(
+    (context) => placeProblem(context, port()) ?? tokenProblem(context.req.header("authorization"), token),
+  );
+}
+
+/** The same without the token, for a route that has tokens of its own. */
+export function placeGuard(port: () => number): MiddlewareHandler {
+  return refusing((context) => placeProblem(context, port()));
+}
+
+function refusing(problemOf: (context: Context) => string | null): MiddlewareHandler {
   return async (context, next) => {
-    const problem =
-      hostProblem(context.req.header("host"), port()) ??
-      originProblem(context.req.header("origin"), port()) ??
-      tokenProblem(context.req.header("authorization"), token);
+    const problem = problemOf(context);
     if (problem === null) return next();
     const error = new RigorError("unauthorized", problem, {
       next: "Use the address and the token in daemon.json of the data directory.",
@@ -23,6 +31,9 @@ export function guard(token: string, port: () => number): MiddlewareHandler {
     return context.json(body, body.status);
   };
 }
+
+const placeProblem = (context: Context, port: number): string | null =>
+  hostProblem(context.req.header("host"), port) ?? originProblem(context.req.header("origin"), port);
 
 function hostProblem(host: string | undefined, port: number): string | null {
   const [, name = "", found] = /^(.*?)(?::(\d+))?$/.exec(host ?? "") ?? [];

@@ -13,7 +13,7 @@ import { RigorError } from "../domain/errors.ts";
 import type { ApiContext } from "./context.ts";
 import { instanceHeader } from "./contract/daemon-file.ts";
 import { clientError, decodingError, errorBody } from "./errors.ts";
-import { guard } from "./guard.ts";
+import { guard, placeGuard } from "./guard.ts";
 import { router } from "./router.ts";
 
 export interface ServerOptions {
@@ -27,6 +27,8 @@ export interface ServerOptions {
   /** 0 takes any free port, which stays bound until the daemon ends. */
   port: number;
   context: () => ApiContext;
+  /** Answers `/mcp`, where agents have tokens of their own. */
+  tools: (request: Request) => Promise<Response>;
 }
 
 export interface ApiServer {
@@ -55,6 +57,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     context.header("cache-control", "no-store");
     context.header("x-content-type-options", "nosniff");
   });
+  app.all(
+    "/mcp",
+    placeGuard(() => port),
+    bodyLimit({ maxSize: largestBody, onError: (context) => context.json(tooLarge, 413) }),
+    (context) => options.tools(context.req.raw),
+  );
   app.use(guard(options.token, () => port));
   app.use(bodyLimit({ maxSize: largestBody, onError: (context) => context.json(tooLarge, 413) }));
   addRoutes(app, options);

@@ -1,18 +1,23 @@
 import { join } from "node:path";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
-import type { Executor } from "../compute/executors/executor.ts";
+import type { Executor } from "../compute/executor.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { ExperimentRecord, RunRecord } from "../domain/records.ts";
 import { scratchDirectory, scratchRepository, writeFiles } from "../provenance/scratch-repository.testing.ts";
+import { dialHere } from "../hosts/dial.ts";
 import type { Stager } from "../provenance/staging/stager.ts";
 import { openSqliteStore } from "../store/open.ts";
-import { DataDirectory, type Lab } from "./lab.ts";
-import type { Connection } from "./lane.ts";
-import { Lanes } from "./lanes.ts";
-import { experimentById, runsOfExperiment } from "./queries.ts";
-import { resolveExperiment, type ResolvedExperiment } from "./resolve.ts";
-import { startExperiment, type Started } from "./start.ts";
+import { outputsFor } from "./needs/given-outputs.ts";
+import { DataDirectory, type Lab } from "./lab/lab.ts";
+import { Driving } from "./lab/driving.ts";
+import type { Connection } from "./lab/lane.ts";
+import { Lanes } from "./lab/lanes.ts";
+import { followInTurn } from "./needs/follow-needs.ts";
+import { experimentById } from "./records/experiment-queries.ts";
+import { runsOfExperiment } from "./records/run-queries.ts";
+import { resolveExperiment, type ResolvedExperiment } from "./experiments/resolve.ts";
+import { startExperiment, type Started } from "./experiments/start.ts";
 
 /** A bench for one test: a repository, a store on disk, and no machine. What jobs would do is told by the test. */
 export class TestBench {
@@ -24,10 +29,12 @@ export class TestBench {
     const data = new DataDirectory(scratchDirectory());
     const store = await openSqliteStore(data.database);
     onTestFinished(() => store.close());
+    store.closeTurnsWith(followInTurn);
     return new TestBench({
       store,
       data,
       lanes: new Lanes(store, () => ({ ...connection, stager: stagerOf(data) })),
+      driving: new Driving(null),
       log: pino({ level: "silent" }),
       version: "0.0.0",
     });
@@ -50,7 +57,7 @@ export class TestBench {
   async resolve(definition: Record<string, unknown>): Promise<ResolvedExperiment> {
     // Every JSON document is YAML.
     this.write({ "experiment.yaml": JSON.stringify({ ...small, ...definition }) });
-    return resolveExperiment({ file: join(this.repository, "experiment.yaml"), search_path: "/bin" }, this.lab.data);
+    return resolveExperiment({ file: join(this.repository, "experiment.yaml"), search_path: "/bin" }, this.lab);
   }
 
   async start(definition: Record<string, unknown> = {}): Promise<Started> {
@@ -81,6 +88,7 @@ export class TestBench {
       directory: "/d",
       lease: { cpus: 1, memory: 0, gpus },
       resources,
+      needs: (await outputsFor(this.db, [run])).get(run.id) ?? {},
     };
     await this.append(
       {
@@ -88,7 +96,7 @@ export class TestBench {
         entity: id,
         data: { run_id: run.id, experiment_id: run.experiment_id, number, ...where },
       },
-      { kind: "attempt.submitted", entity: id, data: {} },
+      { kind: "attempt.submitted", entity: id, data: { job: null } },
     );
     return id;
   }
@@ -99,24 +107,41 @@ export class TestBench {
     metrics: Record<string, number>,
     inputs_hash: string | null = null,
     duration = 1,
+    outputs_hash = "0".repeat(64),
   ): Promise<void> {
-    const id = await this.begin(run);
-    const times = { started_at: null, finished_at: new Date().toISOString(), duration };
+    await this.succeed(await this.begin(run), metrics, { inputs_hash, duration, outputs_hash });
+  }
+
+  /** What is written when an attempt succeeds that has begun. */
+  async succeed(
+    id: string,
+    metrics: Record<string, number>,
+    { inputs_hash = null, duration = 1, outputs_hash = "0".repeat(64) }: Partial<Left> = {},
+  ): Promise<void> {
+    const { run_id } = await this.db
+      .selectFrom("attempts")
+      .select("run_id")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
     const ended = {
       state: "succeeded" as const,
       exit: { code: 0, signal: null },
       category: null,
       evidence: null,
-      ...times,
+      memory_peak: null,
+      gpu_memory_peak: null,
+      started_at: null,
+      finished_at: new Date().toISOString(),
+      duration,
     };
     await this.append(
       { kind: "attempt.finished", entity: id, data: ended },
       {
         kind: "result.recorded",
         entity: id,
-        data: { run_id: run.id, metrics, inputs_hash, artifacts: [], warnings: [] },
+        data: { run_id, metrics, inputs_hash, artifacts: [], outputs_hash, warnings: [] },
       },
-      { kind: "run.completed", entity: run.id, data: { attempt_id: id } },
+      { kind: "run.completed", entity: run_id, data: { attempt_id: id } },
     );
   }
 
@@ -124,6 +149,13 @@ export class TestBench {
   async finishAll(id: string, loss: (run: RunRecord) => number): Promise<void> {
     for (const run of await this.runs(id)) if (run.state === "pending") await this.finish(run, { loss: loss(run) });
   }
+}
+
+/** What an attempt left, besides its metrics. */
+interface Left {
+  inputs_hash: string | null;
+  duration: number;
+  outputs_hash: string;
 }
 
 /** Code that is identified is `run.sh` alone, so that other files may change. */
@@ -144,8 +176,12 @@ export const rule = {
 
 /** Nothing that is tested with this bench asks a machine. */
 const connection: Connection = {
-  executor: silent<Executor>("executor", { onChange: () => () => undefined }),
+  executor: silent<Executor>("executor", {
+    onChange: () => () => undefined,
+    keptDirectories: () => Promise.resolve([]),
+  }),
   stager: silent<Stager>("stager", {}),
+  dial: dialHere,
   scheduler: null,
 };
 

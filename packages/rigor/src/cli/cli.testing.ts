@@ -1,4 +1,7 @@
-import type { ExperimentSummary, PlanView, Progress, ResultsView, RunSummary } from "../api/contract/views.ts";
+import type { ExperimentSummary, Progress } from "../api/contract/views/experiments.ts";
+import type { PlanView } from "../api/contract/views/plan.ts";
+import type { ResultsView } from "../api/contract/views/results.ts";
+import type { RunSummary } from "../api/contract/views/runs.ts";
 
 /** Views for tests, each complete and overridable. Times are fixed. */
 
@@ -25,6 +28,9 @@ export function experiment(change: Partial<ExperimentSummary> = {}): ExperimentS
     counts: runCounts({ done: 10 }),
     total_runs: 10,
     hold: null,
+    waiting: [],
+    waiting_for: [],
+    retries: null,
     created_at: "2026-01-01T00:00:00Z",
     decided_at: null,
     ...change,
@@ -41,7 +47,7 @@ export function progress(change: Partial<Progress> = {}): Progress {
     elapsed: 42,
     preparing: null,
     waits_for: null,
-    unreachable: [],
+    closed: [],
     active: [{ run_id: "3f9c2a71d0", arm: "ours", task: "news", seed: 0, seconds: 2 }],
     ...change,
   };
@@ -60,6 +66,8 @@ export function run(change: Partial<RunSummary> = {}): RunSummary {
     attempts: 1,
     metrics: null,
     reason: { code: "out-of-memory-host", message: "Killed" },
+    waiting: null,
+    waits_for: [],
     host: "box",
     duration: 12,
     changed_at: "2026-01-01T00:00:30Z",
@@ -84,6 +92,7 @@ export function plan(change: Partial<PlanView> = {}): PlanView {
       { name: "pilot", runs: 4, to_do: 0 },
       { name: "full", runs: 20, to_do: 12 },
     ],
+    needs: [],
     total_runs: 20,
     done: 8,
     failed: 0,
@@ -91,6 +100,8 @@ export function plan(change: Partial<PlanView> = {}): PlanView {
     command: "python3 train.py",
     environment: { manager: "uv", lock: "uv.lock", built: false },
     estimate: { seconds_per_run: 2, at_a_time: 4, seconds: 6, gpu_hours: 0 },
+    memory: { asked: null, seen: null, proposed: null },
+    gpu_memory: null,
     budget: { gpu_hours: null, wall: 3600 },
     compute: [{ name: "local", kind: "local", host: "box", fits: "fits" }],
     existing: null,

@@ -1,6 +1,6 @@
-import type { Lab } from "./connection.ts";
-import { describeTerminal, type Terminal } from "./terminal.ts";
-import { printable } from "./text.ts";
+import type { Lab } from "./daemon/connection.ts";
+import { describeTerminal, type Terminal } from "./output/terminal.ts";
+import { printable } from "./output/text.ts";
 
 /** What a command works with. Answers go to stdout; progress and remarks go to stderr. */
 export interface Context {
@@ -47,7 +47,7 @@ export function createContext(json: boolean): Context {
     write,
     lines,
     note,
-    lab: () => (lab ??= import("./connection.ts").then(({ openLab }) => openLab(environment, note))),
+    lab: () => (lab ??= import("./daemon/connection.ts").then(({ openLab }) => openLab(environment, note))),
     answer: (value, render) => (json ? write(`${JSON.stringify(value, null, 2)}\n`) : lines(render(printable(value)))),
   };
 }

@@ -25,6 +25,11 @@ export class Invocation {
     return word;
   }
 
+  /** All words. */
+  words(): readonly string[] {
+    return this.#words;
+  }
+
   flag(name: string): boolean {
     return this.#options[name] === true;
   }

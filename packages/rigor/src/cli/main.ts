@@ -1,8 +1,8 @@
 import { dataDirectory } from "../api/contract/data-directory.ts";
 import { RigorError } from "../domain/errors.ts";
 import { createContext } from "./context.ts";
-import { daemonLogPath } from "./daemon-file.ts";
-import { describeFailure, exitStatus, failureJson, failureText } from "./failure.ts";
+import { daemonLogPath } from "./daemon/daemon-file.ts";
+import { describeFailure, exitStatus, failureJson, failureText } from "./output/failure.ts";
 import { Invocation } from "./invocation.ts";
 import type { CommandSpecification } from "./specification.ts";
 import { packageVersion } from "./version.ts";

@@ -29,7 +29,7 @@ function helpOf({ name }: CommandSpecification): string {
 }
 
 const documented =
-  "init run plan status list show logs results rerun cancel hold release export compute backup doctor up down events completion".split(
+  "init run plan status list show logs results rerun cancel hold release issue inbox approve reject answer session investigate investigation export document edit compute backup doctor up down events completion".split(
     " ",
   );
 

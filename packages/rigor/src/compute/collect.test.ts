@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AttemptDirectory } from "./attempt-directory.ts";
+import { AttemptDirectory } from "./attempt/attempt-directory.ts";
 import { collectAttempt, defaultLimit, parseMetrics, readResult, resultLimit } from "./collect.ts";
 import { fromTheStart } from "./executors/executor.testing.ts";
-import { readFrom, readLastText } from "./tail.ts";
+import { readFrom, readLastText } from "../hosts/tail.ts";
 
 let folder: string;
 let directory: AttemptDirectory;

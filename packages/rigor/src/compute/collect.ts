@@ -1,9 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
-import type { AttemptDirectory } from "./attempt-directory.ts";
-import { hasCode, isMissing } from "./attempt-directory.ts";
-import type { Collected, Offsets } from "./executors/executor.ts";
-import { readFrom } from "./tail.ts";
+import type { AttemptDirectory } from "./attempt/attempt-directory.ts";
+import type { Collected, Offsets } from "./executor.ts";
+import { readFrom } from "../hosts/tail.ts";
+import { hasCode, isMissing } from "../hosts/system-errors.ts";
 
 /** Bytes of each stream that one call collects. */
 export const defaultLimit = 4 * 1024 * 1024;
@@ -206,7 +206,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 /** Whether a path, with its links followed, stays in a directory. A missing file is taken as inside. */
 function isInside(directory: string, path: string): boolean {
   try {
-    return realpathSync(path).startsWith(realpathSync(directory) + sep);
+    return realpathSync.native(path).startsWith(realpathSync.native(directory) + sep);
   } catch (error) {
     if (isMissing(error)) return join(path).startsWith(join(directory) + sep);
     throw error;

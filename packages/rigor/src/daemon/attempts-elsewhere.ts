@@ -1,47 +1,31 @@
 import { existsSync, realpathSync } from "node:fs";
-import { hostname } from "node:os";
 import { dirname } from "node:path";
-import { AttemptDirectory } from "../compute/attempt-directory.ts";
+import { AttemptDirectory } from "../compute/attempt/attempt-directory.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { AttemptRecord } from "../domain/records.ts";
 
 /**
- * Refuses to take over attempts whose files lie in another data directory or on another machine, as they may with a
- * shared database or with a copy of one: from here they would look as if they had never started, and would be started
- * again.
+ * Refuses to take over attempts whose files lie in another data directory, as they may with a copy of a database: from
+ * here they would look as if they had never started, and would be started again.
  *
  * @param attempts those that have not ended
- * @param isShared whether daemons of other machines can have started them
  * @throws RigorError `database`, with where they lie
  */
-export function refuseAttemptsElsewhere(
-  attempts: readonly AttemptRecord[],
-  dataDirectory: string,
-  isShared: boolean,
-): void {
-  const elsewhere = attempts.filter((attempt) =>
-    isShared ? !isHere(attempt, dataDirectory) : isThere(attempt, dataDirectory),
-  );
+export function refuseAttemptsElsewhere(attempts: readonly AttemptRecord[], dataDirectory: string): void {
+  const elsewhere = attempts.filter((attempt) => isThere(attempt, dataDirectory));
   const [first] = elsewhere;
   if (first === undefined) return;
-  const [place, host] = [dirname(dirname(dirname(first.directory))), first.host];
+  const place = dirname(dirname(dirname(first.directory)));
   const what =
     elsewhere.length === 1
       ? "A run is under way whose files lie"
       : `${elsewhere.length} runs are under way whose files lie`;
-  const where = first.compute_id === "local" ? `${place} on ${host}` : place;
-  throw new RigorError("database", `${what} in another data directory: ${where}.`, {
+  throw new RigorError("database", `${what} in another data directory: ${place}.`, {
     next: [
       `Start the daemon there with RIGOR_HOME=${place}, until they have ended or \`rigor cancel\` has stopped them.`,
       "If that directory is lost, do the same with an empty one: runs whose files are gone end as failed.",
     ].join("\n"),
   });
-}
-
-function isHere({ run_id, id, directory, compute_id, host }: AttemptRecord, dataDirectory: string): boolean {
-  const own = AttemptDirectory.in(dataDirectory, run_id, id).path;
-  if (existsSync(directory)) return !isThere({ run_id, id, directory }, dataDirectory);
-  return own === directory && (compute_id !== "local" || host === hostname());
 }
 
 /** Whether another data directory of this machine has its files: this one is a copy, or has its database from a backup. */

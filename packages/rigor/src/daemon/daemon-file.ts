@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonFileName, type DaemonFile } from "../api/contract/daemon-file.ts";
 
@@ -9,8 +9,11 @@ export function writeDaemonFile(directory: string, file: DaemonFile): void {
   const partial = `${fileOf(directory)}.${process.pid}`;
   const descriptor = openSync(partial, "w", 0o600);
   try {
-    writeSync(descriptor, `${JSON.stringify(file, null, 2)}\n`);
+    writeFileSync(descriptor, `${JSON.stringify(file, null, 2)}\n`);
     fsyncSync(descriptor);
+  } catch (error) {
+    rmSync(partial);
+    throw error;
   } finally {
     closeSync(descriptor);
   }

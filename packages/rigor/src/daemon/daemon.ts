@@ -1,20 +1,26 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import { join } from "node:path";
+import { join as joinPath } from "node:path";
 import type { Logger } from "pino";
 import { lockFileName, makeDataDirectory } from "../api/contract/data-directory.ts";
+import type { ApiContext } from "../api/context.ts";
 import { startServer } from "../api/server.ts";
-import { Dispatcher } from "../bench/dispatcher.ts";
-import { DataDirectory, type Lab } from "../bench/lab.ts";
-import { Lanes } from "../bench/lanes.ts";
-import { liveAttempts } from "../bench/queries.ts";
+import { Dispatcher } from "../bench/dispatch/dispatcher.ts";
+import { followInTurn } from "../bench/needs/follow-needs.ts";
+import { Driving } from "../bench/lab/driving.ts";
+import { DataDirectory, type Lab } from "../bench/lab/lab.ts";
+import { Lanes } from "../bench/lab/lanes.ts";
+import { Offers } from "../bench/lab/offers.ts";
+import { liveAttempts } from "../bench/records/attempt-queries.ts";
 import { openPostgresStore, openSqliteStore } from "../store/open.ts";
 import { takeOwnership } from "../store/ownership.ts";
-import { takePostgresOwnership } from "../store/postgres-ownership.ts";
+import { Drivers } from "../store/drivers.ts";
 import type { Store } from "../store/store.ts";
+import { makeBoard } from "./board.ts";
 import { refuseAttemptsElsewhere } from "./attempts-elsewhere.ts";
 import { connector } from "./connections.ts";
 import { describeOwner, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts";
+import { memberOf } from "./member.ts";
 import type { DaemonOptions } from "./options.ts";
 
 export interface Daemon {
@@ -28,7 +34,7 @@ export interface Daemon {
  * second daemon changes nothing; it is announced last, so that a client that finds it can use it.
  *
  * @param onStop called when a client asks the daemon to end
- * @param onLoss called when the shared database may have got another owner: the daemon must end at once
+ * @param onLoss called when another daemon has taken over what this one drove: it must end at once
  */
 export async function startDaemon(
   options: DaemonOptions,
@@ -39,18 +45,34 @@ export async function startDaemon(
 ): Promise<Daemon> {
   makeDataDirectory(options.directory);
   const data = new DataDirectory(options.directory);
-  const ownership = takeOwnership(join(data.root, lockFileName), () => describeOwner(data.root));
-  const shared = options.databaseUrl === null ? null : await takePostgresOwnership(options.databaseUrl, onLoss);
+  const ownership = takeOwnership(joinPath(data.root, lockFileName), () => describeOwner(data.root));
   const store = await openStore(options, data);
-  refuseAttemptsElsewhere(await liveAttempts(store.db), data.root, shared !== null);
-  const lanes = new Lanes(store, connector({ data, origin: store.origin, log }));
-  const lab: Lab = { store, data, lanes, log, version };
+  store.closeTurnsWith(followInTurn);
+  const drivers = await join(options, store, data, version, onLoss);
+  if (drivers === null) refuseAttemptsElsewhere(await liveAttempts(store.db), data.root);
+  const driving = new Driving(drivers === null ? null : { drivers, offers: new Offers(store) });
+  const lanes = new Lanes(store, connector({ data, origin: store.origin, log }), driving.member);
+  const lab: Lab = { store, data, lanes, driving, log, version };
   const dispatcher = new Dispatcher(lab);
+  const board = makeBoard(
+    lab,
+    dispatcher,
+    () => server.address,
+    () => [token],
+  );
   const instance = randomUUID();
   const token = randomBytes(32).toString("base64url");
   const startedAt = new Date().toISOString();
+  const stopping = new AbortController();
   const actor = `person:${userInfo().username}`;
 
+  const context = (): ApiContext => ({
+    lab,
+    dispatcher,
+    board,
+    actor,
+    daemon: { instance, address: server.address, started_at: startedAt, stopping: stopping.signal, stop: onStop },
+  });
   const server = await startServer({
     token,
     version,
@@ -58,14 +80,12 @@ export async function startDaemon(
     log,
     hostname: options.hostname,
     port: options.port,
-    context: () => ({
-      lab,
-      dispatcher,
-      actor,
-      daemon: { instance, address: server.address, started_at: startedAt, stop: onStop },
-    }),
+    context,
+    tools: async (request) => {
+      const { toolEndpoint } = await import("../mcp/endpoint.ts");
+      return toolEndpoint(context, version, log)(request);
+    },
   });
-  await shared?.announce(`pid ${process.pid} on ${hostname()} at ${server.address}`);
   await dispatcher.start();
   writeDaemonFile(data.root, {
     pid: process.pid,
@@ -77,20 +97,42 @@ export async function startDaemon(
     started_at: startedAt,
   });
   log.info({ address: server.address, pid: process.pid, database: store.dialect }, "ready");
+  await board.conductor.start();
 
   return {
     address: server.address,
     async stop() {
       removeDaemonFile(data.root, instance);
+      stopping.abort();
+      await board.conductor.stop();
       await server.close();
       await dispatcher.stop();
       await lanes.close();
+      await drivers?.leave();
       await store.close();
-      await shared?.release();
       ownership.release();
       log.info("stopped");
     },
   };
+}
+
+/** Joins the daemons that share the database; null where that is this one's alone. */
+async function join(
+  { databaseUrl, patience }: DaemonOptions,
+  store: Store,
+  data: DataDirectory,
+  version: string,
+  onLost: (error: Error) => void,
+): Promise<Drivers | null> {
+  if (databaseUrl === null) return null;
+  const facts = {
+    member: memberOf(data.root),
+    host: hostname(),
+    pid: process.pid,
+    data_directory: data.root,
+    version,
+  };
+  return Drivers.join(store, databaseUrl, facts, { patience, onLost });
 }
 
 function openStore(options: DaemonOptions, data: DataDirectory): Promise<Store> {

@@ -7,6 +7,11 @@ export interface DaemonOptions {
   directory: string;
   /** `RIGOR_DATABASE_URL`: a PostgreSQL server instead of the embedded database. */
   databaseUrl: string | null;
+  /**
+   * `RIGOR_TAKEOVER`: seconds after its last sign of life in which nobody takes what this daemon drives, where several
+   * share the database.
+   */
+  patience: number;
   /** `RIGOR_HOST`: loopback unless the user says otherwise. */
   hostname: string;
   /** `RIGOR_PORT`; 0 takes any free one. */
@@ -33,15 +38,29 @@ export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
       next: "Give a number from 0 to 65535.",
     });
   }
+  const patience = Number(environment["RIGOR_TAKEOVER"] || 30);
+  if (!Number.isInteger(patience) || patience < 5 || patience > 3_600) {
+    throw new RigorError("usage", `RIGOR_TAKEOVER is ${environment["RIGOR_TAKEOVER"]}.`, {
+      next: "Give a number of seconds from 5 to 3600.",
+    });
+  }
   const hostname = environment["RIGOR_HOST"] || "127.0.0.1";
   if (!["127.0.0.1", "localhost", "::1"].includes(hostname)) {
     throw new RigorError("usage", `RIGOR_HOST is ${hostname}, which is not this machine's loopback address.`, {
       next: "Leave it away, and reach the lab from elsewhere through `ssh -L`.",
     });
   }
+  const databaseUrl = environment["RIGOR_DATABASE_URL"] || null;
+  // Its password is in no message.
+  if (databaseUrl !== null && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    throw new RigorError("usage", "RIGOR_DATABASE_URL does not name a PostgreSQL database.", {
+      next: "It begins with postgres://, as in postgres://USER@HOST/DATABASE. Without it, the embedded database is used.",
+    });
+  }
   return {
     directory: dataDirectory(environment),
-    databaseUrl: environment["RIGOR_DATABASE_URL"] || null,
+    databaseUrl,
+    patience,
     hostname,
     port,
   };

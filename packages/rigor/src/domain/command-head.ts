@@ -50,7 +50,7 @@ export function wordTexts(
   const names = word.flatMap((part) => ("placeholder" in part ? [part.placeholder] : []));
   if (names.length === 0) return new Set([plainText(word) ?? ""]);
   if (!names.every((name) => /^(seed|arm|task|parameters\..*)$/.test(name))) return new Set();
-  const unknown = { inputs: {}, output: "", run_id: "", attempt: 0, resume: null };
+  const unknown = { inputs: {}, needs: {}, output: "", run_id: "", attempt: 0, resume: null };
   return new Set(Array.from(runs, (run) => fillWord(word, { ...unknown, ...run })));
 }
 

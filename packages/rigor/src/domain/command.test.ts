@@ -10,6 +10,7 @@ const values: CommandValues = {
   task: "it's a task",
   parameters: { lr: 1e-7, name: '$HOME `id` "x"', list: [1, "a"], none: null, flag: true, "model.depth": 3 },
   inputs: { corpus: "/data/the corpus.txt" },
+  needs: { pretrain: "/data/needs of it/pretrain" },
   output: "/out put",
   run_id: "r1",
   attempt: 2,
@@ -148,7 +149,7 @@ describe.each(shells)("in %s", (shell) => {
         if (
           !run.includes("{arm}") ||
           run.replaceAll("\\\n", "").includes("$$") ||
-          checkCommand(run, { parameters: [], inputs: [] }).length > 0
+          checkCommand(run, { parameters: [], inputs: [], needs: [] }).length > 0
         )
           return;
         const outcome = attempt(shell, shellOf(run, { arm: mark }));
@@ -293,7 +294,7 @@ test.each([
 });
 
 test("a problem in a list names its argument", () => {
-  expect(checkCommand(["train", "{parameters.x}"], { parameters: ["y"], inputs: [] })).toEqual([
+  expect(checkCommand(["train", "{parameters.x}"], { parameters: ["y"], inputs: [], needs: [] })).toEqual([
     { argument: 1, problem: expect.stringContaining("`{parameters.x}` names no parameter of every run") },
   ]);
 });
@@ -306,7 +307,7 @@ test("a NUL byte is refused in the command and in values [file.arguments-exact]"
 });
 
 describe("words in braces that are no placeholders", () => {
-  const names = { parameters: ["lr"], inputs: ["corpus"] };
+  const names = { parameters: ["lr"], inputs: ["corpus"], needs: [] };
 
   test.each([
     ["train --seed {sede}", "`{sede}` in `run` is no placeholder and stays as it is; is `{seed}` meant?"],

@@ -12,6 +12,8 @@ export interface CommandValues {
   parameters: Record<string, Json>;
   /** Paths at which the run finds its inputs. */
   inputs: Record<string, string>;
+  /** Paths of what it needs of other runs; empty text for what only other arms need. */
+  needs: Record<string, string>;
   /** The directory into which the run writes. */
   output: string;
   run_id: string;
@@ -27,7 +29,13 @@ export type RenderedCommand = { shell: string } | { argv: string[] };
 export interface CommandNames {
   parameters: Iterable<string>;
   inputs: Iterable<string>;
+  needs: Iterable<string>;
 }
+
+/** Kinds of placeholders that name something, as in `{parameters.lr}`. */
+const groups = ["parameters", "inputs", "needs"] as const;
+
+const groupOf = (placeholder: string) => groups.find((group) => placeholder.startsWith(`${group}.`)) ?? "parameters";
 
 /** A problem of a command, and the argument that has it; null for a shell command. */
 export interface CommandProblem {
@@ -42,7 +50,9 @@ export interface CommandProblem {
  * @throws RigorError `file-invalid` when a placeholder is unknown, stands where it cannot be quoted, or has a NUL byte.
  */
 export function renderCommand(run: string | readonly string[], values: CommandValues): RenderedCommand {
-  const [first] = checkCommand(run, { parameters: Object.keys(values.parameters), inputs: Object.keys(values.inputs) });
+  const { parameters, inputs, needs } = values;
+  const names = { parameters: Object.keys(parameters), inputs: Object.keys(inputs), needs: Object.keys(needs) };
+  const [first] = checkCommand(run, names);
   if (first !== undefined) {
     throw new RigorError("file-invalid", `The command cannot be run: ${first.problem}`, {
       next: "Correct `run` in the experiment file.",
@@ -57,10 +67,7 @@ export function renderCommand(run: string | readonly string[], values: CommandVa
 export function checkCommand(run: string | readonly string[], names: CommandNames): CommandProblem[] {
   const scans: [number | null, Scan][] =
     typeof run === "string" ? [[null, scanShell(run)]] : run.map((text, index) => [index, scanArgument(text)]);
-  const allowed = [
-    ...Array.from(names.parameters, (name) => `parameters.${name}`),
-    ...Array.from(names.inputs, (name) => `inputs.${name}`),
-  ];
+  const allowed = groups.flatMap((group) => Array.from(names[group], (name) => `${group}.${name}`));
   return scans.flatMap(([argument, { parts, problems }]) => {
     const used = parts.flatMap((part) => ("placeholder" in part ? [part.placeholder] : []));
     const unknown = used.filter((name) => name.includes(".") && !allowed.includes(name));
@@ -76,9 +83,8 @@ const bracedWord = /(?<![$\\{])\{([\p{L}_][\p{L}\p{N}_-]*)\}/gu;
 
 /** Notes on words in braces that reach the command as they stand, where a placeholder may have been meant. */
 export function unfilledNotes(run: string | readonly string[], names: CommandNames): string[] {
-  const groups = { parameters: [...names.parameters], inputs: [...names.inputs] };
   const meantBy = (word: string): string | null => {
-    for (const [group, members] of Object.entries(groups)) if (members.includes(word)) return `${group}.${word}`;
+    for (const group of groups) if ([...names[group]].includes(word)) return `${group}.${word}`;
     return closest(word, Object.keys(simplePlaceholders));
   };
   const texts = (typeof run === "string" ? [scanShell(run)] : run.map(scanArgument)).flatMap(({ parts }) =>
@@ -94,11 +100,12 @@ export function unfilledNotes(run: string | readonly string[], names: CommandNam
 }
 
 function unknownPlaceholder(name: string, allowed: string[]): string {
-  const kind = name.startsWith("inputs.") ? "inputs" : "parameters";
+  const kind = groupOf(name);
   const known = allowed.filter((candidate) => candidate.startsWith(`${kind}.`)).map((candidate) => `{${candidate}}`);
   const list = known.length === 0 ? `there are no ${kind}` : `allowed: ${known.join(", ")}`;
   const meant = suggestion(`{${name}}`, known);
-  return `\`{${name}}\` names no ${kind === "inputs" ? "input" : "parameter"} of every run${meant} (${list}; \`{{${name}}}\` is plain text)`;
+  const noun = { parameters: "parameter of every run", inputs: "input of every run", needs: "need of any run" }[kind];
+  return `\`{${name}}\` names no ${noun}${meant} (${list}; \`{{${name}}}\` is plain text)`;
 }
 
 /** A word of a command with its placeholders filled in, as the program gets it. */
@@ -122,7 +129,7 @@ function plainValue(placeholder: string, values: CommandValues): string {
   const dot = placeholder.indexOf(".");
   const name = placeholder.slice(dot + 1);
   if (dot > 0) {
-    const group: Record<string, Json> = placeholder.startsWith("inputs.") ? values.inputs : values.parameters;
+    const group: Record<string, Json> = values[groupOf(placeholder)];
     return asText(group[name] ?? null);
   }
   switch (placeholder) {

@@ -25,7 +25,12 @@ const designs: fc.Arbitrary<Design> = fc
       pass: fc.constant({ all_succeed: true, metrics: [] }),
     });
     return fc.array(stage, { minLength: 1, maxLength: 3 }).map((stages) => ({
-      arms: Object.fromEntries(arms.map((arm) => [arm, { role: "other" as const, parameters: { arm_index: arm } }])),
+      arms: Object.fromEntries(
+        arms.map((arm) => [
+          arm,
+          { role: "other" as const, parameters: { arm_index: arm }, needs: [], metrics: null, artifacts: null },
+        ]),
+      ),
       tasks: Object.fromEntries(tasks.map((task) => [task, { parameters: { task_index: task } }])),
       parameters: Object.fromEntries(Object.entries(grid).map(([name, values]) => [name, { values }])),
       seeds,
@@ -85,7 +90,10 @@ const everything: Stage = {
   pass: { all_succeed: true, metrics: [] },
 };
 const example: Design = {
-  arms: { a: { role: "baseline", parameters: {} }, b: { role: "ours", parameters: {} } },
+  arms: {
+    a: { role: "baseline", parameters: {}, needs: [], metrics: null, artifacts: null },
+    b: { role: "ours", parameters: {}, needs: [], metrics: null, artifacts: null },
+  },
   tasks: { t: { parameters: {} } },
   parameters: { lr: { values: [0.1, 0.2] } },
   seeds: [3, 1, 2],
@@ -132,7 +140,10 @@ test("a run that only the pilot asks for does not belong to the last stage [F53]
 
 test("millions of arms, tasks and seeds are counted at once", () => {
   const arms = Object.fromEntries(
-    Array.from({ length: 5000 }, (_, index) => [`a${index}`, { role: "other" as const, parameters: {} }]),
+    Array.from({ length: 5000 }, (_, index) => [
+      `a${index}`,
+      { role: "other" as const, parameters: {}, needs: [], metrics: null, artifacts: null },
+    ]),
   );
   const tasks = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`t${index}`, { parameters: {} }]));
   const seeds = Array.from({ length: 1000 }, (_, seed) => seed);

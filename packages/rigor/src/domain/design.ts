@@ -44,6 +44,21 @@ export function plannedRuns(experiment: Design): PlannedRun[] {
   });
 }
 
+/** The artifacts that a run of an arm writes. */
+export function artifactsOf({ arms, outputs }: Pick<Experiment, "arms" | "outputs">, arm: string): string[] {
+  return arms[arm]?.artifacts ?? outputs.artifacts;
+}
+
+/** All that a run of an arm leaves: its result file and its artifacts. */
+export function outputPaths(experiment: Pick<Experiment, "arms" | "outputs">, arm: string): string[] {
+  return [experiment.outputs.result, ...artifactsOf(experiment, arm)];
+}
+
+/** The metrics that a run of an arm reports. */
+export function metricsOf({ arms, metrics }: Pick<Experiment, "arms" | "metrics">, arm: string): string[] {
+  return arms[arm]?.metrics ?? Object.keys(metrics);
+}
+
 function stagesOf(stages: Stage[], arm: string, task: string): number[] {
   return stages.flatMap((stage, index) => (covers(stage.arms, arm) && covers(stage.tasks, task) ? [index] : []));
 }
@@ -93,12 +108,15 @@ function seedsOf(stages: Stage[], all: number[]): number {
   return new Set(stages.flatMap((stage) => stage.seeds ?? [])).size;
 }
 
-/** @throws RigorError `limit-exceeded` when an experiment asks for more runs than allowed. */
-export function refuseAbove(limit: number, runs: number, file: string): void {
+/**
+ * @param where file, line and column of what asks for them
+ * @throws RigorError `limit-exceeded` when an experiment asks for more runs than allowed.
+ */
+export function refuseAbove(limit: number, runs: number, where: string): void {
   if (runs <= limit) return;
   throw new RigorError(
     "limit-exceeded",
-    `${file} asks for ${thousands(runs)} runs; the limit is ${thousands(limit)}.`,
+    `${where}: the experiment asks for ${thousands(runs)} runs; the limit is ${thousands(limit)}.`,
     {
       next: `Ask for fewer seeds or parameter values, or raise the limit: \`--max-runs ${Math.ceil(runs)}\`, or \`limits.max_runs\` in rigor.yaml.`,
     },

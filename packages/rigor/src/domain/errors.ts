@@ -15,8 +15,12 @@ export const errorCodes = {
   "limit-exceeded": { exit: 2, http: 400 },
   /** The thing is in a state in which this cannot be done. */
   "not-possible": { exit: 2, http: 409 },
-  /** git refuses, or the directory is no repository. */
+  /** What a session hands in breaks a rule; the message lists each problem. */
+  refused: { exit: 2, http: 422 },
+  /** The directory is no repository, or holds what cannot be recorded. */
   repository: { exit: 2, http: 400 },
+  /** git itself fails: a lock, a full disk, a damaged object. No change of what is in the repository mends that. */
+  git: { exit: 2, http: 500 },
   /** What describes an environment is missing or cannot be understood. A build that fails holds its experiment. */
   environment: { exit: 2, http: 422 },
   /** Another daemon owns the data. */

@@ -18,6 +18,8 @@ export interface Experiment {
   /** Paths whose committed content identifies a run; `.` is the whole repository. */
   code: string[];
   environment: Environment;
+  /** What every run needs of other experiments. */
+  needs: Need[];
   inputs: Record<string, { path: string }>;
   /** A POSIX shell command with placeholders, or an argument list that no shell reads. */
   run: string | string[];
@@ -42,6 +44,27 @@ export interface Metric {
 
 export interface Arm {
   role: "baseline" | "ours" | "ablation" | "control" | "other";
+  parameters: Record<string, Json>;
+  needs: Need[];
+  /** The metrics that its runs report; null is all. */
+  metrics: string[] | null;
+  /** The artifacts that its runs write; null is those of `outputs`. */
+  artifacts: string[] | null;
+}
+
+/** A run whose outputs another one gets. */
+export interface Need {
+  /** NAME or NAME@VERSION; null is the same experiment. */
+  experiment: string | null;
+  /** Null is every arm of the other experiment. */
+  arm: string | null;
+  /** Folder below `RIGOR_NEEDS`. With every arm, each has a folder in it. */
+  folder: string;
+  /** Null is the task of the run that needs it. */
+  task: string | null;
+  /** Null is the seed of the run that needs it. */
+  seed: number | null;
+  /** Grid values that are not those of the run that needs it. */
   parameters: Record<string, Json>;
 }
 

@@ -22,6 +22,7 @@ const identities: fc.Arbitrary<RunIdentity> = fc.record({
   parameters: fc.dictionary(names, values, { maxKeys: 3, noNullPrototype: true }),
   seed: fc.nat(),
   inputs: texts,
+  needs: texts,
   environment: fc.record({
     manager: fc.constantFrom("npm" as const, "uv" as const, "none" as const),
     setup: fc.option(fc.string()),
@@ -30,6 +31,7 @@ const identities: fc.Arbitrary<RunIdentity> = fc.record({
     local: texts,
   }),
   result: fc.constantFrom("result.json", "out/result.json"),
+  artifacts: fc.subarray(["model", "weights.bin"]),
 });
 
 /** The same value with all keys in the opposite order. */
@@ -65,12 +67,16 @@ const identity: RunIdentity = {
   parameters: { lr: 0.1, layers: [1, 2] },
   seed: 0,
   inputs: { corpus: "c".repeat(64) },
+  needs: {},
   environment: { manager: "npm", setup: null, variables: { A: "1" }, lock: "d".repeat(64), local: {} },
   result: "result.json",
+  artifacts: [],
 };
 
 test.each<[string, Partial<RunIdentity>]>([
   ["code that was fixed", { code: { src: "b".repeat(40) } }],
+  ["a run that it needs", { needs: { pretrain: "f".repeat(64) } }],
+  ["a file that is to be kept too", { artifacts: ["model"] }],
   ["a further code path", { code: { ...identity.code, lib: "a".repeat(40) } }],
   ["another command", { command: "train {seed} " }],
   ["the same words as a list", { command: ["train", "{seed}"] }],
@@ -88,6 +94,17 @@ test.each<[string, Partial<RunIdentity>]>([
   ["another file with the metrics", { result: "test.json" }],
 ])("%s gives another key [identity.run-key] [F06]", (_, change) => {
   expect(runKey({ ...identity, ...change })).not.toBe(runKey(identity));
+});
+
+test("what a run needs counts: which runs, and where it finds their outputs [identity.run-key] [F06]", () => {
+  const keyWith = (needs: Record<string, string>) => runKey({ ...identity, needs });
+  const keys = [
+    keyWith({}),
+    keyWith({ pretrain: "e".repeat(64) }),
+    keyWith({ pretrain: "f".repeat(64) }),
+    keyWith({ teacher: "e".repeat(64) }),
+  ];
+  expect(new Set(keys).size).toBe(keys.length);
 });
 
 test("a key never changes between versions by accident [identity.run-key]", () => {

@@ -15,9 +15,13 @@ export interface RunIdentity {
   seed: number;
   /** Name of the input -> SHA-256 of its content. */
   inputs: Record<string, string>;
+  /** Folder below `RIGOR_NEEDS` -> key of the run whose outputs are in it. */
+  needs: Record<string, string>;
   environment: EnvironmentIdentity;
   /** The file that the metrics were read from. */
   result: string;
+  /** What else is kept of the run: a run that has left less is none that can be given to others in its place. */
+  artifacts: readonly string[];
 }
 
 /** Variables that are handed through (`pass`) are never recorded and so do not count. */
@@ -36,7 +40,7 @@ const identityVersion = 1;
  * count: they say how and when a run happens, not what it is.
  */
 export function runKey(identity: RunIdentity): string {
-  const { code, command, arm, task, parameters, seed, inputs, environment, result } = identity;
+  const { code, command, arm, task, parameters, seed, inputs, needs, environment, result, artifacts } = identity;
   const { manager, setup, variables, lock, local } = environment;
   return contentHash({
     version: identityVersion,
@@ -47,8 +51,11 @@ export function runKey(identity: RunIdentity): string {
     parameters,
     seed,
     inputs,
+    // A run that needs no other has the key that it had before runs could need others.
+    ...(Object.keys(needs).length === 0 ? {} : { needs }),
     environment: { manager, setup, variables, lock, local },
     result,
+    ...(artifacts.length === 0 ? {} : { artifacts: artifacts.toSorted() }),
   });
 }
 

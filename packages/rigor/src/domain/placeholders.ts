@@ -8,7 +8,7 @@ export interface Scan {
   problems: string[];
 }
 
-/** Names of placeholders beside `parameters.NAME` and `inputs.NAME`, with the variable that holds the same value. */
+/** Names of placeholders beside `parameters.NAME`, `inputs.NAME` and `needs.NAME`, with the variable that holds the same value. */
 export const simplePlaceholders = {
   seed: "RIGOR_SEED",
   arm: "RIGOR_ARM",
@@ -19,7 +19,7 @@ export const simplePlaceholders = {
   resume: "RIGOR_RESUME",
 } as const;
 
-const name = String.raw`((?:${Object.keys(simplePlaceholders).join("|")})|(?:parameters|inputs)\.[\p{L}_][\p{L}\p{M}\p{N}_.-]*)`;
+const name = String.raw`((?:${Object.keys(simplePlaceholders).join("|")})|(?:parameters|inputs|needs)\.[\p{L}_][\p{L}\p{M}\p{N}_.-]*)`;
 const placeholder = new RegExp(String.raw`\{${name}\}`, "uy");
 const literal = new RegExp(String.raw`\{\{${name}\}\}`, "uy");
 

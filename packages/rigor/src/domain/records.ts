@@ -1,6 +1,8 @@
 import type { Json } from "./canonical.ts";
 import type { Experiment, Resources } from "./experiment.ts";
 import type { Compute } from "./files/compute-schema.ts";
+import type { InvestigationTables } from "./investigations/records.ts";
+import type { IssueTables } from "./issues/records.ts";
 import type { AttemptState, ComputeState, ExperimentState, RunState } from "./lifecycle.ts";
 
 /** The commit that an experiment's runs are checked out from. */
@@ -37,15 +39,37 @@ export interface InputIdentity {
   files: number;
 }
 
+/** Another experiment that one needs runs of, as it was found when the one was created. */
+export interface NeededExperiment {
+  experiment_id: string;
+  /** NAME@VERSION */
+  reference: string;
+  /** Names the runs that are needed of it, by their keys. */
+  runs_hash: string;
+}
+
+/** A result that an attempt was given. */
+export interface GivenOutputs {
+  run_id: string;
+  attempt_id: string;
+  /** What its outputs hash to, as inputs do. */
+  sha256: string;
+}
+
 export const holdCodes = [
   /** A person held the experiment itself. Only `release` ends it. */
   "person",
   /** Nothing is left to start but runs that a person holds. */
   "runs-held",
   "budget",
+  /** Its code, its environment or its inputs could not be made ready. */
   "preparation",
+  /** None of its computes can run it, as they are. */
+  "compute",
   /** A scheduler refused to take its runs. */
   "submission",
+  /** All its jobs wait at schedulers for what only a person can change. */
+  "stuck",
   "stage-failed",
   "runs-failed",
   "checks-failed",
@@ -87,6 +111,8 @@ export interface ExperimentRecord {
   source: CodeVersion;
   environment: EnvironmentIdentity;
   inputs: Record<string, InputIdentity>;
+  /** By their names in the file. */
+  needs: Record<string, NeededExperiment>;
   /** PATH of the shell that started the experiment: where commands are found without an environment. */
   search_path: string;
   total_runs: number;
@@ -118,6 +144,8 @@ export interface RunRecord {
   task: string;
   parameters: Record<string, Json>;
   seed: number;
+  /** Folder below `RIGOR_NEEDS` -> the run whose outputs are in it. */
+  needs: Record<string, string>;
   attempts: number;
   /** Attempts from this number on may hand their checkpoints to later ones: those since a person asked for the run. */
   resume_from: number;
@@ -138,6 +166,13 @@ export interface Reason {
   /** A failure category, a check's rule, or `person`. */
   code: string;
   message: string;
+}
+
+/** A run that needs another one; the same as in {@link RunRecord.needs}, to be found from either side. */
+export interface NeedRecord {
+  run_id: string;
+  folder: string;
+  needed: string;
 }
 
 /** A run's place in an experiment. */
@@ -186,6 +221,10 @@ export interface AttemptRecord {
   /** Grows with every lease, so that a late holder can be told from the present one. */
   fence: number;
   resources: Resources;
+  /** Folder below `RIGOR_NEEDS` -> what is in it. */
+  needs: Record<string, GivenOutputs>;
+  /** What its scheduler calls the job; null where there is none, or where it never told. */
+  job: string | null;
   process: { pid: number; started: string } | null;
   exit: ExitStatus | null;
   category: string | null;
@@ -196,6 +235,10 @@ export interface AttemptRecord {
   finished_at: string | null;
   /** Seconds, by a clock that never jumps. */
   duration: number | null;
+  /** The most main memory that its processes were seen to have together, in bytes; null where nothing was seen. */
+  memory_peak: number | null;
+  /** The most memory that was seen in use on one of its cards, whoever used it, in bytes. */
+  gpu_memory_peak: number | null;
 }
 
 export interface RecordedArtifact {
@@ -210,6 +253,8 @@ export interface ResultRecord {
   metrics: Record<string, number>;
   inputs_hash: string | null;
   artifacts: RecordedArtifact[];
+  /** What its result file and artifacts together hash to, as an input does: what runs that need it are given. */
+  outputs_hash: string;
   /** What was left out of the result, in a sentence each. */
   warnings: string[];
   recorded_at: string;
@@ -228,12 +273,15 @@ export interface ComputeRecord {
   checked_at: string | null;
   /** What was wrong when it was last checked. */
   problems: { check: string; found: string; remedy: string | null }[];
+  /** What Rigor's directory there is marked with; null where no other daemon could take it for another one. */
+  identity: string | null;
 }
 
 /** The tables that events are applied to, by the name of the table. */
-export interface Tables {
+export interface Tables extends IssueTables, InvestigationTables {
   experiments: ExperimentRecord;
   runs: RunRecord;
+  needs: NeedRecord;
   placements: PlacementRecord;
   attempts: AttemptRecord;
   results: ResultRecord;

@@ -3,13 +3,14 @@ import { randomBytes } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RigorError } from "../domain/errors.ts";
-import { commandLine, endOf, readFrame } from "./framing.ts";
+import { commandLine, hasEnd, markOfErrors, readErrors, readFrame, tailBytes } from "./framing.ts";
 import type { Answer, ScriptOptions } from "./shell.ts";
 
 const defaultTimeout = 60;
 
-/** Milliseconds after the end of a program in which what it wrote still arrives. */
+/** Milliseconds after the end of a program, or of its answer, in which what it wrote still arrives. */
 const drainMs = 2_000;
 
 const letGo = "the connection was closed on this side";
@@ -44,50 +45,70 @@ export async function runProgram(program: Program, script: string, options: Scri
   const mark = randomBytes(16).toString("hex");
   const [file, ...args] = program.command;
   const child = spawn(file, [...args, commandLine(script, mark)], { stdio: ["pipe", "pipe", "pipe"] });
-  const reading = new Reading(child, endOf(mark));
+  const reading = new Reading(child, mark);
   // A script need not read all of its input: how it ended is in its answer.
   pipeline(Readable.from(piecesOf(options.input)), child.stdin).catch(() => undefined);
   const end = await reading.end(options.timeout ?? defaultTimeout, program.closed);
   const answer = readFrame(reading.output, mark);
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-  if (answer !== null) return { ...answer, stderr: reading.errors };
+  if (answer !== null) return { ...answer, stderr: readErrors(reading.errors, mark) };
   child.kill("SIGKILL");
-  throw unreachable(program, end, reading.errors);
+  throw unreachable(program, end, readErrors(reading.errors, mark));
 }
 
-/** What a program writes until the mark of the end, its own end, or the end of patience. */
-class Reading {
-  readonly #output: Buffer[] = [];
-  readonly #errors: Buffer[] = [];
-  #errorBytes = 0;
-  /** The last bytes, in which the mark may have been cut in two. */
+/** What a program writes to one of its streams, and whether the mark of the end was among it. */
+class Stream {
+  readonly #pieces: Buffer[] = [];
+  #bytes = 0;
   #tail = Buffer.alloc(0);
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #marked: Promise<null>;
+  readonly marked: Promise<void>;
 
-  constructor(child: ChildProcessWithoutNullStreams, mark: string) {
-    this.#child = child;
-    child.stderr.on("data", (piece: Buffer) => {
-      if (this.#errorBytes < mostStderr) this.#errors.push(piece);
-      this.#errorBytes += piece.length;
-    });
-    // Something that was left running may hold the stream open: the mark is the end, not the end of the stream.
-    this.#marked = new Promise((resolve) => {
-      child.stdout.on("data", (piece: Buffer) => {
-        this.#output.push(piece);
+  /** @param most bytes that are kept */
+  constructor(stream: Readable, mark: string, most: number) {
+    this.marked = new Promise((resolve) => {
+      stream.on("data", (piece: Buffer) => {
+        if (this.#bytes < most) this.#pieces.push(piece);
+        this.#bytes += piece.length;
         const seen = Buffer.concat([this.#tail, piece]);
-        this.#tail = seen.subarray(-2 * mark.length);
-        if (seen.includes(mark)) setImmediate(resolve, null);
+        this.#tail = seen.subarray(-tailBytes(mark));
+        if (hasEnd(seen, mark)) resolve();
       });
     });
   }
 
+  get content(): Buffer {
+    return Buffer.concat(this.#pieces);
+  }
+}
+
+/** What a program writes until the marks of the end, its own end, or the end of patience. */
+class Reading {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #output: Stream;
+  readonly #errors: Stream;
+
+  constructor(child: ChildProcessWithoutNullStreams, mark: string) {
+    this.#child = child;
+    this.#output = new Stream(child.stdout, mark, Infinity);
+    this.#errors = new Stream(child.stderr, markOfErrors(mark), mostStderr);
+  }
+
   get output(): Buffer {
-    return Buffer.concat(this.#output);
+    return this.#output.content;
   }
 
   get errors(): string {
-    return Buffer.concat(this.#errors).toString("utf8");
+    return this.#errors.content.toString("utf8");
+  }
+
+  /**
+   * Something that was left running may hold the streams open: the marks are the end, not the ends of the streams. A
+   * host may mix both streams, so the mark of standard error is not waited for long.
+   */
+  async #marks(): Promise<null> {
+    await this.#output.marked;
+    await Promise.race([this.#errors.marked, sleep(drainMs, null, { ref: false })]);
+    return null;
   }
 
   /** Why there is nothing more to wait for; null when it ended by itself. */
@@ -106,7 +127,7 @@ class Reading {
       this.#child.once("close", () => resolve(null));
       this.#child.once("exit", () => setTimeout(resolve, drainMs, null).unref());
     });
-    const why = await Promise.race([this.#marked, patience, ended, closing]);
+    const why = await Promise.race([this.#marks(), patience, ended, closing]);
     clearTimeout(timer);
     if (close !== undefined) closed?.removeEventListener("abort", close);
     return why;
@@ -119,7 +140,11 @@ async function* piecesOf(input: ScriptOptions["input"]): AsyncIterable<Uint8Arra
 }
 
 function unreachable({ host, next }: Program, end: string | null, stderr: string): RigorError {
-  const words = stderr.trim().split("\n").slice(-3).join("; ");
+  const lines = stderr.split(/[\r\n]+/).map((line) => line.trim());
+  const words = lines
+    .filter((line) => line !== "")
+    .slice(-3)
+    .join("; ");
   const why = [end, words === "" ? null : words].filter((part) => part !== null).join("; ");
   return new RigorError("unreachable", `${host} gave no answer: ${why === "" ? "the connection was lost" : why}`, {
     next,

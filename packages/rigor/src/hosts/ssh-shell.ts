@@ -1,8 +1,9 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
 import { promisify } from "node:util";
 import { RigorError } from "../domain/errors.ts";
 import { openCalls, runProgram } from "./run-program.ts";
@@ -53,6 +54,26 @@ export class SshShell implements HostShell {
     }
   }
 
+  /**
+   * A connection to a port that the host can reach, through the shared one. Nothing listens on this machine for it, and it
+   * ends with this process, whatever ends that.
+   */
+  dial(target: string, port: number): Duplex {
+    const [file, ...args] = this.command;
+    const where = target.includes(":") ? `[${target}]:${port}` : `${target}:${port}`;
+    const child = spawn(file, [...args, "-W", where, "--", this.host], { stdio: ["pipe", "pipe", "pipe"] });
+    const connection = Duplex.from({ readable: child.stdout, writable: child.stdin });
+    let words = "";
+    child.stderr.on("data", (piece: Buffer) => (words = `${words}${piece.toString("utf8")}`.slice(-1_000)));
+    child.on("error", (error) => connection.destroy(error));
+    child.on("close", (code) => {
+      const why = words.trim() || `ssh ended with status ${code}`;
+      if (code !== 0) connection.destroy(new Error(`${this.host} opens no connection to ${where}: ${why}`));
+    });
+    connection.on("close", () => child.kill());
+    return connection;
+  }
+
   async close(): Promise<void> {
     this.#closed.abort();
     await this.#endConnection();
@@ -86,7 +107,11 @@ function settings(options: SshOptions): string[] {
   ].flatMap((setting) => ["-o", setting]);
 }
 
-/** A socket's path has room for about a hundred characters, so it is not below the data directory. */
+/** Characters that the path of a socket has room for on every system. */
+const socketRoom = 103;
+/** What stands after the folder while ssh makes the socket: `/`, our 16 and its 40 digits with `-`, and `.` with 16 more. */
+const socketName = 1 + 16 + 1 + 40 + 1 + 16;
+
 function controlPath({ host, config }: SshOptions): string {
   const name = createHash("sha256")
     .update(JSON.stringify([host, config]))
@@ -95,14 +120,17 @@ function controlPath({ host, config }: SshOptions): string {
   return join(socketDirectory(), `${name}-%C`);
 }
 
+/** In the folder for temporary files, or in `/tmp` where that one's path is too long, as on macOS. */
 function socketDirectory(): string {
-  const directory = join(tmpdir(), `rigor-ssh-${userInfo().uid}`);
+  const { uid } = userInfo();
+  const own = join(tmpdir(), `rigor-ssh-${uid}`);
+  const directory = Buffer.byteLength(own) + socketName <= socketRoom ? own : `/tmp/rigor-ssh-${uid}`;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const status = lstatSync(directory);
   // Others may write to the folder that it is made in, and a connection is worth a password.
-  if (!status.isDirectory() || status.uid !== userInfo().uid) {
+  if (!status.isDirectory() || status.uid !== uid) {
     throw new RigorError("storage", `${directory} belongs to somebody else.`, {
-      next: "Remove it, or set TMPDIR to a folder of your own.",
+      next: "Remove it, or set TMPDIR to a folder of your own with a short path.",
     });
   }
   chmodSync(directory, 0o700);

@@ -94,7 +94,7 @@ test("a failed checkout leaves nothing, and a committed node_modules is refused"
   const parent = scratchDirectory();
   const request = { repository, commit: "HEAD", directory: join(parent, "c") };
   await expect(checkout({ ...request, links: { node_modules: "/tmp" } })).rejects.toThrow("is committed");
-  await expect(checkout({ ...request, commit: "nothing" })).rejects.toMatchObject({ code: "repository" });
+  await expect(checkout({ ...request, commit: "nothing" })).rejects.toMatchObject({ code: "git" });
   expect(readdirSync(parent)).toEqual([]);
 });
 

@@ -3,7 +3,7 @@ import { RigorError } from "../domain/errors.ts";
 import type { Environment } from "../domain/experiment.ts";
 import type { EnvironmentSource } from "./environment-identity.ts";
 import type { BuiltEnvironment, EnvironmentRecord } from "./environment-record.ts";
-import type { BuildPlan, EnvironmentManager } from "./environments/manager.ts";
+import type { BuildPlan, EnvironmentManager, Installed } from "./environments/manager.ts";
 import { environmentManagers } from "./environments/registry.ts";
 import type { Machine } from "./machines/machine.ts";
 
@@ -53,14 +53,20 @@ export async function requireTool(manager: EnvironmentManager, machine: Machine)
   );
 }
 
-/** The machine as it is, for manager `none`. Asked anew each time: nothing says when its own programs change. */
+/** What a machine has by itself. Asked anew for each experiment: nothing says when its programs change. */
+export function askMachine(machine: Machine): Promise<Installed> {
+  const plan = { directory: "", source: "", lock_directory: ".", lock_name: "", lock_text: "", setup: null };
+  return environmentManagers.none.describe(plan, machine);
+}
+
+/** The machine as it is, for manager `none`. @param installed what it has, where that was asked before */
 export async function describeMachine(
   environment: Environment,
   key: string,
   machine: Machine,
+  installed = askMachine(machine),
 ): Promise<BuiltEnvironment> {
-  const plan = { directory: "", source: "", lock_directory: ".", lock_name: "", lock_text: "", setup: null };
-  const [found, { name }] = await Promise.all([environmentManagers.none.describe(plan, machine), machine.facts()]);
+  const [found, { name }] = await Promise.all([installed, machine.facts()]);
   return {
     key,
     directory: null,

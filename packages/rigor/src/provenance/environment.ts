@@ -24,12 +24,13 @@ import {
   type BuiltEnvironment,
   type EnvironmentRecord,
 } from "./environment-record.ts";
-import type { BuildPlan, EnvironmentManager } from "./environments/manager.ts";
+import type { BuildPlan, EnvironmentManager, Installed } from "./environments/manager.ts";
 import { environmentManagers } from "./environments/registry.ts";
 import { withFileLock } from "./file-lock.ts";
-import { isMissing, writeWhole } from "./files.ts";
+import { writeWhole } from "./files.ts";
 import { thisMachine } from "./machines/this-machine.ts";
 import { exportFiles } from "./tree.ts";
+import { isMissing } from "../hosts/system-errors.ts";
 
 export { environmentIdentity } from "./environment-identity.ts";
 export type { BuiltEnvironment } from "./environment-record.ts";
@@ -40,6 +41,8 @@ export interface EnvironmentRequest {
   environment: Environment;
   /** Directory that holds all environments of this machine. */
   root: string;
+  /** What this machine has by itself, where that was asked before. */
+  installed?: Promise<Installed> | undefined;
   /** Told the directory of the environment before it is looked for. */
   onUse?: (directory: string) => void;
   /** Told the log of a build that is begun or waited for. */
@@ -60,7 +63,9 @@ const running = new Map<string, Promise<BuiltEnvironment>>();
  */
 export async function ensureEnvironment(request: EnvironmentRequest): Promise<BuiltEnvironment> {
   const source = await environmentSource(request.repository, request.commit, request.environment);
-  if (source.manager === "none") return describeMachine(request.environment, source.key, thisMachine);
+  if (source.manager === "none") {
+    return describeMachine(request.environment, source.key, thisMachine, request.installed);
+  }
   const directory = environmentDirectory(request.root, source);
   request.onUse?.(directory);
   const present = running.get(directory);

@@ -3,7 +3,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { processStart, withFileLock } from "./file-lock.ts";
 import { scratchDirectory } from "./scratch-repository.testing.ts";
 
@@ -48,6 +48,7 @@ test("a living process keeps its lock until it dies", async () => {
   const holder = spawn(process.execPath, ["--input-type=module", "--eval", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  onTestFinished(() => void holder.kill("SIGKILL"));
   await new Promise((resolve) => holder.stdout.once("data", resolve));
   const messages: string[] = [];
   let acquired = false;

@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { isMissing } from "./files.ts";
+import { isMissing } from "../hosts/system-errors.ts";
 
 const owner = z.object({ host: z.string(), pid: z.number(), started: z.string().nullable() });
 

@@ -11,7 +11,7 @@ afterEach(() => {
 test("a refusal of git becomes an error with git's own words", async () => {
   const repository = scratchRepository();
   await expect(git(repository, ["rev-parse", "--verify", "no-such-name"])).rejects.toMatchObject({
-    code: "repository",
+    code: "git",
     message: expect.stringContaining("Needed a single revision"),
   });
 });

@@ -51,7 +51,7 @@ const maxOutputBytes = 1024 ** 3;
 /**
  * Runs git in a directory and returns what it printed.
  *
- * @throws RigorError `repository` with git's own words when git refuses.
+ * @throws RigorError `git` with git's own words when git refuses.
  */
 export async function git(repository: string, args: readonly string[], options: GitOptions = {}): Promise<string> {
   return (await gitBytes(repository, args, options)).toString("utf8");
@@ -61,13 +61,13 @@ export async function git(repository: string, args: readonly string[], options: 
 export async function gitBytes(repository: string, args: readonly string[], options: GitOptions = {}): Promise<Buffer> {
   const outcome = await tryGit(repository, args, options);
   if (outcome.status === 0) return outcome.stdout;
-  throw new RigorError("repository", `git ${args[0]} failed in ${repository}: ${words(outcome)}`);
+  throw gitFailure(`git ${args[0]} failed in ${repository}`, outcome);
 }
 
 /**
  * Runs git and returns how it ended, for questions where "no" is an answer.
  *
- * @throws RigorError `repository` only when git cannot be started or was killed.
+ * @throws RigorError `git` only when git cannot be started or was killed.
  */
 export function tryGit(repository: string, args: readonly string[], options: GitOptions = {}): Promise<GitOutcome> {
   return new Promise((resolve, reject) => {
@@ -91,7 +91,7 @@ export function tryGit(repository: string, args: readonly string[], options: Git
 /**
  * Runs git with its output written to a new file, for output of any size.
  *
- * @throws RigorError `repository` with git's own words when git refuses.
+ * @throws RigorError `git` with git's own words when git refuses.
  */
 export async function gitToFile(
   repository: string,
@@ -118,7 +118,7 @@ export async function gitToFile(
     const status = await ended;
     if (status === 0) return;
     const outcome = { status: status ?? -1, stdout: Buffer.alloc(0), stderr };
-    throw new RigorError("repository", `git ${args[0]} failed in ${repository}: ${words(outcome)}`);
+    throw gitFailure(`git ${args[0]} failed in ${repository}`, outcome);
   } finally {
     await output.close();
   }
@@ -148,7 +148,7 @@ export async function findRepository(path: string): Promise<string> {
       next: "Code is recorded as git commits. Run `git init` there and commit your files, or name another directory.",
     });
   }
-  throw new RigorError("repository", `git cannot read the repository of ${path}: ${words(outcome)}`);
+  throw gitFailure(`git cannot read the repository of ${path}`, outcome);
 }
 
 /** Names that git lists with `-z`: bytes, one character each, so that no name is damaged on its way back to git. */
@@ -194,7 +194,28 @@ function environment(added: Record<string, string> = {}): NodeJS.ProcessEnv {
   };
 }
 
-function words(outcome: GitOutcome): string {
+/** What a person can do about git's own words, the first that fits. */
+const remedies: readonly (readonly [words: RegExp, next: string])[] = [
+  [
+    /\.lock': File exists|cannot lock ref|could not lock/,
+    "Another git is at work, or one was killed: when none is, remove the lock file.",
+  ],
+  [/No space left|Disk quota exceeded/, "Make room on the disk."],
+  [/Permission denied|Read-only file system/, "Let the user of the daemon write there."],
+  [
+    /corrupt|is empty|bad object|bad tree|unable to read|could not (?:read|parse)|missing (?:blob|tree|commit)|not our ref/,
+    "The repository is damaged: `git fsck` says what is missing. Get it from another clone: git fetch.",
+  ],
+];
+
+/** The error of a git command that failed, with git's own words. */
+export function gitFailure(what: string, outcome: Pick<GitOutcome, "status" | "stderr">): RigorError {
+  const said = words(outcome);
+  const [, next] = remedies.find(([pattern]) => pattern.test(said)) ?? [];
+  return new RigorError("git", `${what}: ${said}`, next === undefined ? {} : { next });
+}
+
+function words(outcome: Pick<GitOutcome, "status" | "stderr">): string {
   const text = outcome.stderr.trim();
   return text === "" ? `exit status ${outcome.status}` : text;
 }
@@ -202,12 +223,12 @@ function words(outcome: GitOutcome): string {
 function notStarted(repository: string, args: readonly string[], cause: Error): RigorError {
   if ("code" in cause && cause.code === "ENOENT") {
     if (!existsSync(repository)) {
-      return new RigorError("repository", `The repository ${repository} is gone.`, { next: "Put it back.", cause });
+      return new RigorError("git", `The repository ${repository} is gone.`, { next: "Put it back.", cause });
     }
-    return new RigorError("repository", "There is no program `git` on PATH.", {
+    return new RigorError("git", "There is no program `git` on PATH.", {
       next: "Install git 2.31 or newer. The daemon has the PATH of the shell that started it: `rigor down`, then try again.",
       cause,
     });
   }
-  return new RigorError("repository", `git ${args[0]} did not finish in ${repository}: ${cause.message}`, { cause });
+  return new RigorError("git", `git ${args[0]} did not finish in ${repository}: ${cause.message}`, { cause });
 }

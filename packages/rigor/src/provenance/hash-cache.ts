@@ -2,7 +2,8 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { RigorError } from "../domain/errors.ts";
-import { fileStamp, hashFile, isMissing, sameStamp, writeWhole, type FileStamp } from "./files.ts";
+import { fileStamp, hashFile, sameStamp, writeWhole, type FileStamp } from "./files.ts";
+import { isMissing } from "../hosts/system-errors.ts";
 
 const cacheFile = z.object({
   schema: z.literal(1),

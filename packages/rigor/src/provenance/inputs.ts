@@ -3,8 +3,9 @@ import { chmod, constants, copyFile, mkdir, realpath, rename, stat } from "node:
 import { dirname, join, resolve } from "node:path";
 import { RigorError } from "../domain/errors.ts";
 import { removeCheckout } from "./checkout.ts";
-import { hashFile, isMissing, listFiles, mapLimited } from "./files.ts";
+import { hashFile, listFiles, mapLimited } from "./files.ts";
 import { openHashCache, type HashCache } from "./hash-cache.ts";
+import { isMissing } from "../hosts/system-errors.ts";
 
 export interface InputHash {
   /** As the experiment states it. */
@@ -132,9 +133,14 @@ async function readContent(path: string, cache: HashCache): Promise<InputContent
   if (!found.isDirectory()) throw new RigorError("not-possible", `${path} is neither a file nor a directory.`);
   const listed = await listFiles(path);
   const files = await mapLimited(listed, filesAtOnce, async (file) => read(file.path, await realpath(file.absolute)));
+  return { kind: "directory", sha256: treeHash(files), files };
+}
+
+/** What a directory of files, sorted by the bytes of their paths, hashes to. */
+export function treeHash(files: readonly Pick<InputFile, "path" | "sha256" | "executable">[]): string {
   const tree = createHash("sha256");
   for (const file of files) tree.update(`${file.executable ? "x" : "f"} ${file.sha256} ${file.path}\0`);
-  return { kind: "directory", sha256: tree.digest("hex"), files };
+  return tree.digest("hex");
 }
 
 async function stageInput(name: string, source: string, input: InputHash, target: string): Promise<void> {
@@ -166,7 +172,8 @@ async function copyDirectory(source: string, target: string): Promise<void> {
   for (const directory of deepestFirst) await chmod(directory, 0o555);
 }
 
-async function copyReadOnly(source: string, target: string): Promise<void> {
+/** A copy that takes no space where the file system can share blocks. */
+export async function copyReadOnly(source: string, target: string): Promise<void> {
   await copyFile(source, target, constants.COPYFILE_FICLONE);
   const executable = ((await stat(source)).mode & 0o100) !== 0;
   await chmod(target, executable ? 0o555 : 0o444);

@@ -19,15 +19,21 @@ const facts: ManifestFacts = {
   code: { "src/b": "2", "src/a": "1" },
   environment: { key: "k", manager: "npm", lock_hash: "l", packages: { z: "1.0.0", a: "2.0.0" } },
   inputs: {},
+  needs: {},
   outputs: [
     { path: "b", sha256: "2", size: 2 },
     { path: "a", sha256: "1", size: 1 },
   ],
+  restarts: 0,
+  resumed_from: null,
+  not_resumed: null,
   missing_outputs: ["model.safetensors"],
   host: { name: "lab1", os: "linux", arch: "x64", cpus: 2, memory: 8e9, gpus: [] },
   started_at_ms: Date.UTC(2026, 0, 1, 12, 0, 0),
   finished_at_ms: Date.UTC(2026, 0, 1, 12, 0, 1, 500),
   duration: 1.5,
+  memory_peak: 2e9,
+  gpu_memory_peak: null,
   exit: { code: 0, signal: null },
   rigor_version: "0.1.0",
 };
@@ -43,6 +49,8 @@ test("a manifest says what ran, where, on what, and what came out [provenance.ma
     started_at: "2026-01-01T12:00:00.000Z",
     finished_at: "2026-01-01T12:00:01.500Z",
     duration: 1.5,
+    memory_peak: 2e9,
+    gpu_memory_peak: null,
     missing_outputs: ["model.safetensors"],
   });
   expect(Object.keys(manifest.code)).toEqual(["src/a", "src/b"]);

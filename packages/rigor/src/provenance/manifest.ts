@@ -1,9 +1,10 @@
+import { statSync } from "node:fs";
 import { join, posix } from "node:path";
-import { stat } from "node:fs/promises";
 import type { Json } from "../domain/canonical.ts";
 import { RigorError } from "../domain/errors.ts";
-import { hashFile, isMissing, listFiles, mapLimited } from "./files.ts";
-import type { InputHash } from "./inputs.ts";
+import { hashFile, listFiles, mapLimited } from "./files.ts";
+import { treeHash, type InputHash } from "./inputs.ts";
+import { isMissing } from "../hosts/system-errors.ts";
 
 export interface OutputFile {
   /** Relative to the attempt's output directory, with `/`. */
@@ -23,6 +24,16 @@ export interface ManifestHost {
   /** Bytes. */
   memory: number | null;
   gpus: { name: string; memory: number | null }[];
+}
+
+/** Outputs of another run that an attempt was given. */
+export interface ManifestNeed {
+  run_id: string;
+  attempt: string;
+  /** Of all its files together, as of an input. */
+  sha256: string;
+  /** Null where the attempt that made them left no manifest. */
+  files: OutputFile[] | null;
 }
 
 /** What has to be known to judge and to repeat one attempt. Written once, when the attempt has ended. */
@@ -52,6 +63,20 @@ export interface Manifest {
     packages: Record<string, string>;
   };
   inputs: Record<string, InputHash>;
+  /** Folder below `RIGOR_NEEDS` -> the result that it held. */
+  needs: Record<string, ManifestNeed>;
+  /**
+   * How often its scheduler interrupted it and started it again. Its times, and what was measured, are those of its last
+   * start. Null where the job left no record of its end.
+   */
+  restarts: number | null;
+  /**
+   * The attempt whose checkpoints its last start went on from, and the name of its compute: an earlier one, or this one
+   * itself where it was started again.
+   */
+  resumed_from: { attempt: string; compute: string } | null;
+  /** Why it started anew although an earlier attempt left checkpoints; null where there were none. */
+  not_resumed: string | null;
   outputs: OutputFile[];
   /** Declared outputs that the run did not write. */
   missing_outputs: string[];
@@ -61,6 +86,9 @@ export interface Manifest {
   finished_at: string;
   /** Seconds, by a clock that never jumps; null where the job left no record of its end. */
   duration: number | null;
+  /** Bytes: the most that was seen in use, and of the card that had most. */
+  memory_peak: number | null;
+  gpu_memory_peak: number | null;
   exit: { code: number | null; signal: string | null };
   rigor_version: string;
 }
@@ -93,19 +121,25 @@ export function buildManifest(facts: ManifestFacts): Manifest {
     code: sortedByKey(facts.code),
     environment: { ...facts.environment, packages: sortedByKey(facts.environment.packages) },
     inputs: sortedByKey(facts.inputs),
+    needs: sortedByKey(facts.needs),
+    restarts: facts.restarts,
+    resumed_from: facts.resumed_from,
+    not_resumed: facts.not_resumed,
     outputs: facts.outputs.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     missing_outputs: facts.missing_outputs.toSorted(),
     host: facts.host,
     started_at: new Date(started_at_ms).toISOString(),
     finished_at: new Date(finished_at_ms).toISOString(),
     duration: facts.duration,
+    memory_peak: facts.memory_peak,
+    gpu_memory_peak: facts.gpu_memory_peak,
     exit: facts.exit,
     rigor_version: facts.rigor_version,
   };
 }
 
 /**
- * Hashes the declared outputs of an attempt. A directory stands for all files in it. What is not there is listed,
+ * Hashes the declared outputs of an attempt, and all of them together as an input of these files is. A directory stands for all files in it. What is not there is listed,
  * because whether it is an error is for the checks to say.
  *
  * @throws RigorError `file-invalid` for a path outside the directory.
@@ -113,8 +147,8 @@ export function buildManifest(facts: ManifestFacts): Manifest {
 export async function hashOutputs(
   directory: string,
   paths: readonly string[],
-): Promise<{ outputs: OutputFile[]; missing: string[] }> {
-  const outputs = new Map<string, OutputFile>();
+): Promise<{ outputs: OutputFile[]; missing: string[]; sha256: string }> {
+  const outputs = new Map<string, OutputFile & { executable: boolean }>();
   const missing: string[] = [];
   for (const path of paths) {
     const inside = insidePath(path);
@@ -122,16 +156,22 @@ export async function hashOutputs(
     if (found === null) missing.push(path);
     for (const file of found ?? []) outputs.set(file.path, file);
   }
-  return { outputs: [...outputs.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), missing };
+  const files = [...outputs.values()].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  return {
+    outputs: files.map(({ path, sha256, size }) => ({ path, sha256, size })),
+    missing,
+    sha256: treeHash(files),
+  };
 }
 
 /** Null for what is not there, and for what a run made so that it cannot be read: a pipe, a loop of links, no permission. */
-async function hashAt(absolute: string, path: string): Promise<OutputFile[] | null> {
+async function hashAt(absolute: string, path: string): Promise<(OutputFile & { executable: boolean })[] | null> {
   try {
     const files = await filesAt(absolute, path);
     if (files === null) return null;
     return await mapLimited(files, 4, async (file) => {
-      return { path: file.path, sha256: await hashFile(file.absolute), size: (await stat(file.absolute)).size };
+      const { size, mode } = statSync(file.absolute);
+      return { path: file.path, sha256: await hashFile(file.absolute), size, executable: (mode & 0o100) !== 0 };
     });
   } catch (error) {
     if (isMissing(error) || isUnreadable(error)) return null;
@@ -140,7 +180,8 @@ async function hashAt(absolute: string, path: string): Promise<OutputFile[] | nu
 }
 
 async function filesAt(absolute: string, path: string): Promise<{ path: string; absolute: string }[] | null> {
-  const found = await stat(absolute);
+  // A run has one small file as a rule: to ask the disk takes less time than to ask another thread to do it.
+  const found = statSync(absolute);
   if (found.isFile()) return [{ path, absolute }];
   if (!found.isDirectory()) return null;
   return (await listFiles(absolute)).map((file) => ({ path: posix.join(path, file.path), absolute: file.absolute }));

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
 import { maxChangedFiles, snapshot } from "./snapshot.ts";
 
@@ -310,4 +310,30 @@ test("snapshots at the same time agree and all succeed [provenance.snapshot]", a
   expect(new Set(taken.map(({ commit }) => commit)).size).toBe(1);
   expect(runGit(repository, "for-each-ref", "--format=%(objectname)", "refs/rigor")).toBe(taken[0]?.commit);
   expect(runGit(repository, "fsck", "--strict")).toBe("");
+});
+
+test("the present state costs three processes of git, and where files changed, one more for each step [size.throughput]", async () => {
+  const repository = scratchRepository({ "a.txt": "1" });
+  const programs = scratchDirectory();
+  const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
+  writeFiles(programs, { git: `#!/bin/sh\necho "$@" >>${programs}/calls\nexec ${real} "$@"\n` });
+  chmodSync(join(programs, "git"), 0o755);
+  const callsOf = async (work: () => Promise<unknown>): Promise<string[]> => {
+    writeFileSync(join(programs, "calls"), "");
+    vi.stubEnv("PATH", `${programs}:${process.env["PATH"]}`);
+    await work();
+    vi.unstubAllEnvs();
+    const lines = readFileSync(join(programs, "calls"), "utf8").trimEnd().split("\n");
+    return lines.map((line) => line.replace(/^(?:-c \S+ )*/, "").replace(/ .*/, "")).sort();
+  };
+  expect(await callsOf(() => snapshot(repository))).toEqual(["ls-files", "show", "status"]);
+  writeFiles(repository, { "a.txt": "2" });
+  expect(await callsOf(() => snapshot(repository, { keep: false }))).toEqual([
+    "commit-tree",
+    "ls-files",
+    "show",
+    "status",
+    "update-index",
+    "write-tree",
+  ]);
 });

@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
 import { copyFile, lstat, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
 import { RigorError } from "../domain/errors.ts";
 import { bytes } from "../domain/format/numbers.ts";
-import { isMissing } from "./files.ts";
-import { git, gitBytes, nameBytes, nameText, splitNames, tryGit } from "./git.ts";
+import { git, gitBytes, gitFailure, nameBytes, nameText, splitNames, tryGit } from "./git.ts";
+import { labIdentityAt } from "./lab-identity.ts";
 import { withTemporaryIndex } from "./temporary-index.ts";
+import { isMissing } from "../hosts/system-errors.ts";
 
 export interface Snapshot {
   /** HEAD where nothing was changed, else a commit under `refs/rigor/snapshots/`. */
@@ -37,7 +40,7 @@ export const defaultMaxUntrackedBytes = 50_000_000;
  * Files that are hidden from `git status` by `assume-unchanged` or `skip-worktree` are recorded as they lie on disk.
  * Of files in Git LFS the pointer is recorded, as in any commit.
  *
- * Each process of git costs this large process more than git's own work, so few are started.
+ * Each process of git costs this large process more than git's own work, so few are started, and together.
  *
  * @param repository its top directory
  * @throws RigorError `repository` when untracked files are too large, or a nested repository cannot be recorded.
@@ -45,11 +48,15 @@ export const defaultMaxUntrackedBytes = 50_000_000;
 export async function snapshot(repository: string, options: SnapshotOptions = {}): Promise<Snapshot> {
   return withTemporaryIndex(async (indexFile) => {
     await copyIndex(repository, indexFile);
-    await revealHiddenFiles(repository, indexFile);
-    const { base, branch, changes } = await readStatus(repository, indexFile);
+    const [wereHidden, seen, head] = await Promise.all([
+      revealHiddenFiles(repository, indexFile),
+      readStatus(repository, indexFile),
+      describeCommit(repository, "HEAD"),
+    ]);
+    const { base, branch, changes } = wereHidden ? await readStatus(repository, indexFile) : seen;
     await refuseLargeFiles(repository, changes, options.maxUntrackedBytes ?? defaultMaxUntrackedBytes);
     await refuseEmptyRepositories(repository, changes);
-    const parent = base === null ? null : await describeCommit(repository, base);
+    const parent = base === null ? null : await parentCommit(repository, base, head);
     const unchanged = parent !== null && changes.length === 0;
     const tree = unchanged ? parent.tree : await writeTree(repository, indexFile, changes);
     const names = changes.map((change) => nameText(change.name)).sort();
@@ -68,7 +75,7 @@ export async function keepCommit(repository: string, commit: string): Promise<vo
     const outcome = await tryGit(repository, ["update-ref", ref, commit]);
     if (outcome.status === 0) return;
     // Another process may be writing the same reference at this moment.
-    if (attempt === 5) throw new RigorError("repository", `${ref} cannot be written: ${outcome.stderr.trim()}`);
+    if (attempt === 5) throw gitFailure(`${ref} cannot be written`, outcome);
   }
 }
 
@@ -98,8 +105,7 @@ interface ParentCommit {
 }
 
 async function copyIndex(repository: string, indexFile: string): Promise<void> {
-  const source = await git(repository, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
-  const path = source.replace(/\n$/, "");
+  const path = await indexPath(repository);
   try {
     const { mtimeMs } = await stat(path);
     await copyFile(path, indexFile);
@@ -109,19 +115,27 @@ async function copyIndex(repository: string, indexFile: string): Promise<void> {
     await utimes(indexFile, seconds, seconds);
   } catch (cause) {
     if (isMissing(cause)) return; // Nothing was ever added to this repository.
-    throw new RigorError("repository", `The index of ${repository} cannot be read.`, { cause });
+    throw new RigorError("git", `The index of ${repository} cannot be read.`, { cause });
   }
 }
 
-/** Lets git look again at files that somebody asked it to take as unchanged. */
-async function revealHiddenFiles(repository: string, indexFile: string): Promise<void> {
+/** Git is asked where it is not in its usual place, as in a worktree. */
+async function indexPath(repository: string): Promise<string> {
+  const usual = join(repository, ".git");
+  if (existsSync(join(usual, "HEAD"))) return join(usual, "index");
+  const path = await git(repository, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
+  return path.replace(/\n$/, "");
+}
+
+/** Lets git look again at files that somebody asked it to take as unchanged. @returns whether there are such files */
+async function revealHiddenFiles(repository: string, indexFile: string): Promise<boolean> {
   const env = { GIT_INDEX_FILE: indexFile };
   const entries = splitNames(await gitBytes(repository, ["ls-files", "-v", "-z"], { env }));
   const assumed = entries.filter((entry) => /^[a-z]/.test(entry)).map((entry) => entry.slice(2));
   await setFlag(repository, indexFile, "--no-assume-unchanged", assumed);
   const skipped = entries.filter((entry) => /^[sS]/.test(entry)).map((entry) => entry.slice(2));
   // In a sparse checkout git itself looks at those that are present after all.
-  if (skipped.length === 0 || (await isSparse(repository))) return;
+  if (skipped.length === 0 || (await isSparse(repository))) return assumed.length > 0;
   const present = await Promise.all(skipped.map(async (name) => (await fileSize(repository, name)) !== null));
   await setFlag(
     repository,
@@ -129,6 +143,7 @@ async function revealHiddenFiles(repository: string, indexFile: string): Promise
     "--no-skip-worktree",
     skipped.filter((_, index) => present[index]),
   );
+  return true;
 }
 
 async function isSparse(repository: string): Promise<boolean> {
@@ -154,7 +169,7 @@ async function readStatus(repository: string, indexFile: string): Promise<Status
     return line === undefined ? null : nameText(line.slice(start.length));
   };
   const [base, branch] = [header("oid"), header("head")];
-  if (base === null || branch === null) throw new RigorError("repository", "git status did not name HEAD.");
+  if (base === null || branch === null) throw new RigorError("git", "git status did not name HEAD.");
   return {
     base: base === "(initial)" ? null : base,
     branch: branch === "(detached)" ? null : branch,
@@ -162,9 +177,19 @@ async function readStatus(repository: string, indexFile: string): Promise<Status
   };
 }
 
-async function describeCommit(repository: string, commit: string): Promise<ParentCommit> {
-  const format = ["show", "--no-patch", "--no-show-signature", "--format=%T %ct"];
-  const [tree = "", committed_at = ""] = (await git(repository, [...format, commit])).trim().split(" ");
+/** The commit that the status named. @param head what HEAD was while that was read: it may have moved meanwhile */
+async function parentCommit(repository: string, base: string, head: ParentCommit | null): Promise<ParentCommit> {
+  const parent = head?.commit === base ? head : await describeCommit(repository, base);
+  if (parent === null) throw new RigorError("git", `git cannot read commit ${base} of ${repository}.`);
+  return parent;
+}
+
+/** Null where there is no such commit. */
+async function describeCommit(repository: string, name: string): Promise<ParentCommit | null> {
+  const args = ["show", "--no-patch", "--no-show-signature", "--format=%H %T %ct", name, "--"];
+  const outcome = await tryGit(repository, args);
+  if (outcome.status !== 0) return null;
+  const [commit = "", tree = "", committed_at = ""] = outcome.stdout.toString("utf8").trim().split(" ");
   return { commit, tree, committed_at };
 }
 
@@ -181,7 +206,7 @@ const lineForms: Record<string, { fields: number; modeOnDisk: number | null }> =
 function parseChange(line: string): Change {
   const kind = line.charAt(0);
   const form = lineForms[kind];
-  if (form === undefined) throw new RigorError("repository", `git status printed an unknown line: ${line}.`);
+  if (form === undefined) throw new RigorError("git", `git status printed an unknown line: ${line}.`);
   const fields = line.split(" ");
   const name = fields.slice(form.fields).join(" ");
   const nested = kind === "?" && name.endsWith("/");
@@ -249,17 +274,9 @@ async function writeTree(repository: string, indexFile: string, changes: Change[
 
 async function commitTree(repository: string, tree: string, parent: ParentCommit | null): Promise<string> {
   const date = parent?.committed_at ?? "0";
-  // Everything in the commit follows from its content, so that equal content gives an equal commit.
-  const identity = Object.fromEntries(
-    ["AUTHOR", "COMMITTER"].flatMap((role) => [
-      [`GIT_${role}_NAME`, "Rigor"],
-      [`GIT_${role}_EMAIL`, "rigor@localhost"],
-      [`GIT_${role}_DATE`, `@${date} +0000`],
-    ]),
-  );
   const parents = parent === null ? [] : ["-p", parent.commit];
   const input = "Rigor snapshot of uncommitted files\n";
-  return (await git(repository, ["commit-tree", tree, ...parents], { env: identity, input })).trim();
+  return (await git(repository, ["commit-tree", tree, ...parents], { env: labIdentityAt(date), input })).trim();
 }
 
 async function fileSize(repository: string, name: string): Promise<number | null> {

@@ -15,7 +15,16 @@ export async function treeIdentity(
   commit: string,
   paths: readonly string[],
 ): Promise<Record<string, string>> {
-  const found = await objectIds(repository, commit, paths);
+  return identityIn(await listNamed(repository, commit, paths), repository, commit, paths);
+}
+
+async function identityIn(
+  listed: readonly TreeEntry[],
+  repository: string,
+  commit: string,
+  paths: readonly string[],
+): Promise<Record<string, string>> {
+  const found = await idsIn(listed, repository, commit, paths);
   const identity: Record<string, string> = {};
   for (const path of paths) {
     const id = found.get(path);
@@ -31,13 +40,20 @@ export async function objectIds(
   commit: string,
   paths: readonly string[],
 ): Promise<Map<string, string>> {
+  return idsIn(await listNamed(repository, commit, paths), repository, commit, paths);
+}
+
+async function idsIn(
+  listed: readonly TreeEntry[],
+  repository: string,
+  commit: string,
+  paths: readonly string[],
+): Promise<Map<string, string>> {
   const wanted = new Map(paths.map((path) => [path, repositoryPath(path)]));
-  const ids = new Map<string, string>();
-  const named = [...new Set(wanted.values())].filter((path) => path !== ".");
-  if (named.length < new Set(wanted.values()).size) {
+  const ids = new Map(listed.map(({ path, id }) => [path, id]));
+  if ([...wanted.values()].includes(".")) {
     ids.set(".", (await git(repository, ["rev-parse", "--verify", `${commit}^{tree}`])).trim());
   }
-  for (const entry of await listTree(repository, commit, ["-t"], named)) ids.set(entry.path, entry.id);
   const found = new Map<string, string>();
   for (const [path, normal] of wanted) {
     const id = ids.get(normal);
@@ -47,21 +63,41 @@ export async function objectIds(
 }
 
 /**
- * Refuses code paths that hold a submodule or a nested repository, because a commit names only its id: its files,
- * and changes to them, would not be recorded.
+ * As {@link treeIdentity}, for the code of runs, which must not hold another repository.
  *
- * @throws RigorError `repository`.
+ * @throws RigorError `repository` or `not-found`.
  */
-export async function requireNoSubmodules(repository: string, commit: string, paths: readonly string[]): Promise<void> {
+export async function codeIdentity(
+  repository: string,
+  commit: string,
+  paths: readonly string[],
+): Promise<Record<string, string>> {
+  const [inside, listed] = await Promise.all([
+    listInside(repository, commit, paths),
+    listNamed(repository, commit, paths),
+  ]);
+  refuseSubmodules([...inside, ...listed]);
+  return identityIn(listed, repository, commit, paths);
+}
+
+/** Everything at or below some paths. */
+function listInside(repository: string, commit: string, paths: readonly string[]): Promise<TreeEntry[]> {
   const normal = paths.map(repositoryPath);
-  const inside = await listTree(repository, commit, ["-r"], normal.includes(".") ? null : normal);
-  // A code path that itself lies inside a submodule shows only as a parent that is one.
-  const parentNames = new Set(normal.flatMap(parentPaths));
-  const listed = await listTree(repository, commit, ["-t"], [...parentNames]);
-  const parents = listed.filter((entry) => parentNames.has(entry.path));
-  const modules = new Set(
-    [...inside, ...parents].filter((entry) => entry.mode === "160000").map((entry) => entry.path),
-  );
+  return listTree(repository, commit, ["-r"], normal.includes(".") ? null : normal);
+}
+
+/** What some paths name, and the directories above them: a path inside a submodule shows only as one of those. */
+async function listNamed(repository: string, commit: string, paths: readonly string[]): Promise<TreeEntry[]> {
+  const names = new Set(paths.map(repositoryPath).flatMap(parentPaths));
+  return (await listTree(repository, commit, ["-t"], [...names])).filter((entry) => names.has(entry.path));
+}
+
+/**
+ * Refuses a submodule or a nested repository, because a commit names only its id: its files, and changes to them,
+ * would not be recorded.
+ */
+function refuseSubmodules(entries: readonly TreeEntry[]): void {
+  const modules = new Set(entries.filter((entry) => entry.mode === "160000").map((entry) => entry.path));
   if (modules.size === 0) return;
   throw new RigorError(
     "repository",

@@ -61,6 +61,7 @@ describe("seeds that change nothing [checks.across]", () => {
       {
         rule: "seeds-differ",
         run_ids: ["ours-0", "ours-1", "ours-2"],
+        message: "Seeds 0, 1, 2 gave exactly the same accuracy = 1, loss = 0.5: ours on sst2.",
         values: { same: { accuracy: 1, loss: 0.5 }, seeds: [0, 1, 2] },
       },
     ]);

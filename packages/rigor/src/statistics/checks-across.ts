@@ -1,8 +1,12 @@
 import type { Json } from "../domain/canonical.ts";
 import type { Cell, Experiment } from "../domain/experiment.ts";
+import { metricsOf } from "../domain/design.ts";
 import type { CheckFailure } from "./checks.ts";
 import { cellKey, groupBy, pairKey, placeText, runKey, type RunPlace } from "./places.ts";
 import { mean } from "./summaries.ts";
+
+/** How many seeds or metrics a message names. */
+const mostNamed = 3;
 
 /** A check over several runs, with those it concerns. */
 export interface AcrossFailure extends CheckFailure {
@@ -58,8 +62,9 @@ function allPresent(planned: readonly RunPlace[], results: readonly RunResult[])
  * compared by all metrics that may not be constant: either every run of the cell agrees in all of them, or two runs
  * do and one of their values has so many digits that coincidence is out of the question.
  */
-function seedsDiffer({ metrics, checks }: RunsToCheck["experiment"], cell: readonly RunResult[]): AcrossFailure[] {
-  const names = Object.keys(metrics).filter((name) => !checks.constant_allowed.includes(name));
+function seedsDiffer(experiment: RunsToCheck["experiment"], cell: readonly RunResult[]): AcrossFailure[] {
+  const reported = metricsOf(experiment, cell[0]?.arm ?? "");
+  const names = reported.filter((name) => !experiment.checks.constant_allowed.includes(name));
   const complete = cell.filter((run) => names.every((name) => run.metrics[name] !== undefined));
   if (names.length === 0) return [];
   const same = Array.from(groupBy(complete, (run) => JSON.stringify(names.map((name) => run.metrics[name]))).values());
@@ -68,11 +73,10 @@ function seedsDiffer({ metrics, checks }: RunsToCheck["experiment"], cell: reado
     .filter((runs) => runs.length === cell.length || names.some((name) => hasManyDigits(runs[0]?.metrics[name])))
     .map((runs) => {
       const values = Object.fromEntries(names.map((name) => [name, runs[0]?.metrics[name] ?? null]));
-      const what = "Runs with different seeds gave exactly the same values";
-      return across("seeds-differ", runs, `${what} (metrics that may do so belong in checks.constant_allowed)`, {
-        seeds: runs.map(({ seed }) => seed),
-        same: values,
-      });
+      const seeds = runs.map(({ seed }) => seed);
+      const shown = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
+      const what = `Seeds ${enumerated(seeds)} gave exactly the same ${enumerated(shown)}`;
+      return across("seeds-differ", runs, what, { seeds, same: values });
     });
 }
 
@@ -118,6 +122,13 @@ function sameInputs(results: readonly RunResult[]): AcrossFailure[] {
 
 function hashesOf(runs: readonly RunResult[]): Record<string, Json> {
   return { inputs_hash: Object.fromEntries(runs.map(({ run_id, inputs_hash }) => [run_id, inputs_hash])) };
+}
+
+/** `0, 1, 2 and 7 more` */
+function enumerated(parts: readonly (string | number)[]): string {
+  const more = parts.length - mostNamed;
+  const named = parts.slice(0, mostNamed).join(", ");
+  return more > 0 ? `${named} and ${more} more` : named;
 }
 
 /** Six digits or more: the chance that two runs meet in one such value is below one in a hundred thousand. */

@@ -10,7 +10,7 @@ function check(
   changes: Partial<TestedExperiment> = {},
   artifacts: RunToCheck["artifacts"] = [],
 ) {
-  return checkRun({ experiment: experiment(changes), metrics, artifacts });
+  return checkRun({ experiment: experiment(changes), arm: "ours", metrics, artifacts });
 }
 
 const rules = (failures: { rule: string }[]) => failures.map(({ rule }) => rule);
@@ -22,7 +22,11 @@ describe("every run is checked by itself [checks.run]", () => {
 
   test("a missing metric is named, with what was reported [F12]", () => {
     expect(check({ loss: 0.3 })).toEqual([
-      { rule: "metrics-present", message: "The run did not report accuracy.", values: { reported: ["loss"] } },
+      {
+        rule: "metrics-present",
+        message: "The run did not report accuracy. It reported loss.",
+        values: { reported: ["loss"] },
+      },
     ]);
   });
 
@@ -90,4 +94,13 @@ describe("every run is checked by itself [checks.run]", () => {
     ]);
     expect(run({ path: "model.bin.part", size: 9 }, { path: "figures/a.svg", size: 5 })).toHaveLength(1);
   });
+});
+
+test("an arm is judged by the metrics that it reports and the artifacts that it writes [needs.arms]", () => {
+  const arm = { role: "other" as const, parameters: {}, needs: [], metrics: ["loss"], artifacts: ["model.bin"] };
+  const some = experiment({ arms: { some: arm } });
+  const judge = (metrics: Record<string, number>, artifacts: RunToCheck["artifacts"]) =>
+    rules(checkRun({ experiment: some, arm: "some", metrics, artifacts }));
+  expect(judge({ loss: 0.3 }, [{ path: "model.bin", size: 1 }])).toEqual([]);
+  expect(judge({ accuracy: 0.9 }, [])).toEqual(["metrics-present", "artifacts-present"]);
 });

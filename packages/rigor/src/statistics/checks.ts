@@ -1,4 +1,5 @@
 import type { Json } from "../domain/canonical.ts";
+import { artifactsOf, metricsOf } from "../domain/design.ts";
 import type { Experiment, Metric } from "../domain/experiment.ts";
 
 /** A check that did not hold; it makes the runs concerned invalid. JSON-ready. */
@@ -21,8 +22,12 @@ export type CheckRule =
   | "same-inputs"
   | "all-present";
 
+/** How many metrics a message names. */
+const mostNamed = 5;
+
 export interface RunToCheck {
-  experiment: Pick<Experiment, "metrics" | "outputs" | "checks">;
+  experiment: Pick<Experiment, "arms" | "metrics" | "outputs" | "checks">;
+  arm: string;
   /** As the run wrote them, not yet trusted to be numbers. */
   metrics: Readonly<Record<string, unknown>>;
   /** What was collected: paths relative to the output directory, sizes in bytes. */
@@ -30,11 +35,12 @@ export interface RunToCheck {
 }
 
 /** Checks one run by itself. Each metric fails by the first rule that it breaks, each artifact on its own. */
-export function checkRun({ experiment, metrics, artifacts }: RunToCheck): CheckFailure[] {
-  const metricFailures = Object.entries(experiment.metrics).map(([name, metric]) =>
-    checkMetric(name, metric, experiment.checks.zero_allowed, metrics),
-  );
-  const artifactFailures = experiment.outputs.artifacts.map((path) => checkArtifact(path, artifacts));
+export function checkRun({ experiment, arm, metrics, artifacts }: RunToCheck): CheckFailure[] {
+  const reported = new Set(metricsOf(experiment, arm));
+  const metricFailures = Object.entries(experiment.metrics)
+    .filter(([name]) => reported.has(name))
+    .map(([name, metric]) => checkMetric(name, metric, experiment.checks.zero_allowed, metrics));
+  const artifactFailures = artifactsOf(experiment, arm).map((path) => checkArtifact(path, artifacts));
   return [...metricFailures, ...artifactFailures].filter((failure) => failure !== null);
 }
 
@@ -46,10 +52,13 @@ function checkMetric(
 ): CheckFailure | null {
   const value = Object.hasOwn(metrics, name) ? metrics[name] : undefined;
   if (value === undefined) {
+    const reported = Object.keys(metrics);
+    const others = reported.length === 0 ? "no metric" : reported.slice(0, mostNamed).join(", ");
+    const more = reported.length > mostNamed ? ` and ${reported.length - mostNamed} more` : "";
     return {
       rule: "metrics-present",
-      message: `The run did not report ${name}.`,
-      values: { reported: Object.keys(metrics) },
+      message: `The run did not report ${name}. It reported ${others}${more}.`,
+      values: { reported },
     };
   }
   const values = { [name]: asJson(value) };

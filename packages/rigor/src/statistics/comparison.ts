@@ -2,7 +2,8 @@ import tQuantile from "@stdlib/stats-base-dists-t-quantile";
 import type { Comparison, Measurement, Metric } from "../domain/experiment.ts";
 import { byKey, countedMeasurements, groupBy, pairKey, placeText, runKey, type RunPlace } from "./places.ts";
 import { mannWhitney, wilcoxonSignedRank } from "./rank-tests.ts";
-import { bootstrapMean, bootstrapMeanDifference, mean, meanInterval, type Interval } from "./summaries.ts";
+import { bootstrapMean, bootstrapMeanDifference, meanInterval, type Interval } from "./intervals.ts";
+import { mean } from "./summaries.ts";
 import { cohenD, cohenDz, pairedT, smallestP, welchError, welchT } from "./t-tests.ts";
 import { notTestable, pairedDifferences, type TestResult } from "./test-result.ts";
 

@@ -1,4 +1,4 @@
-import type { Interval } from "./summaries.ts";
+import type { Interval } from "./intervals.ts";
 
 /** From least to most. */
 export const confidenceLevels = ["low", "moderate", "high"] as const;

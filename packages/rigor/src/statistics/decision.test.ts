@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Comparison, DecisionRule } from "../domain/experiment.ts";
-import { decide, ruleHash, type ComparisonResult, type Decision } from "./decision.ts";
+import { ruleHash } from "./decision-rule.ts";
+import { decide, type ComparisonResult, type Decision } from "./decision.ts";
 import { comparison, experiment, measured, plannedRuns, type Values } from "./statistics.testing.ts";
 
 const base = [0.8, 0.81, 0.79, 0.82, 0.8];

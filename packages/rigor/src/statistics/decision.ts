@@ -1,8 +1,7 @@
-import { contentHash } from "../domain/canonical.ts";
-import { RigorError } from "../domain/errors.ts";
 import type { Comparison, Experiment, Measurement, Metric } from "../domain/experiment.ts";
 import { compareArms, type ComparedArms, type EffectInterval, type MissingValue } from "./comparison.ts";
 import { adjust, type Correction } from "./corrections.ts";
+import { parsedRule, ruleHash } from "./decision-rule.ts";
 import type { RunPlace } from "./places.ts";
 import type { TestMethod } from "./test-result.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -107,28 +106,6 @@ export function decide({ experiment, planned, measurements, registered_rule_hash
     rule_changed: changed,
     comparisons,
   };
-}
-
-/** Names a decision rule together with the goals that give it its direction. */
-export function ruleHash(experiment: Pick<Experiment, "decision" | "metrics">): string {
-  const { rule, compared } = parsedRule(experiment);
-  return contentHash({ rule, goals: compared.map(({ metric }) => metric.goal) });
-}
-
-function parsedRule({ decision, metrics }: Pick<Experiment, "decision" | "metrics">) {
-  if (decision === null) {
-    throw new RigorError("not-possible", "The experiment has no decision rule.", {
-      next: "State `decision` in the experiment file before the first run.",
-    });
-  }
-  const compared = decision.comparisons.map((comparison) => {
-    const metric = metrics[comparison.metric];
-    if (metric !== undefined) return { comparison, metric };
-    throw new RigorError("file-invalid", `The decision compares "${comparison.metric}", which is no declared metric.`, {
-      next: `Declare it under \`metrics\`, or compare one of: ${Object.keys(metrics).join(", ")}.`,
-    });
-  });
-  return { rule: decision, compared };
 }
 
 function comparisonResult(

@@ -4,7 +4,10 @@ import { countedMeasurements, placeText, stagePlaces } from "./places.ts";
 
 const everything = { arms: null, tasks: null, pass: { all_succeed: true, metrics: [] } };
 const planned = plannedRuns({
-  arms: { base: { role: "baseline", parameters: {} }, ours: { role: "ours", parameters: {} } },
+  arms: {
+    base: { role: "baseline", parameters: {}, needs: [], metrics: null, artifacts: null },
+    ours: { role: "ours", parameters: {}, needs: [], metrics: null, artifacts: null },
+  },
   tasks: { sst2: { parameters: {} } },
   parameters: { lr: { values: [0.1] } },
   seeds: [0, 1, 2],

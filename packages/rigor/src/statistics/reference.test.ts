@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { adjust, type Correction } from "./corrections.ts";
 import { mannWhitney, mcnemar, wilcoxonSignedRank } from "./rank-tests.ts";
-import { meanInterval, wilsonInterval } from "./summaries.ts";
+import { meanInterval, wilsonInterval } from "./intervals.ts";
 import { cohenDz, pairedT, welchT } from "./t-tests.ts";
 import type { TestResult } from "./test-result.ts";
 

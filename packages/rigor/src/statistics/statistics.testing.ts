@@ -14,7 +14,10 @@ export function experiment(changes: Partial<TestedExperiment> = {}): TestedExper
       accuracy: { goal: "maximize", range: [0, 1], unit: null },
       loss: { goal: "minimize", range: [0, null], unit: "nats" },
     },
-    arms: { base: { role: "baseline", parameters: {} }, ours: { role: "ours", parameters: {} } },
+    arms: {
+      base: { role: "baseline", parameters: {}, needs: [], metrics: null, artifacts: null },
+      ours: { role: "ours", parameters: {}, needs: [], metrics: null, artifacts: null },
+    },
     tasks: { sst2: { parameters: {} } },
     seeds: [0, 1, 2, 3, 4],
     outputs: { result: "result.json", artifacts: [] },

@@ -1,14 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  bootstrapMean,
-  bootstrapMeanDifference,
-  mean,
-  meanInterval,
-  median,
-  standardDeviation,
-  wilsonInterval,
-} from "./summaries.ts";
+import { bootstrapMean, bootstrapMeanDifference, meanInterval, wilsonInterval } from "./intervals.ts";
+import { mean, median, standardDeviation } from "./summaries.ts";
 
 const values = fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 2, maxLength: 20 });
 

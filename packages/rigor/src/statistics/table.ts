@@ -4,7 +4,7 @@ import type { Arm, Experiment, Measurement, Metric } from "../domain/experiment.
 import { canonicalJson } from "../domain/canonical.ts";
 import { tableLevel, tieAlpha } from "../domain/rules/table-rules.ts";
 import { cellKey, countedMeasurements, groupBy, type RunPlace } from "./places.ts";
-import { meanInterval, type MeanInterval } from "./summaries.ts";
+import { meanInterval, type MeanInterval } from "./intervals.ts";
 import { pairedT } from "./t-tests.ts";
 
 /** Mean and interval of one metric for every arm (and further grid) on every task. JSON-ready. */

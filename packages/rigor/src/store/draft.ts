@@ -1,10 +1,10 @@
 import type { Kysely, Transaction as KyselyTransaction } from "kysely";
 import type { RowRef, State } from "../domain/events/event.ts";
 import type { Tables } from "../domain/records.ts";
+import { portions } from "./portions.ts";
 import { decodeRow, encodeRow, tableNames, tables, type Database } from "./tables.ts";
 
-/** Keys asked for in one query, and parameters in one insert: below the limits of both databases. */
-const keysPerQuery = 500;
+/** Below the limits of both databases. */
 const parametersPerInsert = 16_000;
 
 /**
@@ -40,13 +40,12 @@ export class Draft implements State {
   }
 
   async #loadTable(db: Kysely<Database>, table: keyof Tables, keys: string[]): Promise<void> {
-    for (let start = 0; start < keys.length; start += keysPerQuery) {
-      const slice = keys.slice(start, start + keysPerQuery);
-      for (const row of await selectByKeys(db, table, slice)) {
+    for (const portion of portions(keys)) {
+      for (const row of await selectByKeys(db, table, portion)) {
         const key = (tables[table].keyOf as (row: unknown) => string)(row);
         this.#rows.set(`${table} ${key}`, row);
       }
-      for (const key of slice) this.#known.add(`${table} ${key}`);
+      for (const key of portion) this.#known.add(`${table} ${key}`);
     }
   }
 
@@ -67,7 +66,7 @@ export class Draft implements State {
 /** The query builder with the table's type forgotten: the table is chosen at run time. */
 type AnyTable = Kysely<Record<string, Record<string, unknown>>>;
 
-async function selectByKeys(db: Kysely<Database>, table: keyof Tables, keys: string[]): Promise<unknown[]> {
+async function selectByKeys(db: Kysely<Database>, table: keyof Tables, keys: readonly string[]): Promise<unknown[]> {
   const query = (db as unknown as AnyTable).selectFrom(table).selectAll();
   const [first, second] = tables[table].key;
   const rows =

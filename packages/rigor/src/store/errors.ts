@@ -2,10 +2,13 @@ import { RigorError } from "../domain/errors.ts";
 
 type Meaning = [code: "storage" | "database", message: string, next: string];
 
-/** SQLite's primary result code of an error, if it came from SQLite. */
+/** `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log cannot grow, which has one cause only. */
+const noRoomForIndex = 4874;
+
+/** SQLite's primary result code of an error, if it came from SQLite. Any that tells of a full disk is `full`. */
 export function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error && "errcode" in error && typeof error.errcode === "number")) return undefined;
-  return error.errcode & 0xff;
+  return error.errcode === noRoomForIndex ? sqlite.full : error.errcode & 0xff;
 }
 
 /** SQLite's primary result codes that the store tells apart, https://www.sqlite.org/rescode.html. */
@@ -25,11 +28,7 @@ const sqliteMeanings: Record<number, Meaning> = {
   [sqlite.readOnly]: ["storage", "The database is read-only", "Check the permissions of the data directory."],
   10: ["storage", "The disk failed to read or write the database", "Check the disk and its free space."],
   [sqlite.corrupt]: ["database", "The database is damaged", "Restore a backup made by `rigor backup`."],
-  [sqlite.full]: [
-    "storage",
-    "The disk is full",
-    "Free some space; nothing was lost, and the daemon goes on by itself.",
-  ],
+  [sqlite.full]: ["storage", "The disk is full", "Free some space, then try again: nothing was lost, and jobs go on."],
   [sqlite.cannotOpen]: [
     "storage",
     "The database cannot be opened",
@@ -55,6 +54,8 @@ const postgresMeanings: Record<string, Meaning> = {
   "57P01": unreachable,
   "57P02": unreachable,
   "57P03": unreachable,
+  "25P03": unreachable,
+  EPIPE: unreachable,
   ECONNREFUSED: unreachable,
   ECONNRESET: unreachable,
   ENOTFOUND: unreachable,
@@ -72,12 +73,20 @@ const fileMeanings: Record<string, number> = {
   ENOTDIR: sqlite.cannotOpen,
 };
 
+/** Errors that `pg` gives no code: of a connection that ended, and of one that does not answer. */
+const nameless = new Set([
+  "Connection terminated unexpectedly",
+  "Connection terminated due to connection timeout",
+  "Query read timeout",
+  "timeout expired",
+  "timeout exceeded when trying to connect",
+]);
+
 function meaningOf(error: unknown, ofFile: boolean): Meaning | undefined {
   const number = sqliteCode(error);
   if (number !== undefined) return sqliteMeanings[number];
   if (!(error instanceof Error)) return undefined;
-  // `pg` gives this error no code.
-  if (error.message === "Connection terminated unexpectedly") return unreachable;
+  if (nameless.has(error.message)) return unreachable;
   if (!("code" in error && typeof error.code === "string")) return undefined;
   const known = ofFile ? fileMeanings[error.code] : undefined;
   return known === undefined ? postgresMeanings[error.code] : sqliteMeanings[known];

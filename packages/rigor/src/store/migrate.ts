@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { Kysely } from "kysely";
+import { sql, type Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
 import { lockForWriting } from "./dialects/postgres.ts";
 import type { DialectName, Migration } from "./migrations/migration.ts";
 import { migrations } from "./migrations/migrations.ts";
-import type { Database } from "./tables.ts";
+import { tableNames, tables, type Database } from "./tables.ts";
 
 /**
  * Brings the schema up to date in one transaction; a new database gets its origin with it. Doing it again changes
@@ -44,6 +44,27 @@ export function refuseNewer(found: number, where: string, known: number = migrat
     `${where} has schema ${found}, made by a newer Rigor; this one knows ${known}. It was left untouched.`,
     { next: "Install the newer version of Rigor." },
   );
+}
+
+/**
+ * Refuses a database whose tables lack something, although the number of its schema is right: one that was made while
+ * that schema was still being worked on.
+ *
+ * @throws RigorError `database`
+ */
+export async function refuseOtherColumns(db: Kysely<Database>, dialect: DialectName): Promise<void> {
+  const query =
+    dialect === "sqlite"
+      ? sql<{ at: string }>`select m.name || '.' || c.name as at from sqlite_master m, pragma_table_info(m.name) c`
+      : sql<{ at: string }>`select table_name || '.' || column_name as at from information_schema.columns
+          where table_schema = current_schema()`;
+  const present = new Set((await query.execute(db)).rows.map(({ at }) => at));
+  const known = tableNames.flatMap((table) => Object.keys(tables[table].columns).map((column) => `${table}.${column}`));
+  const lacking = [...known, "daemons.lives_until", "drivers.fence"].filter((at) => !present.has(at));
+  if (lacking.length === 0) return;
+  throw new RigorError("database", `The database was made by an unfinished version of Rigor: it lacks ${lacking[0]}.`, {
+    next: "Use the version that made it, or start with an empty database. It was left untouched.",
+  });
 }
 
 /** What the database says about itself. */

@@ -6,7 +6,7 @@ import { RigorError } from "../domain/errors.ts";
 import { openPostgres } from "./dialects/postgres.ts";
 import { backupSqlite, openSqlite, sqliteDialect } from "./dialects/sqlite.ts";
 import { backupError, databaseError, sqlite, sqliteCode } from "./errors.ts";
-import { migrate, readMeta, refuseNewer } from "./migrate.ts";
+import { migrate, readMeta, refuseNewer, refuseOtherColumns } from "./migrate.ts";
 import { makePrivateFile } from "./private-file.ts";
 import { Store, type StoreOptions } from "./store.ts";
 import { tableNames, type Database } from "./tables.ts";
@@ -59,6 +59,7 @@ async function openStore(options: Omit<StoreOptions, "origin">): Promise<Store> 
   const { db, dialect } = options;
   try {
     await migrate(db, dialect);
+    await refuseOtherColumns(db, dialect);
     const origin = await readMeta(db, "origin");
     if (origin === undefined) throw new RigorError("database", "The database has no origin: it is incomplete.");
     return new Store({ ...options, origin });

@@ -3,6 +3,9 @@ import { RigorError } from "../domain/errors.ts";
 import { databaseError, sqlite, sqliteCode } from "./errors.ts";
 import { makePrivateFile } from "./private-file.ts";
 
+/** A connection that nobody refers to is closed by the garbage collector, and the lock would end with it. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Takes the data directory for this process, until the process ends, however it ends: the lock is the operating
  * system's, held through an open transaction on a small file of its own, so that no stale lock can remain.
@@ -22,7 +25,12 @@ export function takeOwnership(file: string, holder: () => string): { release: ()
       database.close();
       throw error;
     }
-    return { release: () => database.close() };
+    held.add(database);
+    const release = () => {
+      held.delete(database);
+      database.close();
+    };
+    return { release };
   } catch (error) {
     if (sqliteCode(error) !== sqlite.busy) throw databaseError(error, file);
     throw new RigorError("already-running", `Another daemon uses this data: ${holder()}.`, {

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Kysely, sql } from "kysely";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { openSqlite, sqliteDialect } from "./dialects/sqlite.ts";
 import { ingestMetricPoints } from "./metrics.ts";
 import { openSqliteStore } from "./open.ts";
@@ -71,6 +71,33 @@ async function expectRefused(message: RegExp): Promise<void> {
   });
   expect(readFileSync(file).equals(before)).toBe(true);
 }
+
+describe.skipIf(spawnSync("strace", ["--version"]).status !== 0)("what is on the disk", () => {
+  test.each([
+    { durability: "at-once", least: 40, most: Number.POSITIVE_INFINITY },
+    { durability: "soon", least: 1, most: 20 },
+  ] as const)(
+    "40 turns that are durable $durability flush the journal at least $least times, at most $most [store.durable]",
+    async ({ durability, least, most }) => {
+      const directory = scratch();
+      const target = join(directory, "rigor.db");
+      await (await openSqliteStore(target)).close();
+      const calls = join(directory, "calls");
+      const { child, acknowledged, ended } = startWriter(target, "w", 40, durability, [
+        ...(["strace", "--follow-forks", "--trace=fsync,fdatasync", "--decode-fds=path"] as const),
+        ...[`--output=${calls}`, process.execPath],
+      ]);
+      await ended;
+      expect(child.exitCode).toBe(0);
+      expect(acknowledged).toHaveLength(40);
+      const flushes = readFileSync(calls, "utf8").match(/sync\(\d+<[^>]*rigor\.db-wal>/g) ?? [];
+      expect(flushes.length).toBeGreaterThanOrEqual(least);
+      expect(flushes.length).toBeLessThanOrEqual(most);
+      rmSync(directory, { recursive: true });
+    },
+    60_000,
+  );
+});
 
 describe("files that are not opened", () => {
   test("a file with foreign bytes in its middle [store.damaged] [F03]", async () => {
@@ -341,15 +368,17 @@ describe("one owner", () => {
   const script = `
     import { takeOwnership } from ${JSON.stringify(new URL("ownership.ts", import.meta.url).href)};
     takeOwnership(process.argv[1], () => "nobody");
+    globalThis.gc(); // It does not matter whether anything refers to what was taken.
     process.stdout.write("taken");
     setInterval(() => undefined, 1000);
   `;
 
   test("a second process is refused with the owner's description, until the owner is killed [store.second-daemon]", async () => {
     const lock = join(directory, "owner");
-    const child = spawn(process.execPath, ["--input-type=module", "-e", script, lock], {
+    const child = spawn(process.execPath, ["--expose-gc", "--input-type=module", "-e", script, lock], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+    onTestFinished(() => void child.kill("SIGKILL"));
     await once(child.stdout, "data");
     expect(() => takeOwnership(lock, () => "pid 7 at http://127.0.0.1:1")).toThrow(
       expect.objectContaining({

@@ -7,7 +7,7 @@
  * 3. Each event is checked against the schema of its kind and numbered `(origin, seq)`. The rows that it touches are
  *    read into a {@link Draft}, the event's pure `apply` changes them there, and the changed rows and the event are
  *    written.
- * 4. The commit makes all of it durable at once. If anything failed, in the decision or in an append, all of it is
+ * 4. The commit makes all of it durable together. If anything failed, in the decision or in an append, all of it is
  *    undone.
  * 5. Subscribers are called with the committed events. Whoever was away resumes with {@link Store.eventsAfter}.
  *
@@ -29,7 +29,7 @@ import { Draft } from "./draft.ts";
 import { databaseError } from "./errors.ts";
 import type { DialectName } from "./migrations/migration.ts";
 import type { Database, EventRow } from "./tables.ts";
-import type { Turn } from "./turn.ts";
+import type { Durability, Turn } from "./turn.ts";
 
 /** An event with its place in this database's stream. */
 export interface LoggedEvent extends Event {
@@ -44,6 +44,11 @@ export interface StoreOptions {
   /** Copies a consistent state to a file while the store is in use. */
   backup: (file: string) => Promise<void>;
 }
+
+/** What is written in each turn after all that somebody decided in it. It may read and append. */
+type Closing = (transaction: Transaction) => Promise<void>;
+/** Events of others that are read at a time. */
+const eventsPerLook = 1_000;
 
 type Listener = (events: readonly LoggedEvent[]) => void;
 
@@ -68,6 +73,10 @@ export class Store {
   readonly backup: (file: string) => Promise<void>;
   readonly #turn: Turn;
   readonly #listeners = new Set<Listener>();
+  #closing: Closing = async () => undefined;
+  #guard: ((transaction: KyselyTransaction<Database>) => Promise<void>) | null = null;
+  /** Up to where events of others were announced, and what of the rest is our own; null where nobody else writes. */
+  #followed: { position: number; own: Set<number> } | null = null;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: StoreOptions) {
@@ -83,12 +92,20 @@ export class Store {
    * decision reads is what its events are applied to. A turn holds up all other writers: wait for nothing slow in it.
    *
    * @param actor who causes the events
+   * @param durability `soon` returns before SQLite's journal is on the disk
    * @throws whatever the decision or an append throws, RigorError `storage` or `database` for faults of the database;
    *   nothing is then written
    */
-  async transact<Value>(actor: string, decide: (transaction: Transaction) => Promise<Value>): Promise<Value> {
+  async transact<Value>(
+    actor: string,
+    decide: (transaction: Transaction) => Promise<Value>,
+    durability: Durability = "at-once",
+  ): Promise<Value> {
     this.#turn.refuseInside("transact");
-    const turn = this.#queue.then(() => this.#transact(actor, decide));
+    const turn = this.#queue.then(async () => {
+      this.#turn.durability = durability;
+      return this.#transact(actor, decide);
+    });
     // The next caller waits for this turn, however it ends; its error belongs to this caller alone.
     this.#queue = turn.catch(() => undefined);
     return turn;
@@ -98,8 +115,11 @@ export class Store {
     try {
       const [value, events] = await this.db.transaction().execute(async (trx) => {
         if (this.dialect === "postgres") await lockForWriting(trx);
+        await this.#guard?.(trx);
         const transaction = new Transaction(trx, actor, this.origin);
-        return [await this.#decide(transaction, decide), transaction.events] as const;
+        const value = await this.#decide(transaction, decide);
+        for (const { position } of transaction.events) this.#followed?.own.add(position);
+        return [value, transaction.events] as const;
       });
       if (events.length > 0) this.#publish(events);
       return value;
@@ -112,11 +132,41 @@ export class Store {
     try {
       const value = await this.#turn.run(() => decide(transaction));
       await transaction.appended();
+      if (transaction.events.length > 0) await this.#turn.run(() => this.#closing(transaction));
+      await transaction.appended();
       return value;
     } finally {
       // Nothing of this turn may still write when it is committed or undone.
       await transaction.settled();
     }
+  }
+
+  /** Ends every turn that writes something with this: what follows from its events is committed with them. */
+  closeTurnsWith(closing: Closing): void {
+    this.#closing = closing;
+  }
+
+  /**
+   * From now on every turn begins with this check, in its transaction and after its lock: where it throws, nothing is
+   * written.
+   */
+  guardWith(check: (transaction: KyselyTransaction<Database>) => Promise<void>): void {
+    this.#guard = check;
+  }
+
+  /** Announces to subscribers what other daemons have committed since the last call; the first one only begins. */
+  async follow(): Promise<void> {
+    this.#followed ??= { position: await this.lastPosition(), own: new Set() };
+    const { own } = this.#followed;
+    for (;;) {
+      const events = await this.eventsAfter(this.#followed.position, eventsPerLook);
+      this.#followed.position = events.at(-1)?.position ?? this.#followed.position;
+      const others = events.filter(({ position }) => !own.delete(position));
+      if (others.length > 0) this.#publish(others);
+      if (events.length < eventsPerLook) break;
+    }
+    // Of turns that were undone.
+    for (const position of own) if (position <= this.#followed.position) own.delete(position);
   }
 
   /** The events are committed, so the fault of a listener is its own: it reaches neither the writer nor the others. */
@@ -131,7 +181,7 @@ export class Store {
   }
 
   /**
-   * Calls back after each commit of this store with its events, in order. An error that the listener throws becomes
+   * Calls back after each commit of this store with its events, in order, and with those that {@link follow} finds. An error that the listener throws becomes
    * a warning of the process. Returns a function that ends this.
    */
   subscribe(listener: (events: readonly LoggedEvent[]) => void): () => void {

@@ -1,9 +1,8 @@
 import type { Generated } from "kysely";
-import { placementKey } from "../domain/events/event.ts";
+import { needKey, placementKey } from "../domain/events/event.ts";
 import type { Tables } from "../domain/records.ts";
-
-/** How a member of a record is kept in a column: JSON as text and booleans as 0 or 1, alike in both databases. */
-type ColumnKind = "plain" | "json" | "boolean";
+import { issueTables } from "./issue-tables.ts";
+import type { Table } from "./table.ts";
 
 type Encode<Value> = Value extends boolean ? number : Value extends string | number | null ? Value : string;
 type Encoded<Row> = { [Column in keyof Row]: Encode<Row[Column]> };
@@ -31,18 +30,71 @@ export interface MetricPointRow {
   value: number;
 }
 
+/** A job that waits at a scheduler: beside the log, because it changes all the time. */
+export interface WaitingJobRow {
+  attempt_id: string;
+  reason: string | null;
+  /** 1 when the scheduler will not start it without a person. */
+  held: number;
+  since: string;
+}
+
+/**
+ * An experiment that is ready on a compute: the daemon that drives the experiment says so to the one that drives the
+ * compute, which starts its runs there.
+ */
+export interface OfferRow {
+  experiment_id: string;
+  compute_id: string;
+  /** As `rigor.yaml` of the experiment's repository names the compute. */
+  name: string;
+  /** Its place in the order of preference; null when the experiment does not name it any more. */
+  rank: number | null;
+  /** The compute with the limits that stand in that `rigor.yaml`, as JSON. */
+  configuration: string;
+  /** Where code, environment and inputs are there, as JSON. */
+  staged: string;
+}
+
+/** A daemon that shares the database, from its start to its end. All times are epoch seconds of the database's clock. */
+export interface DaemonRow {
+  id: string;
+  /** The data directory that it works in: the same after a restart. */
+  member: string;
+  host: string;
+  pid: number;
+  data_directory: string;
+  version: string;
+  started_at: number;
+  /** It renews this; when it is over, others may take what the daemon drives. */
+  lives_until: number;
+  /** When it stopped, or when another took something from it. It writes nothing after that. */
+  ended_at: number | null;
+  /** The daemon that took something from it. */
+  ended_by: string | null;
+}
+
+/** Which daemon drives what: `experiment:ID`, `compute:MACHINE`, ... */
+export interface DriverRow {
+  resource: string;
+  /** Null when it was let go. */
+  daemon: string | null;
+  /** Grows with each change of the daemon. */
+  fence: number;
+  /** The member that drove it first. */
+  home: string;
+  since: number;
+}
+
 export type Database = { [Name in keyof Tables]: Encoded<Tables[Name]> } & {
   events: EventRow;
   metric_points: MetricPointRow;
+  waiting_jobs: WaitingJobRow;
+  offers: OfferRow;
+  daemons: DaemonRow;
+  drivers: DriverRow;
   meta: { key: string; value: string };
 };
-
-interface Table<Name extends keyof Tables> {
-  /** Columns of the primary key. */
-  key: (keyof Tables[Name] & string)[];
-  keyOf: (row: Tables[Name]) => string;
-  columns: Record<keyof Tables[Name] & string, ColumnKind>;
-}
 
 /** Every table that events are applied to. */
 export const tables: { [Name in keyof Tables]: Table<Name> } = {
@@ -60,6 +112,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       source: "json",
       environment: "json",
       inputs: "json",
+      needs: "json",
       search_path: "plain",
       total_runs: "plain",
       stage: "plain",
@@ -87,6 +140,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       task: "plain",
       parameters: "json",
       seed: "plain",
+      needs: "json",
       attempts: "plain",
       resume_from: "plain",
       current_attempt: "plain",
@@ -97,6 +151,11 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       created_at: "plain",
       changed_at: "plain",
     },
+  },
+  needs: {
+    key: ["run_id", "folder"],
+    keyOf: (row) => needKey(row.run_id, row.folder),
+    columns: { run_id: "plain", folder: "plain", needed: "plain" },
   },
   placements: {
     key: ["experiment_id", "run_id"],
@@ -130,6 +189,8 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       lease: "json",
       fence: "plain",
       resources: "json",
+      needs: "json",
+      job: "plain",
       process: "json",
       exit: "json",
       category: "plain",
@@ -138,6 +199,8 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       started_at: "plain",
       finished_at: "plain",
       duration: "plain",
+      memory_peak: "plain",
+      gpu_memory_peak: "plain",
     },
   },
   results: {
@@ -149,6 +212,7 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       metrics: "json",
       inputs_hash: "plain",
       artifacts: "json",
+      outputs_hash: "plain",
       warnings: "json",
       recorded_at: "plain",
     },
@@ -164,6 +228,50 @@ export const tables: { [Name in keyof Tables]: Table<Name> } = {
       until: "plain",
       checked_at: "plain",
       problems: "json",
+      identity: "plain",
+    },
+  },
+  ...issueTables,
+  investigations: {
+    key: ["id"],
+    keyOf: (row) => row.id,
+    columns: {
+      id: "plain",
+      number: "plain",
+      project: "plain",
+      question: "plain",
+      state: "plain",
+      servers: "json",
+      compute: "plain",
+      commit: "plain",
+      max_turns: "plain",
+      directory: "plain",
+      session_id: "plain",
+      explanations: "json",
+      summary: "json",
+      disruption: "json",
+      outcome: "plain",
+      evidence: "plain",
+      next: "plain",
+      started_by: "plain",
+      started_at: "plain",
+      ended_at: "plain",
+    },
+  },
+  tool_jobs: {
+    key: ["id"],
+    keyOf: (row) => row.id,
+    columns: {
+      id: "plain",
+      investigation_id: "plain",
+      server: "plain",
+      repository: "plain",
+      compute: "plain",
+      compute_id: "plain",
+      lease: "json",
+      placed_at: "plain",
+      ended_at: "plain",
+      evidence: "plain",
     },
   },
 };

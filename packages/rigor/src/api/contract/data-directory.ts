@@ -53,11 +53,19 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: "no directory can be made there",
 };
 
+const full = new Set(["ENOSPC", "EDQUOT"]);
+
+/** Whether an error of the operating system says that there is no room. */
+export const isFull = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && full.has(String(error.code));
+
 /** The error for a data directory that cannot be made or written. */
 export function notWritable(directory: string, cause: unknown): RigorError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
   return new RigorError("storage", `The data directory ${directory} cannot be written: ${reasons[code] ?? code}.`, {
-    next: "Make it writable, or choose another one with RIGOR_HOME.",
+    next: full.has(code)
+      ? "Make room there, then run the same command again: nothing was lost, and jobs go on."
+      : "Make it writable, or choose another one with RIGOR_HOME.",
     cause,
   });
 }

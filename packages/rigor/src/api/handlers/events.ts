@@ -1,5 +1,5 @@
 import { withEventMeta } from "@orpc/server";
-import { findExperiment } from "../../bench/lookup.ts";
+import { findExperiment } from "../../bench/records/lookup.ts";
 import type { LoggedEvent, Store } from "../../store/store.ts";
 import { api } from "../implementation.ts";
 

@@ -1,11 +1,11 @@
-import * as actions from "../../bench/actions.ts";
-import { findExperiment } from "../../bench/lookup.ts";
-
-import { placedRuns } from "../../bench/placed-runs.ts";
-import { tallyOf } from "../../bench/queries.ts";
-import { resolveExperiment } from "../../bench/resolve.ts";
-import { startExperiment } from "../../bench/start.ts";
-import { refuseImpossible, refuseMissingVariables } from "../../bench/fit.ts";
+import * as actions from "../../bench/experiments/actions.ts";
+import { findExperiment } from "../../bench/records/lookup.ts";
+import { waitForNews } from "../../bench/dispatch/news.ts";
+import { placedRuns } from "../../bench/records/placed-runs.ts";
+import { resolveExperiment } from "../../bench/experiments/resolve.ts";
+import { startExperiment } from "../../bench/experiments/start.ts";
+import { refuseNameOfIssue } from "../../conductor/experiment-names.ts";
+import { refuseImpossible, refuseMissingVariables } from "../../bench/dispatch/fit.ts";
 import type { Json } from "../../domain/canonical.ts";
 import { decodeRow } from "../../store/tables.ts";
 import { exportResults } from "../present/export.ts";
@@ -17,20 +17,23 @@ import { presentResults } from "../present/results.ts";
 
 export const experiments = {
   plan: api.experiments.plan.handler(async ({ context, input }) => {
-    const resolved = await resolveExperiment(input, context.lab.data);
+    const resolved = await resolveExperiment(input, context.lab);
     return presentPlan(context.lab, resolved);
   }),
 
   start: api.experiments.start.handler(async ({ context, input }) => {
     const { lab, dispatcher, actor } = context;
-    const resolved = await resolveExperiment(input, lab.data);
+    const { here } = lab.lanes;
+    const resolved = await resolveExperiment(input, lab, (environment) => here.stager.foresee?.(environment));
     refuseMissingVariables(resolved);
-    refuseImpossible(lab.lanes, await lab.lanes.here.probe(0), resolved);
+    refuseImpossible(lab.lanes, await here.probe(0), resolved);
     const plan = await presentPlan(lab, resolved);
-    const { experiment_id, created, message } = await startExperiment(lab, actor, resolved);
+    const { experiment_id, created, message } = await startExperiment(lab, actor, resolved, {
+      mayReplace: refuseNameOfIssue,
+    });
     dispatcher.wake();
     const experiment = await findExperiment(lab.store.db, experiment_id);
-    return { experiment: summarize(experiment, await tallyOf(lab.store.db, experiment_id)), created, message, plan };
+    return { experiment: await summarize(lab.store.db, experiment), created, message, plan };
   }),
 
   list: api.experiments.list.handler(async ({ context, input }) => {
@@ -49,13 +52,15 @@ export const experiments = {
   get: api.experiments.get.handler(async ({ context, input }) => {
     const { db } = context.lab.store;
     const experiment = await findExperiment(db, input.reference);
-    const summary = summarize(experiment, await tallyOf(db, experiment.id));
+    const summary = await summarize(db, experiment);
     return { experiment: summary, definition: experiment.definition as unknown as Json };
   }),
 
-  progress: api.experiments.progress.handler(async ({ context, input }) => {
-    const experiment = await findExperiment(context.lab.store.db, input.reference);
-    return presentProgress(context.lab, context.dispatcher, experiment);
+  progress: api.experiments.progress.handler(async ({ context, input, signal }) => {
+    const { lab, dispatcher, daemon } = context;
+    const noLonger = AbortSignal.any([daemon.stopping, ...(signal === undefined ? [] : [signal])]);
+    const experiment = await waitForNews(lab.store, input.reference, input.wait ?? 0, noLonger);
+    return presentProgress(lab, dispatcher, experiment);
   }),
 
   results: api.experiments.results.handler(async ({ context, input }) => {
@@ -70,7 +75,13 @@ export const experiments = {
   }),
 
   cancel: api.experiments.cancel.handler(({ context, input }) =>
-    actions.cancelExperiment(context.lab, context.actor, input.reference, input.message ?? "cancelled by a person"),
+    actions.cancelExperiment(
+      context.lab,
+      context.actor,
+      input.reference,
+      input.message ?? "cancelled by a person",
+      input.lost,
+    ),
   ),
 
   hold: api.experiments.hold.handler(({ context, input }) =>
@@ -85,6 +96,8 @@ export const experiments = {
   rerun: api.experiments.rerun.handler(({ context, input }) =>
     input.which === "failed"
       ? actions.rerunFailed(context.lab, context.actor, input.reference)
-      : actions.rerunStale(context.lab, context.actor, input.reference, input.search_path),
+      : actions.rerunStale(context.lab, context.actor, input.reference, input.search_path, {
+          mayReplace: refuseNameOfIssue,
+        }),
   ),
 };

@@ -1,26 +1,30 @@
+import { existsSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import * as actions from "../../bench/actions.ts";
-import { findExperiment, findRun } from "../../bench/lookup.ts";
-import { attemptsOfRun } from "../../bench/queries.ts";
-import { isStale } from "../../bench/staleness.ts";
-import { AttemptDirectory, isMissing } from "../../compute/attempt-directory.ts";
+import * as actions from "../../bench/experiments/actions.ts";
+import { findExperiment, findRun } from "../../bench/records/lookup.ts";
+import { attemptsOfRun } from "../../bench/records/attempt-queries.ts";
+import { isStale } from "../../bench/experiments/staleness.ts";
+import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
 import { RigorError } from "../../domain/errors.ts";
+import type { AttemptRecord } from "../../domain/records.ts";
 import { attemptLifecycle, isFinal, type RunState } from "../../domain/lifecycle.ts";
+import type { ExperimentRecord } from "../../domain/records.ts";
 import { shortId } from "../../domain/format/words.ts";
 import { metricPoints } from "../../store/metrics.ts";
 import { decodeRow } from "../../store/tables.ts";
 import type { ApiContext } from "../context.ts";
 import type { RunFilter } from "../contract/contract.ts";
-import type { LogChunk } from "../contract/views.ts";
+import type { LogChunk } from "../contract/views/runs.ts";
 import { api } from "../implementation.ts";
 import { listRuns, presentRun } from "../present/runs.ts";
+import { isMissing } from "../../hosts/system-errors.ts";
 
 export const runs = {
   list: api.runs.list.handler(async ({ context, input }) => {
     const { db } = context.lab.store;
     const { experiment, stale, ...filter } = input;
     const named = experiment === undefined ? undefined : await findExperiment(db, experiment);
-    if (stale === true) return listStale(context, input, named?.id);
+    if (stale === true) return listStale(context, input, named);
     return listRuns(db, { ...filter, ...(named === undefined ? {} : { experiments: [named.id] }) });
   }),
 
@@ -30,7 +34,13 @@ export const runs = {
   }),
 
   cancel: api.runs.cancel.handler(({ context, input }) =>
-    actions.cancelRun(context.lab, context.actor, input.reference, input.message ?? "cancelled by a person"),
+    actions.cancelRun(
+      context.lab,
+      context.actor,
+      input.reference,
+      input.message ?? "cancelled by a person",
+      input.lost,
+    ),
   ),
   hold: api.runs.hold.handler(({ context, input }) =>
     actions.holdRun(context.lab, context.actor, input.reference, input.message ?? "held by a person"),
@@ -55,10 +65,11 @@ export const runs = {
 const withResult: RunState[] = ["done", "failed", "invalid"];
 
 /** Runs of the newest versions whose code is no longer the repository's: what `rerun --stale` would run anew. */
-async function listStale(context: ApiContext, input: RunFilter, only: string | undefined) {
+async function listStale(context: ApiContext, input: RunFilter, only: ExperimentRecord | undefined) {
+  if (only !== undefined) actions.refuseArchived(only);
   const { db } = context.lab.store;
   let query = db.selectFrom("experiments").selectAll().where("state", "!=", "archived");
-  if (only !== undefined) query = query.where("id", "=", only);
+  if (only !== undefined) query = query.where("id", "=", only.id);
   const candidates = (await query.execute()).map((row) => decodeRow("experiments", row));
   const stale: string[] = [];
   for (const experiment of candidates) if (await isStale(experiment)) stale.push(experiment.id);
@@ -93,6 +104,7 @@ async function readLog({ lab }: ApiContext, request: LogRequest): Promise<LogChu
   // Whether it has ended is asked before the file is read: what is written in between is then read next time.
   const ended = isFinal(attemptLifecycle, attempt.state);
   const directory = new AttemptDirectory(attempt.directory);
+  await refuseElsewhere(lab, attempt);
   const bytes = await readPart(directory[request.stream], request.offset, request.limit);
   return {
     attempt_id: attempt.id,
@@ -102,6 +114,16 @@ async function readLog({ lab }: ApiContext, request: LogRequest): Promise<LogChu
     base64: bytes.toString("base64"),
     ended: ended && bytes.length < request.limit,
   };
+}
+
+/** Where several machines share a lab, the files of an attempt are on the one that drove its compute. */
+async function refuseElsewhere({ driving: { drivers } }: ApiContext["lab"], attempt: AttemptRecord): Promise<void> {
+  if (drivers === null || existsSync(attempt.directory)) return;
+  const place = await drivers.roster.daemonOf(attempt.directory);
+  if (place === null || place.member === drivers.member) return;
+  throw new RigorError("not-possible", `The files of this attempt are on ${place.host}, in ${attempt.directory}.`, {
+    next: "Ask there.",
+  });
 }
 
 async function readPart(path: string, offset: number, limit: number): Promise<Buffer> {

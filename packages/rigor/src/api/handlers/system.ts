@@ -1,16 +1,18 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { diagnose } from "../present/doctor.ts";
-import { tallies } from "../../bench/queries.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { ExperimentState } from "../../domain/lifecycle.ts";
 import { emptyTally, type Tally } from "../../domain/rules/experiment-rules.ts";
+import { boardCounts } from "../../conductor/queries.ts";
 import { decodeRow } from "../../store/tables.ts";
 import type { ApiContext } from "../context.ts";
-import type { StatusView } from "../contract/views.ts";
+import type { StatusView } from "../contract/views/daemon.ts";
 import { api } from "../implementation.ts";
-import { presentHosts } from "../present/computes.ts";
-import { summarize } from "../present/experiments.ts";
+import { closedInUse, presentHosts } from "../present/computes.ts";
+import { presentDaemons } from "../present/daemons.ts";
+import { summarizeAll } from "../present/experiments.ts";
+import { lackingDisk } from "../present/progress.ts";
 
 const shownExperiments = 20;
 const underWay: ExperimentState[] = ["running", "deciding", "held"];
@@ -27,7 +29,9 @@ export const system = {
 
   status: api.system.status.handler(({ context }) => status(context)),
 
-  doctor: api.system.doctor.handler(async ({ context }) => ({ checks: await diagnose(context.lab) })),
+  doctor: api.system.doctor.handler(async ({ context }) => ({
+    checks: await diagnose(context.lab, context.board.parts.workspaces.sandbox),
+  })),
 
   backup: api.system.backup.handler(async ({ context, input }) => {
     const file = resolve(input.file);
@@ -63,11 +67,8 @@ async function status(context: ApiContext): Promise<StatusView> {
     .limit(shownExperiments)
     .execute();
   const experiments = rows.map((row) => decodeRow("experiments", row));
-  const counts = await tallies(
-    db,
-    experiments.map((one) => one.id),
-  );
   return {
+    board: await boardCounts(db),
     version: lab.version,
     data_directory: lab.data.root,
     database: lab.store.dialect === "sqlite" ? lab.data.database : "PostgreSQL at RIGOR_DATABASE_URL",
@@ -75,8 +76,11 @@ async function status(context: ApiContext): Promise<StatusView> {
     pid: process.pid,
     started_at: daemon.started_at,
     counts: await allRuns(context),
-    experiments: experiments.map((one) => summarize(one, counts.get(one.id) ?? emptyTally())),
-    hosts: presentHosts(context),
+    experiments: await summarizeAll(db, experiments),
+    hosts: await presentHosts(context),
+    closed: await closedInUse(context),
+    waits_for: lackingDisk(lab),
+    daemons: await presentDaemons(lab),
   };
 }
 

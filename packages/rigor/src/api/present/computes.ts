@@ -1,8 +1,10 @@
-import type { Dispatcher } from "../../bench/dispatcher.ts";
-import type { Lab } from "../../bench/lab.ts";
-import type { Lane } from "../../bench/lane.ts";
+import type { Dispatcher, Lease } from "../../bench/dispatch/dispatcher.ts";
+import type { Lab } from "../../bench/lab/lab.ts";
+import { lackingRoom } from "../../bench/dispatch/readiness.ts";
+import type { Lane, Trouble } from "../../bench/lab/lane.ts";
+import { isIdleCard } from "../../compute/placement/placement.ts";
 import type { Compute } from "../../domain/files/compute-schema.ts";
-import type { ComputeView, HostView } from "../contract/views.ts";
+import type { ClosedCompute, ComputeView, HostView } from "../contract/views/computes.ts";
 
 interface Sources {
   lab: Lab;
@@ -10,14 +12,57 @@ interface Sources {
 }
 
 /** The machines that were looked at. A cluster is no machine: its scheduler knows what is free. */
-export function presentHosts(sources: Sources): HostView[] {
-  return sources.lab.lanes.all().flatMap((lane) => presentHost(sources, lane) ?? []);
+export async function presentHosts({ lab, dispatcher }: Sources): Promise<HostView[]> {
+  const leases = await dispatcher.leases();
+  return lab.lanes.all().flatMap((lane) => presentHost(leases, lane) ?? []);
 }
 
-function presentHost({ dispatcher }: Sources, lane: Lane): HostView | null {
+/** Machines and clusters in use on which nothing starts now. */
+export async function closedInUse({ lab, dispatcher }: Sources): Promise<ClosedCompute[]> {
+  const used = new Set((await dispatcher.leases()).map((one) => one.compute_id));
+  const inUse = lab.lanes.all().filter((lane) => lane.isWanted || used.has(lane.id));
+  return inUse.flatMap((lane) => whyClosed(lane, placeOf(lane)) ?? []);
+}
+
+/** What a machine is called for all repositories: `lab1 (ssh)`. */
+function placeOf({ configuration }: Lane): string {
+  const host = hostOf(configuration);
+  return host === null && configuration.kind === "local"
+    ? "this machine"
+    : `${host ?? "this machine"} (${configuration.kind})`;
+}
+
+/** Why nothing starts on a compute now; null where something may. @param compute what it is called */
+export function whyClosed(lane: Lane, compute: string): ClosedCompute | null {
+  const { record, trouble } = lane;
+  const nothing = { compute, message: null, next: null, since: null, until: null };
+  if (trouble !== null) {
+    const { message, next, since } = trouble;
+    return { ...nothing, state: isSilent(trouble) ? "no-answer" : "failing", message, next, since };
+  }
+  if (record !== null && record.state !== "available") {
+    const { state, reason, until } = record;
+    return { ...nothing, state, message: reason, next: `To use it again: rigor compute use ${compute}`, until };
+  }
+  const lacking = lackingOn(lane);
+  if (lacking !== null) return { ...nothing, state: "full", message: lacking, next: roomNext };
+  return lane.isProven(Date.now()) || (record?.problems ?? []).length > 0 ? null : { ...nothing, state: "tried" };
+}
+
+const roomNext = "Make room there, or set `workdir` of this compute to another file system.";
+
+/** What the disk of another machine lacks for runs. Of this one, each experiment that waits tells. */
+function lackingOn({ capacity, isHere }: Lane): string | null {
+  return capacity === null || isHere ? null : lackingRoom(capacity);
+}
+
+/** Whether a compute gave no answer, rather than one that tells of something wrong. */
+const isSilent = ({ code }: Trouble): boolean => code === "unreachable";
+
+function presentHost(leases: readonly Lease[], lane: Lane): HostView | null {
   const { capacity, configuration } = lane;
   if (capacity === null) return null;
-  const held = dispatcher.leases().filter((one) => one.compute_id === lane.id);
+  const held = leases.filter((one) => one.compute_id === lane.id);
   const holders = new Map(held.flatMap(({ id, lease }) => lease.gpus.map((gpu) => [gpu, id])));
   return {
     name: capacity.host,
@@ -33,13 +78,20 @@ function presentHost({ dispatcher }: Sources, lane: Lane): HostView | null {
       memory: gpu.memory_total,
       memory_free: gpu.memory_total - gpu.memory_used,
       held_by: holders.get(gpu.uuid) ?? null,
+      is_idle: isIdleCard(gpu),
     })),
   };
 }
 
 /** A compute by the name and with the limits of `rigor.yaml`. */
-export function presentCompute(sources: Sources, name: string, configuration: Compute, lane: Lane): ComputeView {
+export async function presentCompute(
+  { dispatcher }: Sources,
+  name: string,
+  configuration: Compute,
+  lane: Lane,
+): Promise<ComputeView> {
   const { record, trouble } = lane;
+  const leases = await dispatcher.leases();
   return {
     name,
     id: lane.id,
@@ -48,13 +100,34 @@ export function presentCompute(sources: Sources, name: string, configuration: Co
     state: record?.state ?? "available",
     reason: record?.reason ?? null,
     until: record?.until ?? null,
-    trouble: trouble === null ? null : { message: trouble.message, next: trouble.next, since: trouble.since },
-    jobs: sources.dispatcher.leases().filter((one) => one.compute_id === lane.id).length,
+    trouble: trouble === null ? null : presentTrouble(trouble),
+    lacking: lackingOn(lane),
+    jobs: leases.filter((one) => one.compute_id === lane.id).length,
     max_jobs: "max_jobs" in configuration ? configuration.max_jobs : null,
-    capacity: presentHost(sources, lane),
+    calls: callsOf(lane),
+    limits: limitsOf(configuration),
+    capacity: presentHost(leases, lane),
     checked_at: record?.checked_at ?? null,
     problems: record?.problems ?? [],
   };
+}
+
+const presentTrouble = (trouble: Trouble): NonNullable<ComputeView["trouble"]> => {
+  const { message, next, since } = trouble;
+  return { message, next, since, is_silent: isSilent(trouble) };
+};
+
+function callsOf({ scheduler }: Lane): ComputeView["calls"] {
+  if (scheduler === null) return null;
+  const { per_minute, last_minute, jobs } = scheduler.calls();
+  return { per_minute, last_minute, jobs };
+}
+
+function limitsOf(compute: Compute): ComputeView["limits"] {
+  const known = (value: number | "auto"): number | null => (value === "auto" ? null : value);
+  return "gpus" in compute
+    ? { cpus: known(compute.cpus), memory: known(compute.memory) }
+    : { cpus: null, memory: null };
 }
 
 /** The machine that is talked to, in the user's words; null for this one. */

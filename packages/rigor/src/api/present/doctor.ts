@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { DoctorCheck } from "../contract/views.ts";
-import { freeSpace } from "../../compute/resources.ts";
+import type { DoctorCheck } from "../contract/views/daemon.ts";
+import type { Sandbox } from "../../agents/sandbox/sandbox.ts";
+import { freeSpace } from "../../compute/placement/resources.ts";
+import { checkDaemons } from "./daemons.ts";
 import { compareWithLog } from "../../store/rebuild.ts";
-import type { Lab } from "../../bench/lab.ts";
+import type { Lab } from "../../bench/lab/lab.ts";
 
 const run = promisify(execFile);
 
@@ -37,9 +39,27 @@ const leastFree = 1e9;
 const leastInodes = 10_000;
 
 /** Checks of the machine, the tools and the data, each with what to do when it fails. */
-export async function diagnose(lab: Lab): Promise<DoctorCheck[]> {
+export async function diagnose(lab: Lab, sandbox: () => Promise<Sandbox>): Promise<DoctorCheck[]> {
   const checks = await Promise.all(tools.map(checkTool));
-  return [...checks, ...(await checkMachine(lab)), await checkLog(lab)];
+  return [
+    ...checks,
+    ...(await checkSandbox(sandbox)),
+    ...(await checkMachine(lab)),
+    await checkLog(lab),
+    ...(await checkDaemons(lab)),
+  ];
+}
+
+/** What the commands of agents cannot do on this machine, and what they can: as the daemon found it at its first use. */
+async function checkSandbox(sandbox: () => Promise<Sandbox>): Promise<DoctorCheck[]> {
+  const { protections, missing } = await sandbox();
+  return protections.map(({ name, holds, found, remedy }) => ({
+    name: `agents: ${name}`,
+    ok: holds,
+    required: false,
+    found: missing === undefined || holds ? found : `${found} ${missing.reason}`,
+    remedy: holds ? null : (missing?.next ?? remedy ?? null),
+  }));
 }
 
 async function checkTool({ name, args, required, remedy }: Tool): Promise<DoctorCheck> {
@@ -89,4 +109,5 @@ async function checkLog(lab: Lab): Promise<DoctorCheck> {
   };
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+const gigabytes = (bytes: number): string =>
+  bytes < 1e9 ? `${Math.floor(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DataDirectory } from "../../bench/lab.ts";
-import { experimentById } from "../../bench/queries.ts";
+import { DataDirectory } from "../../bench/lab/lab.ts";
+import { experimentById } from "../../bench/records/experiment-queries.ts";
 import type { DomainEvent } from "../../domain/events/registry.ts";
 import { candidates, definition } from "../../domain/events/events.testing.ts";
 import type { Experiment } from "../../domain/experiment.ts";
@@ -78,7 +78,7 @@ test("Markdown and LaTeX show the table and say what is missing [export.formats]
 });
 
 function created(entity: string, version: number, commit: string): DomainEvent {
-  const [event] = candidates({ experiments: [entity], runs: [], attempts: 0, computes: [] });
+  const [event] = candidates({ experiments: [entity], runs: [], attempts: 0, computes: [], issues: [] });
   if (event?.kind !== "experiment.created") throw new Error("the first candidate creates an experiment");
   const { source, ...data } = event.data;
   const plan_hash = String(version).repeat(64);
@@ -112,13 +112,13 @@ function run(id: string, { in_final_stage = true, ...place }: Place, loss: numbe
     lease: { cpus: 1, memory: 0, gpus: [] },
   };
   return [
-    { kind: "run.created", entity: id, data: { parameters: { lr: 0.1 }, placement } },
+    { kind: "run.created", entity: id, data: { parameters: { lr: 0.1 }, needs: {}, placement } },
     {
       kind: "attempt.queued",
       entity: attempt,
-      data: { run_id: id, experiment_id: "e1", number: 1, resources, ...held },
+      data: { run_id: id, experiment_id: "e1", number: 1, resources, needs: {}, ...held },
     },
-    { kind: "attempt.submitted", entity: attempt, data: {} },
+    { kind: "attempt.submitted", entity: attempt, data: { job: null } },
     { kind: "attempt.started", entity: attempt, data: { process: null, started_at: "2030-01-01T00:00:01.000Z" } },
     {
       kind: "attempt.finished",
@@ -131,6 +131,8 @@ function run(id: string, { in_final_stage = true, ...place }: Place, loss: numbe
         started_at: null,
         finished_at: "2030-01-01T00:00:02.000Z",
         duration: 1,
+        memory_peak: null,
+        gpu_memory_peak: null,
       },
     },
     ...(loss === null
@@ -139,7 +141,14 @@ function run(id: string, { in_final_stage = true, ...place }: Place, loss: numbe
           {
             kind: "result.recorded" as const,
             entity: attempt,
-            data: { run_id: id, metrics: { loss }, inputs_hash: null, artifacts: [], warnings: [] },
+            data: {
+              run_id: id,
+              metrics: { loss },
+              inputs_hash: null,
+              artifacts: [],
+              outputs_hash: "0".repeat(64),
+              warnings: [],
+            },
           },
           { kind: "run.completed" as const, entity: id, data: { attempt_id: attempt } },
         ]),

@@ -1,14 +1,14 @@
 import type { Kysely } from "kysely";
-import type { Lab } from "../../bench/lab.ts";
-import { makersOf, placedRuns, type PlacedRun } from "../../bench/placed-runs.ts";
-import { commitsOf } from "../../bench/unlisted-changes.ts";
+import type { Lab } from "../../bench/lab/lab.ts";
+import { makersOf, placedRuns, type PlacedRun } from "../../bench/records/placed-runs.ts";
+import { commitsOf } from "../../bench/experiments/unlisted-changes.ts";
 import { plural } from "../../domain/format/numbers.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { tidyCsv, type TidyRow } from "../../reports/csv.ts";
 import { reportText, type ReportFormat } from "../../reports/export.ts";
 import type { Database } from "../../store/tables.ts";
-import type { ResultsView } from "../contract/views.ts";
+import type { ResultsView } from "../contract/views/results.ts";
 import { presentResults } from "./results.ts";
 
 /**
@@ -37,7 +37,8 @@ export async function exportResults(
   });
 }
 
-function notesOf({
+/** What a reader of results must know besides, in sentences. */
+export function notesOf({
   missing_runs: missing,
   check_failures: failures,
   notes,

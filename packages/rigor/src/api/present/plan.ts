@@ -1,20 +1,26 @@
-import type { PlacementHost } from "../../compute/placement.ts";
-import { whyImpossible } from "../../bench/fit.ts";
-import type { Lab } from "../../bench/lab.ts";
-import { limitedHost } from "../../bench/choice.ts";
-import { experimentsNamed, runStates } from "../../bench/queries.ts";
-import type { ResolvedExperiment } from "../../bench/resolve.ts";
-import { sameExperiment, whyNew } from "../../bench/start.ts";
-import { computesOf } from "../../bench/settings.ts";
-import { plannedUses, unlistedNote } from "../../bench/unlisted-changes.ts";
+import type { PlacementHost } from "../../compute/placement/placement.ts";
+import { whyImpossible } from "../../bench/dispatch/fit.ts";
+import type { Lab } from "../../bench/lab/lab.ts";
+import { lackingRoom } from "../../bench/dispatch/readiness.ts";
+import type { Lane } from "../../bench/lab/lane.ts";
+import { limitedHost } from "../../bench/dispatch/choice.ts";
+import { memoryNeeds } from "../../bench/dispatch/learnt.ts";
+import { experimentsNamed } from "../../bench/records/experiment-queries.ts";
+import { runStates } from "../../bench/records/run-queries.ts";
+import type { ResolvedExperiment } from "../../bench/experiments/resolve.ts";
+import { sameExperiment, whyNew } from "../../bench/experiments/start.ts";
+import { computesOf } from "../../bench/lab/settings.ts";
+import { plannedUses, unlistedNote } from "../../bench/experiments/unlisted-changes.ts";
 import { unfilledNotes } from "../../domain/command.ts";
+import { plural } from "../../domain/format/numbers.ts";
+import { needPaths } from "../../domain/needs.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
-import { computeId } from "../../domain/rules/compute-rules.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { isBuilt } from "../../provenance/environment.ts";
 import { median } from "../../statistics/summaries.ts";
-import type { PlanView } from "../contract/views.ts";
+import type { PlanView } from "../contract/views/plan.ts";
+import { notesOnNeeds, plannedNeeds } from "./needs.ts";
 import { hostOf } from "./computes.ts";
 import { presentUnlisted } from "./results.ts";
 import { commandText } from "./runs.ts";
@@ -27,6 +33,10 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
   const states = await runStates(
     lab.store.db,
     runs.map((run) => run.key),
+  );
+  const neededStates = await runStates(
+    lab.store.db,
+    runs.flatMap(({ needs }) => Object.values(needs)),
   );
   const computes = await describeComputes(lab, resolved);
   const done = count(states, "done");
@@ -60,6 +70,7 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
         to_do: ofStage.filter((run) => states.get(run.key) !== "done").length,
       };
     }),
+    needs: plannedNeeds(resolved, new Map([...states, ...neededStates])),
     total_runs: runs.length,
     done,
     failed: count(states, "failed") + count(states, "invalid"),
@@ -67,7 +78,12 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
     command:
       first === undefined
         ? ""
-        : commandText({ definition }, { id: first.key, seed: first.seed, ...first.cell }, lab.data, 1),
+        : commandText(
+            { definition },
+            { id: first.key, seed: first.seed, needs: first.needs, ...first.cell },
+            lab.data,
+            1,
+          ),
     environment: {
       manager: resolved.environment.manager,
       lock: resolved.environment.lock,
@@ -79,6 +95,7 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
       seconds: seconds === null ? null : (toDo * seconds) / atATime,
       gpu_hours: gpuHours(toDo, seconds, resources.gpus),
     },
+    ...(await memoryNeeds(lab.store.db, resolved)),
     budget: definition.budget,
     compute: computes.map(({ name, kind, host, fits }) => ({ name, kind, host, fits })),
     existing: existing(earlier, resolved),
@@ -87,11 +104,18 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
       ...unfilledNotes(definition.run, {
         parameters: Object.keys(first?.cell.parameters ?? {}),
         inputs: Object.keys(definition.inputs),
+        needs: Object.keys(needPaths(definition, { needs: {} }, "")),
       }),
       unlistedNote(resolved, uses, runs.length, "the present files"),
+      toDo === 0 || resolved.names_code ? null : wholeRepository,
+      ...(await notesOnNeeds(lab.store.db, resolved)),
     ].filter((note) => note !== null),
   };
 }
+
+const wholeRepository =
+  "All files of the repository identify the runs, as `code` is not given: a change of any, even of a README, makes all " +
+  "results stale.";
 
 const count = (states: Map<string, RunState>, state: RunState): number =>
   [...states.values()].filter((one) => one === state).length;
@@ -102,13 +126,28 @@ async function describeComputes(lab: Lab, resolved: ResolvedExperiment) {
   return computesOf(resolved.source.repository, resolved.definition.compute).map(({ name, configuration }) => {
     const { kind } = configuration;
     const host = kind === "local" ? here.host : (hostOf(configuration) ?? "this machine");
-    if ("max_jobs" in configuration) return { name, kind, host, fits: "fits", atATime: configuration.max_jobs };
-    const lane = lab.lanes.get(computeId(configuration));
+    const lane = lab.lanes.find(configuration);
+    const closed = lane === undefined ? null : closedFor(lane);
+    if ("max_jobs" in configuration) {
+      const most = configuration.max_jobs;
+      const fits = closed ?? `its scheduler decides; at most ${plural(most, "job")} at a time`;
+      return { name, kind, host, fits, atATime: most };
+    }
     const capacity = kind === "local" ? here : (lane?.capacity ?? null);
-    if (capacity === null) return { name, kind, host, fits: "not looked at yet", atATime: 1 };
-    const fits = whyImpossible(capacity, configuration, resolved) ?? "fits";
+    if (capacity === null) return { name, kind, host, fits: closed ?? "not looked at yet", atATime: 1 };
+    const fits = whyImpossible(capacity, configuration, resolved) ?? closed ?? "fits";
     return { name, kind, host, fits, atATime: runsAtATime(limitedHost(capacity, configuration), resolved) };
   });
+}
+
+/** What keeps runs from starting on a compute, as far as that is known. */
+function closedFor({ record, trouble, capacity }: Lane): string | null {
+  if (trouble !== null) return trouble.code === "unreachable" ? `no answer: ${trouble.message}` : trouble.message;
+  if (record !== null && record.state !== "available") return `${record.state}: ${record.reason ?? ""}`;
+  const lacking = capacity === null ? null : lackingRoom(capacity);
+  if (lacking !== null) return lacking;
+  const [problem] = record?.problems ?? [];
+  return problem === undefined ? null : `failed its check (${problem.check}): ${problem.found}`;
 }
 
 function runsAtATime(host: PlacementHost, { definition }: ResolvedExperiment): number {

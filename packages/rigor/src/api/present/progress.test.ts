@@ -3,7 +3,7 @@ import { paceOf } from "./progress.ts";
 
 const now = Date.parse("2026-01-01T10:00:00Z");
 const ended = (secondsAgo: number, duration: number | null) => ({
-  finished_at: new Date(now - secondsAgo * 1_000).toISOString(),
+  changed_at: new Date(now - secondsAgo * 1_000).toISOString(),
   duration,
 });
 

@@ -1,21 +1,27 @@
-import { codeNote, countedRuns, decideExperiment, placesOf, type ExperimentDecision } from "../../bench/decide.ts";
-import type { Lab } from "../../bench/lab.ts";
-import { makersOf, measurementsOf, type PlacedRun } from "../../bench/placed-runs.ts";
-import { codeSince } from "../../bench/staleness.ts";
-import { commitUses, compareCode, unlistedChanges, type CommitUse } from "../../bench/unlisted-changes.ts";
+import {
+  codeNote,
+  countedRuns,
+  decideExperiment,
+  placesOf,
+  type ExperimentDecision,
+} from "../../bench/experiments/decide.ts";
+import type { Lab } from "../../bench/lab/lab.ts";
+import { makersOf, measurementsOf, type PlacedRun } from "../../bench/records/placed-runs.ts";
+import { codeSince } from "../../bench/experiments/staleness.ts";
+import { commitUses, compareCode, unlistedChanges, type CommitUse } from "../../bench/experiments/unlisted-changes.ts";
+import { metricsOf } from "../../domain/design.ts";
 import { canonicalJson } from "../../domain/canonical.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { emptyTally } from "../../domain/rules/experiment-rules.ts";
 import type { AcrossFailure } from "../../statistics/checks-across.ts";
 import { groupBy } from "../../statistics/places.ts";
-import { resultTable } from "../../statistics/table.ts";
 import type {
   CheckFailureView,
   DecisionView,
   ResultTableView,
   ResultsView,
   UnlistedChangesView,
-} from "../contract/views.ts";
+} from "../contract/views/results.ts";
 import { summarize } from "./experiments.ts";
 
 /** Tables, decision and checks of an experiment as far as it is, and what its results rest on. */
@@ -38,13 +44,13 @@ export async function presentResults(
   const decided = experiment.state === "decided" || experiment.decision !== null;
   const decision = decided
     ? (experiment.decision as ExperimentDecision | null)
-    : decideExperiment(experiment, runs, code);
+    : await decideExperiment(experiment, runs, code);
   const told = new Set(decision?.notes);
   const mixed = codeNote(experiment, counted, code);
   return {
-    experiment: summarize(experiment, counts),
+    experiment: await summarize(db, experiment, counts),
     hypothesis: definition.hypothesis,
-    tables: metrics.map((metric) => table(experiment, metric, counted)),
+    tables: await Promise.all(metrics.map((metric) => table(experiment, metric, counted))),
     decision: decision as DecisionView | null,
     provisional: !decided,
     commits: commitUses(makers, code).map(({ commit, runs: count }) => ({ commit, runs: count })),
@@ -72,8 +78,13 @@ export function presentUnlisted(uses: readonly CommitUse[]): UnlistedChangesView
   }));
 }
 
-function table(experiment: ExperimentRecord, metric: string, counted: readonly PlacedRun[]): ResultTableView {
-  const planned = placesOf(counted);
+async function table(
+  experiment: ExperimentRecord,
+  metric: string,
+  counted: readonly PlacedRun[],
+): Promise<ResultTableView> {
+  const { resultTable } = await import("../../statistics/table.ts");
+  const planned = placesOf(counted).filter(({ arm }) => metricsOf(experiment.definition, arm).includes(metric));
   const perCell = groupBy(planned, ({ arm, task, grid }) => canonicalJson([arm, task, grid]));
   const made = resultTable({
     experiment: experiment.definition,

@@ -1,15 +1,21 @@
 import type { Kysely } from "kysely";
-import type { DataDirectory } from "../../bench/lab.ts";
-import { runsAtPlaces, theirResult } from "../../bench/placed-runs.ts";
-import { attemptsOfRun, experimentById, placementsOfRun } from "../../bench/queries.ts";
-import { AttemptDirectory } from "../../compute/attempt-directory.ts";
+import type { DataDirectory } from "../../bench/lab/lab.ts";
+import { runsAtPlaces, theirResult } from "../../bench/records/placed-runs.ts";
+import { attemptsOfRun } from "../../bench/records/attempt-queries.ts";
+import { experimentById } from "../../bench/records/experiment-queries.ts";
+import { placementsOfRun } from "../../bench/records/run-queries.ts";
+import { awaitedRuns } from "../../bench/needs/run-waits.ts";
+import { waitOf } from "../../bench/attempts/waits.ts";
+import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
 import { renderCommand, shellQuote } from "../../domain/command.ts";
+import { needPaths } from "../../domain/needs.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { decodeRow, type Database } from "../../store/tables.ts";
-import { repeatText } from "./repeat.ts";
-import type { AttemptView, RunDetail, RunSummary } from "../contract/views.ts";
+import { neededBy, needing } from "./needs.ts";
+import { presentRepeat } from "./repeat.ts";
+import type { AttemptView, RunDetail, RunSummary } from "../contract/views/runs.ts";
 
 type Db = Kysely<Database>;
 
@@ -30,6 +36,7 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
   const rows = await base
     .leftJoin("attempts", "attempts.id", "runs.current_attempt")
     .leftJoin("results", theirResult)
+    .leftJoin("waiting_jobs", "waiting_jobs.attempt_id", "attempts.id")
     .select([
       "runs.id",
       "experiments.name",
@@ -44,20 +51,33 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
       "runs.changed_at",
       "attempts.host",
       "attempts.duration",
+      "attempts.compute",
       "results.metrics",
+      "waiting_jobs.reason as waiting_reason",
+      "waiting_jobs.held",
+      "waiting_jobs.since",
     ])
     .orderBy("experiments.created_at", "desc")
     .orderBy("placements.position")
     .limit(query.limit)
     .offset(query.offset)
     .execute();
+  const awaited = await awaitedRuns(
+    db,
+    rows.map((row) => row.id),
+  );
   return {
     total: Number(total),
-    runs: rows.map(({ name, version, metrics, ...row }) => ({
+    runs: rows.map(({ name, version, metrics, compute, waiting_reason, held, since, ...row }) => ({
       ...decodeRow("runs", decodeRow("placements", row)),
       experiment: reference({ name, version }),
       stale: null,
       metrics: metrics === null ? null : decodeRow("results", { metrics }).metrics,
+      waits_for: awaited.get(row.id) ?? [],
+      waiting:
+        row.state !== "active" || compute === null || held === null || since === null
+          ? null
+          : { compute, ...waitOf({ reason: waiting_reason, held, since }) },
     })),
   };
 }
@@ -95,12 +115,16 @@ export async function presentRun(db: Db, run: RunRecord, data: DataDirectory): P
     attempts: run.attempts,
     metrics: result?.metrics ?? null,
     reason: run.reason,
+    waiting: await waitingOf(db, run, last),
     host: last?.host ?? null,
     duration: last?.duration ?? null,
     changed_at: run.changed_at,
+    waits_for: (await awaitedRuns(db, [run.id])).get(run.id) ?? [],
+    needs: await neededBy(db, run, last?.needs ?? {}),
+    needed_by: await needing(db, run),
     parameters: run.parameters,
     command: commandText(present, run, data, last?.number ?? 1),
-    repeat: repeatText(present, run, last),
+    ...presentRepeat(present, run, last, await modulesAt(db, last)),
     source: present.source,
     environment: present.environment,
     inputs: present.inputs,
@@ -110,6 +134,21 @@ export async function presentRun(db: Db, run: RunRecord, data: DataDirectory): P
     result,
     shared_by: experiments.map(reference),
   };
+}
+
+/** Environment modules of the compute of an attempt. */
+async function modulesAt(db: Db, attempt: AttemptRecord | undefined): Promise<readonly string[]> {
+  if (attempt === undefined) return [];
+  const query = db.selectFrom("computes").selectAll().where("id", "=", attempt.compute_id);
+  const row = await query.executeTakeFirst();
+  const configuration = row === undefined ? null : decodeRow("computes", row).configuration;
+  return configuration !== null && "modules" in configuration ? configuration.modules : [];
+}
+
+async function waitingOf(db: Db, run: RunRecord, last: AttemptRecord | undefined): Promise<RunDetail["waiting"]> {
+  if (run.state !== "active" || last === undefined) return null;
+  const row = await db.selectFrom("waiting_jobs").selectAll().where("attempt_id", "=", last.id).executeTakeFirst();
+  return row === undefined ? null : { compute: last.compute, ...waitOf(row) };
 }
 
 async function resultOf(db: Db, attemptId: string): Promise<RunDetail["result"]> {
@@ -122,25 +161,27 @@ async function resultOf(db: Db, attemptId: string): Promise<RunDetail["result"]>
 }
 
 function attemptView(attempt: AttemptRecord): AttemptView {
-  const { run_id: _, experiment_id: __, fence: ___, resources: ____, ...view } = attempt;
+  const { run_id: _, experiment_id: __, fence: ___, resources: ____, needs: _____, ...view } = attempt;
   return view;
 }
 
 /** The command with its values, inputs and output named by variables that a run finds in its environment. */
 export function commandText(
   experiment: Pick<ExperimentRecord, "definition">,
-  run: Pick<RunRecord, "id" | "seed" | "arm" | "task" | "parameters">,
+  run: Pick<RunRecord, "id" | "seed" | "arm" | "task" | "parameters" | "needs">,
   data: DataDirectory,
   attempt: number,
 ): string {
   const { definition } = experiment;
+  const directory = AttemptDirectory.in(data.root, run.id, `${run.id.slice(0, 16)}-${attempt}`);
   const rendered = renderCommand(definition.run, {
     seed: run.seed,
     arm: run.arm,
     task: run.task,
     parameters: run.parameters,
     inputs: Object.fromEntries(Object.entries(definition.inputs).map(([name, { path }]) => [name, path])),
-    output: AttemptDirectory.in(data.root, run.id, `${run.id.slice(0, 16)}-${attempt}`).output,
+    needs: needPaths(definition, run, directory.needs),
+    output: directory.output,
     run_id: run.id,
     attempt,
     resume: null,

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Context } from "../context.ts";
-import { bytes } from "../format.ts";
+import { bytes } from "../output/format.ts";
 import type { Invocation } from "../invocation.ts";
 
 export async function execute(context: Context, invocation: Invocation): Promise<number> {

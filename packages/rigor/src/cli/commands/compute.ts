@@ -1,12 +1,15 @@
 import type { Client } from "../../api/contract/contract.ts";
-import type { ComputeView, Finding } from "../../api/contract/views.ts";
+import type { ComputeView, Finding } from "../../api/contract/views/computes.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
 import type { Invocation } from "../invocation.ts";
-import { lookOf } from "../look.ts";
+import { lookOf } from "../views/look.ts";
 import { computeFacts, computeLines, findingLines } from "../views/compute.ts";
 
 const usualRest = 3_600;
+
+/** The actions that each option means something to. An option that is passed over would say what does not hold. */
+const optionsOf = { for: ["rest"], wait: ["check"], message: ["rest", "drain"] } as const;
 
 interface Checked {
   compute: ComputeView;
@@ -14,22 +17,32 @@ interface Checked {
 }
 
 export async function execute(context: Context, invocation: Invocation): Promise<number> {
+  const action = invocation.word(0) ?? "list";
+  const name = invocation.word(1);
+  refuseOtherOptions(action, invocation);
   const { client } = await context.lab();
   const repository = process.cwd();
-  const action = invocation.word(0) ?? "list";
   if (action === "list") {
-    await context.answer(await client.computes.list({ repository }), (answer) =>
-      computeLines(answer.computes, lookOf(context)),
-    );
+    const computes = name === undefined ? await all(client, repository) : [await show(client, { repository, name })];
+    await context.answer({ computes }, (answer) => computeLines(answer.computes, lookOf(context)));
     return 0;
   }
   if (action === "check") return await check(context, client, repository, invocation);
-  const name = invocation.word(1);
   if (name === undefined) throw invocation.usageError(`Name the compute to ${action}.`);
   await context.answer(await steer(client, action, { repository, name }, invocation), (compute) =>
     computeFacts(compute, lookOf(context)),
   );
   return 0;
+}
+
+/** @throws RigorError `usage` where an option is given that the action has no use for */
+function refuseOtherOptions(action: string, invocation: Invocation): void {
+  for (const [option, actions] of Object.entries(optionsOf)) {
+    const isGiven = invocation.text(option) !== undefined || invocation.number(option) !== undefined;
+    if (isGiven && !actions.some((one) => one === action)) {
+      throw invocation.usageError(`--${option} goes with ${actions.join(" and ")}, not with ${action}.`);
+    }
+  }
 }
 
 async function steer(
@@ -52,8 +65,12 @@ async function steer(
   }
 }
 
+async function all(client: Client, repository: string): Promise<ComputeView[]> {
+  return (await client.computes.list({ repository })).computes;
+}
+
 async function show(client: Client, { repository, name }: { repository: string; name: string }): Promise<ComputeView> {
-  const { computes } = await client.computes.list({ repository });
+  const computes = await all(client, repository);
   const found = computes.find((one) => one.name === name);
   if (found !== undefined) return found;
   throw new RigorError("not-found", `There is no compute named ${name}.`, {
@@ -65,8 +82,7 @@ async function show(client: Client, { repository, name }: { repository: string; 
 async function check(context: Context, client: Client, repository: string, invocation: Invocation): Promise<number> {
   const wait = invocation.number("wait");
   const one = invocation.word(1);
-  const names =
-    one === undefined ? (await client.computes.list({ repository })).computes.map(({ name }) => name) : [one];
+  const names = one === undefined ? (await all(client, repository)).map(({ name }) => name) : [one];
   const checked: Checked[] = [];
   for (const name of names) {
     const answer = await client.computes.check({ repository, name, ...(wait === undefined ? {} : { wait }) });

@@ -1,8 +1,8 @@
 import { dataDirectory } from "../../api/contract/data-directory.ts";
-import type { DoctorCheck } from "../../api/contract/views.ts";
+import type { DoctorCheck } from "../../api/contract/views/daemon.ts";
 import type { Context } from "../context.ts";
-import { daemonLogPath } from "../daemon-file.ts";
-import { describeFailure } from "../failure.ts";
+import { daemonLogPath } from "../daemon/daemon-file.ts";
+import { describeFailure } from "../output/failure.ts";
 import { doctorLines } from "../views/status.ts";
 
 export async function execute(context: Context): Promise<number> {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { dataDirectory } from "../../api/contract/data-directory.ts";
-import { findDaemon } from "../client.ts";
+import { findDaemon } from "../daemon/client.ts";
 import type { Context } from "../context.ts";
-import { daemonLogPath } from "../daemon-file.ts";
-import { isUnheard } from "../failure.ts";
-import { plural } from "../format.ts";
-import { isAlive } from "../processes.ts";
+import { daemonLogPath } from "../daemon/daemon-file.ts";
+import { isUnheard } from "../output/failure.ts";
+import { plural } from "../output/format.ts";
+import { isAlive } from "../daemon/processes.ts";
 import { RigorError } from "../../domain/errors.ts";
 
 const patienceMs = 20_000;

@@ -1,9 +1,8 @@
-import { writeFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
-import { RigorError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
-import { bytes } from "../format.ts";
+import { bytes } from "../output/format.ts";
 import type { Invocation } from "../invocation.ts";
+import { saveText } from "../output/save.ts";
 
 const formats = { ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex" } as const;
 type Format = (typeof formats)[keyof typeof formats];
@@ -18,7 +17,7 @@ export async function execute(context: Context, invocation: Invocation): Promise
     return 0;
   }
   const file = resolve(output);
-  await save(file, exported.text, invocation.flag("force"));
+  await saveText(file, exported.text, invocation.flag("force"));
   const written = { format, file, bytes: Buffer.byteLength(exported.text) };
   await context.answer(written, (answer) => [`Wrote ${answer.file} (${bytes(answer.bytes)}).`]);
   return 0;
@@ -30,13 +29,4 @@ export function chosenFormat(option: string | undefined, output: string | undefi
   if (known !== undefined) return known;
   const extension = extname(output ?? "").toLowerCase();
   return Object.hasOwn(formats, extension) ? formats[extension as keyof typeof formats] : "csv";
-}
-
-async function save(file: string, text: string, replace: boolean): Promise<void> {
-  try {
-    await writeFile(file, text, { flag: replace ? "w" : "wx" });
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    throw new RigorError("not-possible", `${file} exists.`, { next: "--force replaces it.", cause: error });
-  }
 }

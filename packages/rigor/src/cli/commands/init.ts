@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import { experimentDirectory, newFiles, type NewFile } from "../init/files.ts";
 import { examine, findRepository, installedAndNotIgnored, type Repository } from "../init/repository.ts";
 import type { Invocation } from "../invocation.ts";
-import { quoted } from "../shell.ts";
+import { quoted } from "../output/shell.ts";
 
 export async function execute(context: Context, invocation: Invocation): Promise<number> {
   const repository = await findRepository(resolve(invocation.word(0) ?? "."));

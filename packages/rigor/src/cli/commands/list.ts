@@ -1,9 +1,9 @@
 import type { Client, RunFilter } from "../../api/contract/contract.ts";
-import type { RunSummary } from "../../api/contract/views.ts";
+import type { RunSummary } from "../../api/contract/views/runs.ts";
 import type { Context } from "../context.ts";
-import { integer, plural } from "../format.ts";
+import { integer, plural } from "../output/format.ts";
 import type { Invocation } from "../invocation.ts";
-import { lookOf } from "../look.ts";
+import { lookOf } from "../views/look.ts";
 import { experimentTable } from "../views/experiment.ts";
 import { runTable } from "../views/run.ts";
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../../api/contract/contract.ts";
-import type { LogChunk } from "../../api/contract/views.ts";
+import type { LogChunk } from "../../api/contract/views/runs.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
-import { shortId } from "../format.ts";
+import { shortId } from "../output/format.ts";
 import type { Invocation } from "../invocation.ts";
 
 const pollMs = 300;

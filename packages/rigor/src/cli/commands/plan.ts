@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import type { Invocation } from "../invocation.ts";
-import { startInput } from "../start-input.ts";
+import { startInput } from "../steps/start-input.ts";
 import { planLines } from "../views/plan.ts";
 
 export async function execute(context: Context, invocation: Invocation): Promise<number> {

@@ -1,4 +1,4 @@
-import { changeNamed } from "../changes.ts";
+import { changeNamed } from "../steps/changes.ts";
 import type { Execute } from "../specification.ts";
 
 export const execute: Execute = (context, invocation) => {

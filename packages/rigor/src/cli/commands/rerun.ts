@@ -1,7 +1,7 @@
 import type { Client } from "../../api/contract/contract.ts";
-import { changeNamed } from "../changes.ts";
+import { changeNamed } from "../steps/changes.ts";
 import type { Context } from "../context.ts";
-import { plural } from "../format.ts";
+import { plural } from "../output/format.ts";
 import type { Invocation } from "../invocation.ts";
 
 type Which = "failed" | "stale";

@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import type { Invocation } from "../invocation.ts";
-import { lookOf } from "../look.ts";
+import { lookOf } from "../views/look.ts";
 import { resultsLines } from "../views/results.ts";
 
 export async function execute(context: Context, invocation: Invocation): Promise<number> {

@@ -1,18 +1,18 @@
 import type { Client } from "../../api/contract/contract.ts";
-import type { ExperimentSummary } from "../../api/contract/views.ts";
-import { DaemonStoppedError, type Lab } from "../connection.ts";
+import type { ExperimentSummary } from "../../api/contract/views/experiments.ts";
+import { DaemonStoppedError, type Lab } from "../daemon/connection.ts";
 import type { Context } from "../context.ts";
-import { detached, experimentExit, hasEnded } from "../exit-status.ts";
+import { detached, experimentExit, hasEnded } from "../output/exit-status.ts";
 import type { Invocation } from "../invocation.ts";
-import { lookOf } from "../look.ts";
-import { quoted } from "../shell.ts";
-import { escapeControls, pad, printable, textWidth } from "../text.ts";
+import { lookOf } from "../views/look.ts";
+import { quoted } from "../output/shell.ts";
+import { escapeControls, pad, printable, textWidth } from "../output/text.ts";
 import { planSummary } from "../views/plan.ts";
 import { finishedText } from "../views/progress.ts";
 import { resultsLines } from "../views/results.ts";
 import { experimentReference } from "../views/words.ts";
-import { watch } from "../watch.ts";
-import { startInput } from "../start-input.ts";
+import { watch } from "../steps/watch.ts";
+import { startInput } from "../steps/start-input.ts";
 
 type Started = Omit<Awaited<ReturnType<Client["experiments"]["start"]>>, "plan">;
 

@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import type { Invocation } from "../invocation.ts";
-import { lookOf } from "../look.ts";
-import { resolve } from "../reference.ts";
+import { lookOf } from "../views/look.ts";
+import { resolve } from "../steps/reference.ts";
 import { experimentLines } from "../views/experiment.ts";
 import { runLines } from "../views/run.ts";
 
@@ -12,7 +12,8 @@ export async function execute(context: Context, invocation: Invocation): Promise
   if (found.kind === "run") await context.answer(found.run, (run) => runLines(run, look));
   else {
     const { experiment, definition } = found;
-    await context.answer({ experiment, definition }, (answer) => experimentLines(answer, look));
+    const progress = await client.experiments.progress({ reference: experiment.reference });
+    await context.answer({ experiment, definition }, (answer) => experimentLines(answer, progress, look));
   }
   return 0;
 }

@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { lookOf } from "../look.ts";
+import { lookOf } from "../views/look.ts";
 import { statusLines } from "../views/status.ts";
 
 export async function execute(context: Context): Promise<number> {

@@ -3,9 +3,9 @@ import { createInterface } from "node:readline";
 import { dataDirectory } from "../../api/contract/data-directory.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
-import type { Failure } from "../failure.ts";
+import type { Failure } from "../output/failure.ts";
 import type { Invocation } from "../invocation.ts";
-import { daemonEntry, startFailure } from "../start-daemon.ts";
+import { daemonEntry, startFailure } from "../daemon/start-daemon.ts";
 
 export async function execute(context: Context, invocation: Invocation): Promise<number> {
   if (invocation.flag("foreground")) return inForeground(context);

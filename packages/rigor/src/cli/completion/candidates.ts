@@ -1,6 +1,6 @@
 import { specifications } from "../specifications/all.ts";
 import { jsonOption, type CommandSpecification, type Names, type OptionSpecification } from "../specification.ts";
-import { oneLine } from "../text.ts";
+import { oneLine } from "../output/text.ts";
 
 /** How long a shell may wait for names from the daemon. */
 const patienceMs = 700;
@@ -98,7 +98,7 @@ const maxRuns = 500;
 /** Asks the daemon, if one runs and answers quickly. */
 async function findNames(names: Names, prefix: string): Promise<Candidate[]> {
   try {
-    const { findDaemon } = await import("../client.ts");
+    const { findDaemon } = await import("../daemon/client.ts");
     const found = findDaemon(process.env);
     if (found === null) return [];
     const { client } = found;

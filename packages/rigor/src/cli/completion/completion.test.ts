@@ -16,7 +16,7 @@ async function words(...line: string[]): Promise<string[] | string> {
 
 describe("completion [cli.completion]", () => {
   test("offers commands, options, references and choices at their places", async () => {
-    expect(await words("re")).toEqual(["results", "rerun", "release"]);
+    expect(await words("re")).toEqual(["results", "rerun", "release", "reject"]);
     expect(await words("rerun", "--")).toEqual(["--failed", "--stale", "--message", "--json", "--help"]);
     expect(await words("rerun", "--failed", "--f")).toEqual([]);
     expect(await words("results", "")).toEqual(["smoothing"]);
@@ -42,7 +42,7 @@ COMP_WORDS=(rigor list --fa); COMP_CWORD=2; _rigor; printf '%s\\n' "\${COMPREPLY
 COMP_WORDS=(rigor do); COMP_CWORD=1; _rigor; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const environment = { ...process.env, NODE: process.execPath, BIN: bin, RIGOR_HOME: "/nonexistent" };
     expect(execFileSync("bash", ["-euc", script], { env: environment, encoding: "utf8" })).toBe(
-      "--failed\ndown\ndoctor\n",
+      "--failed\ndocument\ndown\ndoctor\n",
     );
   });
 });

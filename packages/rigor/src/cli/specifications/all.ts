@@ -1,4 +1,5 @@
 import type { CommandSpecification } from "../specification.ts";
+import { boardCommands } from "./board.ts";
 import { experimentCommands } from "./experiments.ts";
 import { labCommands } from "./lab.ts";
 import { steeringCommands } from "./steering.ts";
@@ -7,5 +8,6 @@ import { steeringCommands } from "./steering.ts";
 export const specifications: readonly CommandSpecification[] = [
   ...experimentCommands,
   ...steeringCommands,
+  ...boardCommands,
   ...labCommands,
 ];

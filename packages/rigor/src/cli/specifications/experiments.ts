@@ -177,4 +177,52 @@ export const experimentCommands: readonly CommandSpecification[] = [
     ],
     load: () => import("../commands/export.ts"),
   },
+  {
+    name: "document",
+    group: groups.experiments,
+    summary: "write a result document whose numbers are measured values",
+    description:
+      "draft: a document to fill in, with the directives of the experiment. check: what is wrong with it, by line and " +
+      "column. render: Markdown with figures, and one HTML page, with every number resolved from its runs. show: the " +
+      "document that an issue has come to. diff: what it changed in the one before it.",
+    arguments: [
+      {
+        name: "ACTION",
+        description: "what to do",
+        required: true,
+        names: "text",
+        choices: ["draft", "check", "render", "show", "diff"],
+      },
+      {
+        name: "TARGET",
+        description:
+          "draft: an experiment; check and render: a document (Markdown), or an issue's number; show and diff: the " +
+          "number; 3@1 is the first document of issue 3",
+        required: true,
+        names: "file",
+      },
+    ],
+    options: [
+      {
+        flags: "-o, --output <PATH>",
+        description: "The file of a draft, instead of stdout; the directory of what is rendered.",
+        value: "text",
+        names: "file",
+      },
+      { flags: "--draft", description: "Render a document with errors, too; they are marked." },
+      { flags: "--force", description: "Replace files that exist." },
+    ],
+    examples: [
+      ["rigor document draft smoothing -o smoothing.md", "begin one"],
+      ["rigor document check smoothing.md", "typed numbers, missing sections, strong words"],
+      ["rigor document render smoothing.md -o report", "report/document.md, document.html and figures"],
+      ["rigor document show 3", "the result of issue 3, with its numbers"],
+      ["rigor document diff 3", "what its newest version changed"],
+    ],
+    exits: [
+      [0, "the document has no errors"],
+      [2, "it has errors, or the command line is wrong"],
+    ],
+    load: () => import("../commands/document.ts"),
+  },
 ];

@@ -28,12 +28,18 @@ export const steeringCommands: readonly CommandSpecification[] = [
     name: "cancel",
     group: groups.steering,
     summary: "stop an experiment or a run for good",
-    description: "Stops what runs and starts nothing more. Results that are recorded stay.",
+    description:
+      "Stops what runs and starts nothing more. Results that are recorded stay. Nothing is concluded about a machine " +
+      "that does not answer; with --lost, you say that it never will again, and what ran there has ended.",
     arguments: [referenceWord],
-    options: [messageOption],
+    options: [
+      { flags: "--lost", description: "Its machine is lost for good: what is under way there ends as lost." },
+      messageOption,
+    ],
     examples: [
       ["rigor cancel smoothing", "all its runs"],
       ["rigor cancel 3f9c2a71d0", "one run"],
+      ['rigor cancel smoothing --lost -m "gpu3 burnt down"', "what will never answer again"],
     ],
     load: () => import("../commands/cancel.ts"),
   },

@@ -2,7 +2,7 @@ import type { ArgumentSpecification, OptionSpecification } from "../specificatio
 
 /** Arguments and options that several commands share. */
 
-export const groups = { experiments: "Experiments", steering: "Steering", lab: "The lab" } as const;
+export const groups = { experiments: "Experiments", steering: "Steering", board: "The board", lab: "The lab" } as const;
 
 export const experimentWord: ArgumentSpecification = {
   name: "EXPERIMENT",

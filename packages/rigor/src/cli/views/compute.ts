@@ -1,11 +1,11 @@
-import type { ComputeView, Finding } from "../../api/contract/views.ts";
-import { ago, bytes, moment, number } from "../format.ts";
-import { facts, table } from "../table.ts";
-import type { Style } from "../terminal.ts";
+import type { ComputeView, Finding, HostView } from "../../api/contract/views/computes.ts";
+import { ago, bytes, moment, number } from "../output/format.ts";
+import { facts, table } from "../output/table.ts";
+import type { Style } from "../output/terminal.ts";
 import type { Look } from "./results.ts";
 
 /** Machines and clusters, a line each. */
-export function computeLines(computes: readonly ComputeView[], { style, columns: width }: Look): string[] {
+export function computeLines(computes: readonly ComputeView[], { style, columns: width, now }: Look): string[] {
   return table({
     columns: [
       { title: "name" },
@@ -14,7 +14,7 @@ export function computeLines(computes: readonly ComputeView[], { style, columns:
       { title: "jobs", align: "right" },
       { title: "state" },
     ],
-    rows: computes.map((one) => [one.name, one.kind, one.host, jobsText(one), stateText(one)]),
+    rows: computes.map((one) => [one.name, one.kind, one.host, jobsText(one), stateText(one, now)]),
     width,
     header: style.dim,
   });
@@ -24,12 +24,18 @@ const jobsText = ({ jobs, max_jobs: most }: ComputeView): string =>
   most === null ? number(jobs) : `${number(jobs)} of ${number(most)}`;
 
 /** What keeps runs from starting there; `available` when nothing does. */
-function stateText({ state, reason, until, trouble, problems }: ComputeView): string {
-  if (trouble !== null) return `no answer since ${moment(trouble.since)}: ${trouble.message}`;
+function stateText({ state, reason, until, trouble, lacking, problems }: ComputeView, now: number): string {
+  if (trouble !== null) {
+    return `${trouble.is_silent ? "no answer" : "failing"} since ${moment(trouble.since)}: ${trouble.message}`;
+  }
+  if (state === "resting" && until !== null && Date.parse(until) <= now) {
+    return `rested until ${moment(until)}: ${reason ?? ""}; tried before its next run`;
+  }
   if (state === "resting") return `resting${until === null ? "" : ` until ${moment(until)}`}: ${reason ?? ""}`;
   if (state === "drained") return `drained: ${reason ?? ""}`;
+  if (lacking !== null) return lacking;
   const [problem] = problems;
-  return problem === undefined ? state : `${problem.check}: ${problem.found}`;
+  return problem === undefined ? state : `failed its check (${problem.check}): ${problem.found}`;
 }
 
 /** One compute in full. */
@@ -42,11 +48,12 @@ export function computeFacts(one: ComputeView, look: Look): string[] {
       [
         ["kind", one.kind],
         ["host", one.host],
-        ["state", stateText(one)],
+        ["state", stateText(one, now)],
         ["jobs", jobsText(one)],
+        ["calls", one.calls && callsText(one.calls)],
         ["machine", capacity?.name ?? null],
-        ["cpus used", capacity === null ? null : `${number(capacity.cpus_used)} of ${number(capacity.cpus)}`],
-        ["memory used", capacity === null ? null : `${bytes(capacity.memory_used)} of ${bytes(capacity.memory)}`],
+        ["cpus used", capacity && usedText(capacity.cpus_used, one.limits.cpus, capacity.cpus, number)],
+        ["memory used", capacity && usedText(capacity.memory_used, one.limits.memory, capacity.memory, bytes)],
         ["gpus", capacity === null || capacity.gpus.length === 0 ? null : capacity.gpus.map(gpuText).join("\n")],
         ["checked", one.checked_at === null ? "never" : ago(one.checked_at, now)],
         [
@@ -61,14 +68,24 @@ export function computeFacts(one: ComputeView, look: Look): string[] {
   ];
 }
 
-function gpuText({
-  index,
-  name,
-  memory,
-  memory_free: free,
-  held_by: holder,
-}: NonNullable<ComputeView["capacity"]>["gpus"][number]): string {
-  return `${index}: ${name}, ${holder === null ? "free" : `held by ${holder}`}, ${bytes(memory - free)} of ${bytes(memory)}`;
+/** `6 of 6 in the last minute; 40 jobs wait to be submitted` */
+function callsText({ per_minute: most, last_minute: made, jobs }: NonNullable<ComputeView["calls"]>): string {
+  const waiting = jobs === 0 ? "" : `; ${jobs === 1 ? "1 job waits" : `${number(jobs)} jobs wait`} to be submitted`;
+  return `${number(made)} of ${number(most)} in the last minute${waiting}`;
+}
+
+/** `3 of 4`; where rigor.yaml allows another number than there is, or more is used, what the machine has is said too. */
+export function usedText(used: number, allowed: number | null, has: number, text: (value: number) => string): string {
+  const most = allowed ?? has;
+  const isPlain = most === has && used <= has;
+  return `${text(used)}${used <= most ? ` of ${text(most)}` : ""}${isPlain ? "" : `; the machine has ${text(has)}`}`;
+}
+
+/** `1: NVIDIA A100, free, 105 MB of 42 GB`; a card that nobody here holds may be in use all the same. */
+export function gpuText(gpu: HostView["gpus"][number]): string {
+  const { index, name, memory, memory_free: free, held_by: holder, is_idle: isIdle } = gpu;
+  const state = holder === null ? (isIdle ? "free" : "used by others") : `held by ${holder}`;
+  return `${index}: ${name}, ${state}, ${bytes(memory - free)} of ${bytes(memory)}`;
 }
 
 /** What a check found, a line each, and how to mend it. */

@@ -1,10 +1,11 @@
-import type { ExperimentSummary } from "../../api/contract/views.ts";
-import { ago, moment, plural } from "../format.ts";
-import { facts, table } from "../table.ts";
+import type { ExperimentSummary, Progress } from "../../api/contract/views/experiments.ts";
+import { ago, moment, plural } from "../output/format.ts";
+import { facts, table } from "../output/table.ts";
 import type { Look } from "./results.ts";
 import { holdLines } from "./hold.ts";
-import { countsText, experimentReference, experimentState, paintState } from "./words.ts";
-import { plainStyle } from "../terminal.ts";
+import { closedSentence } from "./progress.ts";
+import { countsText, experimentReference, experimentState, paintState, waitTexts } from "./words.ts";
+import { plainStyle } from "../output/terminal.ts";
 
 /** One line per experiment. */
 export function experimentTable(experiments: readonly ExperimentSummary[], { style, columns, now }: Look): string[] {
@@ -21,7 +22,7 @@ export function experimentTable(experiments: readonly ExperimentSummary[], { sty
       experimentState(experiment),
       `${experiment.counts.done}/${experiment.total_runs}`,
       ago(experiment.created_at, now),
-      experiment.hold?.reason ?? countsText(experiment.counts, plainStyle),
+      experiment.hold?.reason ?? [countsText(experiment.counts, plainStyle), ...waitTexts(experiment, now)].join(", "),
     ]),
     width: columns,
     header: style.dim,
@@ -35,6 +36,7 @@ export function experimentTable(experiments: readonly ExperimentSummary[], { sty
 /** All of one experiment but its results. */
 export function experimentLines(
   { experiment, definition }: { experiment: ExperimentSummary; definition: unknown },
+  { preparing, waits_for: lacking, closed }: Progress,
   look: Look,
 ): string[] {
   const { style } = look;
@@ -48,6 +50,10 @@ export function experimentLines(
         ["question", experiment.question],
         ["hypothesis", textMember(definition, "hypothesis")],
         ["runs", `${plural(experiment.total_runs, "run")}: ${countsText(experiment.counts, style)}`],
+        ["waiting", waitTexts(experiment, look.now).join("\n")],
+        ["preparing", preparing === null ? null : preparing.what],
+        ["lacking", lacking],
+        ["closed", experiment.state === "running" ? closed.map(closedSentence).join("\n") : null],
         ["stage", stage.of > 1 ? `${stage.name} (${stage.index + 1} of ${stage.of})` : null],
         ["started", `${moment(experiment.created_at)} (${ago(experiment.created_at, look.now)})`],
         ["decided", experiment.decided_at === null ? null : moment(experiment.decided_at)],

@@ -1,6 +1,6 @@
-import type { ExperimentSummary } from "../../api/contract/views.ts";
-import { ago } from "../format.ts";
-import type { Style } from "../terminal.ts";
+import type { ExperimentSummary } from "../../api/contract/views/experiments.ts";
+import { ago } from "../output/format.ts";
+import type { Style } from "../output/terminal.ts";
 
 type Hold = NonNullable<ExperimentSummary["hold"]>;
 

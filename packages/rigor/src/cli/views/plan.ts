@@ -1,7 +1,7 @@
-import type { PlanView } from "../../api/contract/views.ts";
-import { duration, number, parameterText, plural, seedsText, shortId } from "../format.ts";
-import { facts } from "../table.ts";
-import type { Style } from "../terminal.ts";
+import type { PlanView } from "../../api/contract/views/plan.ts";
+import { bytes, duration, number, parameterText, plural, seedsText, shortId } from "../output/format.ts";
+import { facts } from "../output/table.ts";
+import type { Style } from "../output/terminal.ts";
 
 /** `60 runs = 4 arms x 3 tasks x 5 seeds` */
 function gridLine(plan: PlanView): string {
@@ -36,6 +36,13 @@ function codeLine({ commit, dirty, changed_files: files }: PlanView): string {
 function stagesText({ stages }: PlanView): string | null {
   if (stages.length < 2) return null;
   return stages.map(({ name, runs, to_do: toDo }) => `${name} (${plural(runs, "run")}, ${toDo} to do)`).join(", then ");
+}
+
+/** `probe waits for pretrain: 3 runs, 1 ready` */
+function needsText({ needs }: PlanView): string {
+  return needs
+    .map(({ arm, from, runs, ready }) => `${arm} waits for ${from}: ${plural(runs, "run")}, ${ready} ready`)
+    .join("\n");
 }
 
 /** What `rigor run` says before it starts. */
@@ -75,10 +82,13 @@ export function planLines(plan: PlanView, style: Style): string[] {
         ["grid", grid.join("\n")],
         ["seeds", seedsText(plan.seeds)],
         ["stages", stagesText(plan)],
+        ["needs", needsText(plan)],
         ["command", plan.command],
         ["code", codeLine(plan)],
         ["environment", environmentText(environment)],
         ["compute", plan.compute.map(({ name, host, fits }) => `${name} on ${host}: ${fits}`).join("\n")],
+        ["memory", memoryText("memory", plan.memory)],
+        ["gpu memory", plan.gpu_memory === null ? null : memoryText("gpu_memory", plan.gpu_memory)],
         ["estimate", estimateText(plan)],
         ["budget", limits.length === 0 ? "no limit" : limits.join(", ")],
         ["note", plan.notes.join("\n")],
@@ -95,6 +105,18 @@ function environmentText({ manager, lock, built }: PlanView["environment"]): str
   if (manager === "none") return "none: what the machine has";
   return `${manager}${lock === null ? "" : ` from ${lock}`}, ${built ? "built already" : "built before the first run"}`;
 }
+
+/** `runs used up to 21 GB; set `resources.gpu_memory: 21.4GB`` */
+function memoryText(key: string, { asked, seen, proposed }: PlanView["memory"]): string | null {
+  if (seen === null) return asked === null ? null : `${bytes(asked)} are asked for`;
+  const used = `earlier runs used up to ${bytes(seen)}`;
+  if (proposed === null) return `${bytes(asked ?? 0)} are asked for; ${used}`;
+  const isAsked = asked === null ? "nothing is asked for" : `only ${bytes(asked)} are asked for`;
+  return `${isAsked}; ${used}: \`${key}: ${sizeText(proposed)}\` in \`resources\` would be enough`;
+}
+
+/** As an experiment file takes it. */
+const sizeText = (size: number): string => (size >= 1e9 ? `${size / 1e9}GB` : `${size / 1e6}MB`);
 
 function estimateText({ estimate, to_do: toDo }: PlanView): string {
   if (toDo === 0) return "nothing left to do";

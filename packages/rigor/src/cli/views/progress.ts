@@ -1,8 +1,10 @@
-import type { Progress } from "../../api/contract/views.ts";
-import { hasEnded } from "../exit-status.ts";
-import { duration, integer, plural, rate } from "../format.ts";
-import type { Terminal } from "../terminal.ts";
-import { textWidth } from "../text.ts";
+import type { Progress } from "../../api/contract/views/experiments.ts";
+import type { ClosedCompute } from "../../api/contract/views/computes.ts";
+import { hasEnded } from "../output/exit-status.ts";
+import { duration, integer, moment, plural, rate } from "../output/format.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { textWidth } from "../output/text.ts";
+import { waitTexts } from "./words.ts";
 
 export type ProgressTerminal = Pick<Terminal, "columns" | "unicode" | "style">;
 
@@ -25,13 +27,22 @@ export function liveText(progress: Progress, terminal: ProgressTerminal, now: nu
   const speed = progress.runs_per_second === null ? null : rate(progress.runs_per_second);
   const active = `${integer(counts.active)} active`;
   const stage = experiment.stage.of > 1 ? experiment.stage.name : null;
-  const silent = unreachableText(progress);
+  const waiting = waitTexts(experiment, now).join("  ") || null;
+  const closed = closedTexts(progress).join("  ") || null;
+  const lack = progress.waits_for;
   const bar = drawBar(share(progress), terminal);
 
   const room = terminal.columns - 1;
   const layouts: (string | null)[][] = [
-    [stage, bar, done, percent(progress), speed, left, active, wrong, silent],
-    [bar, done, percent(progress), speed, left, active, wrong, silent],
+    [stage, bar, done, percent(progress), speed, left, active, waiting, wrong, closed, lack],
+    [bar, done, percent(progress), speed, left, active, waiting, wrong, closed, lack],
+    ...(lack === null ? [] : [[done, active, wrong, lack]]),
+    ...(waiting === null
+      ? []
+      : [
+          [done, left, active, waiting, wrong, closed],
+          [done, waiting, wrong],
+        ]),
     [bar, done, percent(progress), speed, left, active, wrong],
     [bar, done, speed, left, wrong],
     [done, speed, left, wrong],
@@ -53,16 +64,50 @@ export function lineText(progress: Progress, now: number): string {
     progress.runs_per_second === null ? null : rate(progress.runs_per_second),
     leftText(progress),
     `${integer(counts.active)} active`,
+    ...waitTexts(progress.experiment, now),
     bad === 0 ? null : `${integer(bad)} failed`,
-    unreachableText(progress),
+    ...closedTexts(progress),
+    progress.waits_for,
   ];
   return parts.filter((part) => part !== null).join(", ");
 }
 
-/** Names computes that do not answer; the reasons stand in `rigor compute list`. */
-function unreachableText({ unreachable }: Pick<Progress, "unreachable">): string | null {
-  return unreachable.length === 0 ? null : `no answer from ${unreachable.map(({ compute }) => compute).join(", ")}`;
+/** Names computes on which nothing starts now, and how that is. */
+function closedTexts({ closed }: Pick<Progress, "closed">): string[] {
+  const named = (state: ClosedCompute["state"]) =>
+    closed.flatMap((one) => (one.state === state ? one.compute : [])).join(", ");
+  return [
+    ["no answer from ", named("no-answer")],
+    ["failing: ", named("failing")],
+    ["no room on ", named("full")],
+    ["trying ", named("tried")],
+    ["at rest: ", named("resting")],
+    ["drained: ", named("drained")],
+  ].flatMap(([words = "", names = ""]) => (names === "" ? [] : `${words}${names}`));
 }
+
+/** `other rests until 2026-07-28 12:00:05 UTC: no power` */
+export function closedText({ compute, state, message, since, until }: ClosedCompute): string {
+  const why = message === null ? "" : `: ${message}`;
+  switch (state) {
+    case "no-answer":
+      return `${compute} has not answered since ${moment(since ?? "")}${why}`;
+    case "failing":
+      return `${compute} cannot be used since ${moment(since ?? "")}${why}`;
+    case "full":
+      return `nothing starts on ${compute}${why}`;
+    case "resting":
+      return `${compute} rests${until === null ? "" : ` until ${moment(until)}`}${why}`;
+    case "drained":
+      return `${compute} is drained${why}`;
+    default:
+      return `${compute} is tried before its first run${why}`;
+  }
+}
+
+/** The same as a sentence, and what can be done. */
+export const closedSentence = (one: ClosedCompute): string =>
+  [closedText(one).replace(/\.?$/, "."), one.next].filter((part) => part !== null).join(" ");
 
 /** `preparing: npm ci for 12 s, log: FILE` */
 function preparingText({ what, since, log_file: log }: NonNullable<Progress["preparing"]>, now: number): string {

@@ -4,13 +4,13 @@ import type {
   DecisionView,
   ResultsView,
   ResultTableView,
-} from "../../api/contract/views.ts";
+} from "../../api/contract/views/results.ts";
 import { halfWidth } from "../../domain/format/numbers.ts";
 import { decisionRemarks, noRule, replacementReason, tableTitle, testName } from "../../domain/format/words.ts";
-import { gridText, number, plural, shortId, withUncertainty } from "../format.ts";
-import { facts, table } from "../table.ts";
-import type { Style } from "../terminal.ts";
-import { wrap } from "../text.ts";
+import { gridText, number, plural, shortId, withUncertainty } from "../output/format.ts";
+import { facts, table } from "../output/table.ts";
+import type { Style } from "../output/terminal.ts";
+import { wrap } from "../output/text.ts";
 import { holdLines } from "./hold.ts";
 import { countsText, experimentReference, experimentState, paintState } from "./words.ts";
 

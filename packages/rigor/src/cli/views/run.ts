@@ -1,6 +1,6 @@
-import type { AttemptView, RunDetail, RunSummary } from "../../api/contract/views.ts";
-import { ago, bytes, duration, gridText, moment, number, parameterText, plural, shortId } from "../format.ts";
-import { facts, table } from "../table.ts";
+import type { AttemptView, RunDetail, RunSummary } from "../../api/contract/views/runs.ts";
+import { ago, bytes, duration, gridText, moment, number, parameterText, plural, shortId } from "../output/format.ts";
+import { facts, table } from "../output/table.ts";
 import type { Look } from "./results.ts";
 import { paintState, whyText } from "./words.ts";
 
@@ -29,7 +29,11 @@ export function runTable(runs: readonly RunSummary[], { style, columns: width }:
       text: (run: RunSummary) => metricText(run.metrics, metric),
     })),
     { title: "host", shown: several(({ host }) => host ?? ""), text: ({ host }) => host ?? "" },
-    { title: "reason", shown: runs.some(({ reason }) => reason !== null), text: reasonText },
+    {
+      title: "reason",
+      shown: runs.some((run) => whyNotText(run) !== ""),
+      text: whyNotText,
+    },
   ];
   const columns = all.filter(({ shown }) => shown);
   const stateColumn = columns.findIndex(({ title }) => title === "state");
@@ -56,6 +60,21 @@ function reasonText({ reason }: RunSummary): string {
   return reason === null ? "" : whyText(reason);
 }
 
+/** Why a run is not done: its end, or what it waits for. */
+function whyNotText(run: RunSummary): string {
+  if (run.waiting !== null) return waitText(run.waiting);
+  return run.waits_for.length === 0 ? reasonText(run) : `waits for ${run.waits_for.map(awaitedText).join(", ")}`;
+}
+
+/** `pretrain (run 0123456789, active)` */
+const awaitedText = ({ folder, run_id, state }: RunSummary["waits_for"][number]): string =>
+  `${folder} (run ${shortId(run_id)}, ${state})`;
+
+/** `waiting at marlowe: Priority` */
+function waitText({ compute, reason, held }: NonNullable<RunSummary["waiting"]>): string {
+  return `${held ? "stuck" : "waiting"} at ${compute}${reason === null ? "" : `: ${reason}`}`;
+}
+
 /** All of one run. */
 export function runLines(run: RunDetail, look: Look): string[] {
   const { style, now } = look;
@@ -67,9 +86,17 @@ export function runLines(run: RunDetail, look: Look): string[] {
       [
         ["why", run.reason === null ? null : reasonText(run)],
         [
+          "waits",
+          run.waiting === null
+            ? null
+            : `${waitText(run.waiting)}\nsince ${moment(run.waiting.since)} (${ago(run.waiting.since, now)})`,
+        ],
+        [
           "place",
           `${run.arm}, ${run.task}${Object.keys(run.grid).length === 0 ? "" : `, ${gridText(run.grid)}`}, seed ${run.seed}`,
         ],
+        ["needs", run.needs.map(relatedText).join("\n")],
+        ["needed by", run.needed_by.map(relatedText).join("\n")],
         ["experiment", run.shared_by.length > 1 ? `${run.experiment}, shared with ${others(run)}` : run.experiment],
         ["metrics", valuesText(run.metrics ?? result?.metrics ?? {})],
         ["warnings", (result?.warnings ?? []).join("\n")],
@@ -104,12 +131,28 @@ export function runLines(run: RunDetail, look: Look): string[] {
       [
         ["logs", attempt === undefined ? null : `rigor logs ${shortId(run.id)}`],
         ["files", attempt?.directory ?? null],
+        ["job", jobText(attempt)],
       ],
       style.dim,
     ),
     // Not indented: a command may have lines of its own.
-    ...(run.repeat === "" ? [] : ["", style.bold("By hand, in any shell"), run.repeat]),
+    ...(run.repeat === "" ? [] : ["", style.bold(byHandTitle(run)), run.repeat]),
   ];
+}
+
+/** `4711_3 at cluster`: what to ask the scheduler about. */
+function jobText(attempt: AttemptView | undefined): string | null {
+  if (attempt === undefined || attempt.job === null) return null;
+  return `${attempt.job} at ${attempt.compute}`;
+}
+
+const byHandTitle = ({ repeat_on: compute }: RunDetail): string =>
+  `By hand, in any shell${compute === null ? "" : ` on ${compute}`}`;
+
+/** `pretrain: run 0123456789 of chain@1, pretrain, seed 1: done (sha256 0123456789)` */
+function relatedText({ folder, run_id, experiment, arm, seed, state, sha256 }: RunDetail["needs"][number]): string {
+  const content = sha256 === null ? "" : ` (sha256 ${sha256.slice(0, 10)})`;
+  return `${folder}: run ${shortId(run_id)} of ${experiment}, ${arm}, seed ${seed}: ${state}${content}`;
 }
 
 function others({ shared_by: all, experiment }: RunDetail): string {
@@ -138,6 +181,7 @@ function attemptLines(attempts: readonly AttemptView[], { style, columns: width 
         { title: "time", align: "right" },
         { title: "host" },
         { title: "gpus" },
+        { title: "memory" },
         { title: "exit" },
         { title: "evidence" },
       ],
@@ -147,6 +191,7 @@ function attemptLines(attempts: readonly AttemptView[], { style, columns: width 
         attempt.duration === null ? "" : duration(attempt.duration),
         attempt.host,
         attempt.lease.gpus.join(", "),
+        memoryText(attempt),
         exitText(attempt.exit),
         attempt.evidence ?? "",
       ]),
@@ -155,6 +200,13 @@ function attemptLines(attempts: readonly AttemptView[], { style, columns: width 
       paint: (text, row, column) => (column === 1 ? paintState(style, attempts[row]?.state ?? "")(text) : text),
     }).map((line) => `  ${line}`),
   ];
+}
+
+/** The most that was seen: of main memory, and of a card. */
+function memoryText({ memory_peak: memory, gpu_memory_peak: gpu }: AttemptView): string {
+  return [memory === null ? null : bytes(memory), gpu === null ? null : `${bytes(gpu)} of a card`]
+    .filter((part) => part !== null)
+    .join(", ");
 }
 
 function exitText(exit: AttemptView["exit"]): string {

@@ -1,10 +1,13 @@
-import type { DoctorCheck, HostView, StatusView } from "../../api/contract/views.ts";
-import { ago, bytes, number } from "../format.ts";
-import { table } from "../table.ts";
-import type { Style } from "../terminal.ts";
+import type { HostView } from "../../api/contract/views/computes.ts";
+import type { DoctorCheck, StatusView } from "../../api/contract/views/daemon.ts";
+import { ago, bytes, number, plural } from "../output/format.ts";
+import { table } from "../output/table.ts";
+import type { Style } from "../output/terminal.ts";
+import { gpuText, usedText } from "./compute.ts";
 import { experimentTable } from "./experiment.ts";
 import { holdLines } from "./hold.ts";
 import type { Look } from "./results.ts";
+import { closedText } from "./progress.ts";
 import { countsText } from "./words.ts";
 
 /** What the lab does now. */
@@ -18,6 +21,7 @@ export function statusLines(status: StatusView, look: Look): string[] {
   return [
     `${style.bold(`Rigor ${status.version}`)}  ${status.address}  pid ${status.pid}, started ${ago(status.started_at, now)}`,
     `${countsText(status.counts, style)}; data in ${status.data_directory}`,
+    ...boardLines(status, style),
     "",
     ...experiments,
     ...waiting.flatMap(({ reference, hold }) =>
@@ -25,7 +29,35 @@ export function statusLines(status: StatusView, look: Look): string[] {
     ),
     "",
     ...hostTable(status.hosts, look),
+    ...(status.waits_for === null ? [] : [style.yellow(`No run starts here: ${status.waits_for}.`)]),
+    ...status.closed.map((one) => style.yellow(closedText(one))),
+    ...(status.daemons.length === 0 ? [] : ["", ...daemonTable(status.daemons, look)]),
   ];
+}
+
+function daemonTable(daemons: StatusView["daemons"], { style, columns: width }: Look): string[] {
+  return table({
+    columns: [{ title: "daemon" }, { title: "pid", align: "right" }, { title: "drives" }],
+    rows: daemons.map(({ host, pid, is_this, machines, experiments, issues }) => [
+      is_this ? `${host} (this one)` : host,
+      String(pid),
+      [
+        ...machines,
+        ...(experiments === 0 ? [] : [plural(experiments, "experiment")]),
+        ...(issues === 0 ? [] : [plural(issues, "issue")]),
+      ].join(", "),
+    ]),
+    width,
+    header: style.dim,
+  });
+}
+
+/** What waits for a person comes first: nothing else on the board does. */
+function boardLines({ board: { issues, agents, waiting } }: StatusView, style: Style): string[] {
+  if (issues === 0) return [];
+  const waits =
+    waiting === 0 ? "nothing waits for you" : style.yellow(`${number(waiting)} waiting for you: rigor inbox`);
+  return [`${plural(issues, "open issue")}, ${plural(agents, "agent")} at work, ${waits}`];
 }
 
 function hostTable(hosts: readonly HostView[], { style, columns: width }: Look): string[] {
@@ -38,8 +70,8 @@ function hostTable(hosts: readonly HostView[], { style, columns: width }: Look):
     ],
     rows: hosts.map((host) => [
       host.name === host.kind ? host.name : `${host.name} (${host.kind})`,
-      `${number(host.cpus_used)} of ${number(host.cpus)}`,
-      `${bytes(host.memory_used)} of ${bytes(host.memory)}`,
+      usedText(host.cpus_used, null, host.cpus, number),
+      usedText(host.memory_used, null, host.memory, bytes),
       gpusText(host.gpus),
     ]),
     width,
@@ -47,15 +79,7 @@ function hostTable(hosts: readonly HostView[], { style, columns: width }: Look):
   });
 }
 
-function gpusText(gpus: HostView["gpus"]): string {
-  if (gpus.length === 0) return "none";
-  return gpus
-    .map(({ index, name, memory, memory_free: free, held_by: holder }) => {
-      const use = holder === null ? "free" : `held by ${holder}`;
-      return `${index}: ${name}, ${use}, ${bytes(memory - free)} of ${bytes(memory)}`;
-    })
-    .join("; ");
-}
+const gpusText = (gpus: HostView["gpus"]): string => (gpus.length === 0 ? "none" : gpus.map(gpuText).join("; "));
 
 /** One line per check, and how to mend what is missing. */
 export function doctorLines(checks: readonly DoctorCheck[], style: Style): string[] {

@@ -1,16 +1,31 @@
 import { describe, expect, test } from "vitest";
 import { interruptLines } from "../commands/run.ts";
-import { plainLines } from "../reporter.ts";
-import { plainStyle } from "../terminal.ts";
+import { closedLines, plainLines } from "./reporter.ts";
+import { plainStyle } from "../output/terminal.ts";
 import { cell, comparison, experiment, now, plan, progress, results, run, runCounts } from "../cli.testing.ts";
-import { printable, textWidth } from "../text.ts";
-import { planSummary } from "./plan.ts";
+import { printable, textWidth } from "../output/text.ts";
+import { computeLines, gpuText, usedText } from "./compute.ts";
+import { experimentTable } from "./experiment.ts";
+import { planLines, planSummary } from "./plan.ts";
 import { liveText, lineText } from "./progress.ts";
 import { comparisonLines, resultsLines } from "./results.ts";
 import { runTable } from "./run.ts";
+import { entryLines } from "./session.ts";
 
 const look = { style: plainStyle, columns: 110, now };
 const terminal = (columns: number, unicode = false) => ({ columns, unicode, style: plainStyle });
+
+test("a rest that is over is not said to go on [compute.rest]", () => {
+  const resting = (until: number) => ({
+    ...{ name: "lab1", id: "ssh:lab1", kind: "ssh", host: "lab1", state: "resting", reason: "a demo" },
+    ...{ until: new Date(until).toISOString(), trouble: null, lacking: null, jobs: 0, max_jobs: null, calls: null },
+    ...{ limits: { cpus: null, memory: null }, capacity: null, checked_at: null, problems: [] },
+  });
+  expect(computeLines([resting(now + 1_000), resting(now)], look).slice(1)).toEqual([
+    expect.stringMatching(/0 {2}resting until 2026-01-01 00:01:01 UTC: a demo$/),
+    expect.stringMatching(/0 {2}rested until 2026-01-01 00:01:00 UTC: a demo; tried before its next run$/),
+  ]);
+});
 
 describe("progress [cli.progress]", () => {
   test("shows done of total, rate and time left on one line", () => {
@@ -30,6 +45,79 @@ describe("progress [cli.progress]", () => {
     for (let columns = 20; columns < 120; columns += 1) {
       expect(textWidth(liveText(progress(), terminal(columns), now))).toBeLessThan(columns);
     }
+  });
+
+  test("says how many jobs wait where, and why [compute.why-waiting]", () => {
+    const waiting = (...groups: [compute: string, reason: string | null, runs: number, held?: boolean][]) =>
+      progress({
+        experiment: experiment({
+          counts: runCounts({ done: 33, active: 20, pending: 7 }),
+          total_runs: 60,
+          waiting: groups.map(([compute, reason, runs, held = false]) => ({ compute, reason, held, runs })),
+        }),
+      });
+    expect(lineText(waiting(["marlowe", "QOSMaxGRESPerUser", 12]), now)).toContain(
+      "20 active, 12 waiting at marlowe: QOSMaxGRESPerUser",
+    );
+    const several = waiting(
+      ["marlowe", "Priority", 9],
+      ["marlowe", "Resources", 1],
+      ["gadi", "Can Never Run", 2, true],
+    );
+    expect(lineText(several, now)).toContain(
+      "10 waiting at marlowe: Priority (9), Resources (1), 2 stuck at gadi: Can",
+    );
+    expect(lineText(waiting(["lab", null, 3]), now)).toContain("3 waiting at lab");
+    expect(liveText(waiting(["marlowe", "Priority", 12]), terminal(70), now)).toBe(
+      "34/60  8 s left  20 active  12 waiting at marlowe: Priority",
+    );
+  });
+
+  test("says on which computes nothing starts, and once why and what can be done [compute.closed]", () => {
+    const nothing = { message: null, next: null, since: null, until: null };
+    const view = progress({
+      closed: [
+        { ...nothing, compute: "lab1", state: "no-answer", message: "lab1 is off", next: "Look.", since: "2026-01-01" },
+        { ...nothing, compute: "lab2", state: "resting", message: "no power", until: "2026-01-02" },
+        { ...nothing, compute: "lab3", state: "drained", message: "new disks", next: "Use it." },
+        { ...nothing, compute: "lab4", state: "tried" },
+      ],
+    });
+    expect(lineText(view, now)).toContain("no answer from lab1, trying lab4, at rest: lab2, drained: lab3");
+    const lines: string[] = [];
+    const report = closedLines((line) => lines.push(line));
+    for (let time = 0; time < 3; time += 1) report(view);
+    expect(lines).toEqual([
+      "lab1 has not answered since 2026-01-01 00:00:00 UTC: lab1 is off. Look.",
+      "lab2 rests until 2026-01-02 00:00:00 UTC: no power.",
+      "lab3 is drained: new disks. Use it.",
+    ]);
+    report(progress());
+    report(view);
+    expect(lines).toHaveLength(6);
+  });
+
+  test("says how many runs are tried again, after what, and when [cli.why-waiting]", () => {
+    const pausing = experiment({
+      counts: runCounts({ pending: 6 }),
+      total_runs: 6,
+      retries: { runs: 6, next_at: "2026-01-01T00:01:12Z", after: "killed" },
+    });
+    const view = progress({ experiment: pausing, finished: 0, runs_per_second: null, seconds_left: null, active: [] });
+    const told = "6 again after a pause (killed), the next in 12 s";
+    expect(lineText(view, now)).toBe(`0/6 runs (0 %), 0 active, ${told}`);
+    expect(liveText(view, terminal(120), now)).toContain(told);
+    expect(liveText(view, terminal(65), now)).toBe(`0/6  0 active  ${told}`);
+    expect(experimentTable([pausing], look).at(-1)).toMatch(/6 pending, 6 again after a pause \(killed\), the next in/);
+  });
+
+  test("says that the disk is full, also while runs are active [cli.why-waiting]", () => {
+    const view = progress({ waits_for: "the disk is full: 0 MB are free, 67 MB are needed in /data" });
+    expect(lineText(view, now)).toMatch(/4 active, 1 failed, the disk is full: 0 MB are free/);
+    expect(liveText(view, terminal(90), now)).toBe(
+      "34/60  4 active  1 failed  the disk is full: 0 MB are free, 67 MB are needed in /data",
+    );
+    expect(lineText({ ...view, active: [] }, now)).toMatch(/^waiting: the disk is full/);
   });
 
   test("says what is prepared, for how long, and where its log is", () => {
@@ -61,6 +149,13 @@ describe("progress [cli.progress]", () => {
   });
 });
 
+test("what is used of a machine is told with what rigor.yaml allows, be it more than there is", () => {
+  expect(usedText(1, null, 2, String)).toBe("1 of 2");
+  expect(usedText(4, 4, 2, String)).toBe("4 of 4; the machine has 2");
+  expect(usedText(0, 1, 2, String)).toBe("0 of 1; the machine has 2");
+  expect(usedText(4, null, 2, String)).toBe("4; the machine has 2");
+});
+
 describe("a plan", () => {
   test("says how many runs there are, why, and what is done", () => {
     expect(planSummary(plan(), plainStyle)).toEqual([
@@ -68,6 +163,20 @@ describe("a plan", () => {
       "  stages    pilot (4 runs, 0 to do), then full (20 runs, 12 to do)",
       "  code      commit 0123456789, a snapshot with 1 changed file: train.py",
       "  estimate  about 6 s: 4 runs at a time, 2 s each (median of earlier runs)",
+    ]);
+  });
+
+  test("says what runs used before, and proposes it where less is asked for [memory.learnt]", () => {
+    const lines = planLines(
+      plan({
+        memory: { asked: 1e9, seen: 2e9, proposed: 2.4e9 },
+        gpu_memory: { asked: null, seen: 21e9, proposed: 21e9 },
+      }),
+      plainStyle,
+    );
+    expect(lines.filter((line) => line.includes("memory"))).toEqual([
+      "  memory       only 1 GB are asked for; earlier runs used up to 2 GB: `memory: 2.4GB` in `resources` would be enough",
+      "  gpu memory   nothing is asked for; earlier runs used up to 21 GB: `gpu_memory: 21GB` in `resources` would be enough",
     ]);
   });
 
@@ -202,4 +311,19 @@ test("Ctrl-C says that runs go on, how to come back and how to stop them [cli.de
     "  rigor status                     see how far it is",
     "  rigor cancel smoothing           stop its runs",
   ]);
+});
+
+test("a card that somebody else uses is not called free [F17]", () => {
+  const gpu = { id: "GPU-a", index: 0, name: "A100", memory: 40e9, memory_free: 1e9, held_by: null, is_idle: false };
+  expect(gpuText(gpu)).toBe("0: A100, used by others, 39 GB of 40 GB");
+  expect(gpuText({ ...gpu, memory_free: 40e9, is_idle: true })).toBe("0: A100, free, 0 B of 40 GB");
+  expect(gpuText({ ...gpu, held_by: "abc-1" })).toBe("0: A100, held by abc-1, 39 GB of 40 GB");
+});
+
+test("what a tool said to an agent is shown by lines, the first of many [session.transcript]", () => {
+  const said = (text: string) => entryLines(printable({ entry: { kind: "tool-result", id: "1", text, error: false } }));
+  expect(said("two\n  lines\u001b[2J\n")).toEqual(["  two", "    lines\\x1b[2J"]);
+  const many = said(Array.from({ length: 50 }, (_, index) => `line ${index + 1}`).join("\n"));
+  expect(many).toHaveLength(21);
+  expect(many.slice(-2)).toEqual(["  line 20", "  [30 more lines]"]);
 });

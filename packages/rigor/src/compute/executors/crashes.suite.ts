@@ -21,7 +21,7 @@ export function crashTests(place: ExecutorPlace): void {
 
   test("a job that was withdrawn never starts; one that has started cannot be withdrawn [F10]", async () => {
     const job = makeJob(place.folder, ["touch", join(place.folder, "started")]);
-    const handle = { attempt: job.attempt, run: job.run, reference: "" };
+    const handle = { attempt: job.attempt, run: job.run };
     expect((await place.executor.status([handle])).get(job.attempt)).toEqual({ state: "unclaimed" });
     expect(await place.executor.withdraw(handle)).toBe(true);
     expect(await place.executor.withdraw(handle)).toBe(true);
@@ -76,7 +76,15 @@ export function crashTests(place: ExecutorPlace): void {
     const handle = await place.submit(["sleep", "100"]);
     await place.until(handle, "running");
     const directory = place.directoryOf(handle);
-    const another = { attempt: "other", code: 0, signal: null, reason: "exited", oom_kills: null };
+    const another = {
+      attempt: "other",
+      code: 0,
+      signal: null,
+      reason: "exited",
+      oom_kills: null,
+      memory_peak: null,
+      gpu_memory_peak: null,
+    };
     for (const content of [
       "",
       "{",

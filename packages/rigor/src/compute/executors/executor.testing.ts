@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach } from "vitest";
-import { AttemptDirectory, attemptPath } from "../attempt-directory.ts";
-import type { ExitRecord, JobSpec } from "../job.ts";
-import type { Executor, Handle, JobStatus, Offsets } from "./executor.ts";
+import { AttemptDirectory, attemptPath } from "../attempt/attempt-directory.ts";
+import type { ExitRecord, JobSpec } from "../attempt/job.ts";
+import type { Executor, Handle, JobStatus, Offsets } from "../executor.ts";
 
 export const fromTheStart: Offsets = { stdout: 0, stderr: 0, metrics: 0 };
 

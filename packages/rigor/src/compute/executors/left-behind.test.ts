@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AttemptDirectory } from "../attempt-directory.ts";
-import type { JobSpec } from "../job.ts";
-import type { Handle } from "./executor.ts";
+import { AttemptDirectory } from "../attempt/attempt-directory.ts";
+import type { JobSpec } from "../attempt/job.ts";
+import type { Handle } from "../executor.ts";
 import { makeJob, untilExists, untilState } from "./executor.testing.ts";
 import { LocalExecutor } from "./local.ts";
-import { canUnshare } from "../unshare.testing.ts";
+import { canUnshare } from "../attempt/unshare.testing.ts";
 
 /** Leaves the group and session of its job, and writes its number where the test finds it. */
 const setsid = `setsid sh -c 'echo $$ >"$RIGOR_OUTPUT/pid.next"; mv "$RIGOR_OUTPUT/pid.next" "$RIGOR_OUTPUT/pid"; exec sleep 1000' &`;

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
-import { jobVariable } from "../job-script.ts";
-import { hasSamePlace, sendSignal, visitEnvironments } from "../processes.ts";
+import { jobVariable } from "../attempt/job-script.ts";
+import { hasSamePlace, sendSignal, visitEnvironments } from "../../hosts/processes.ts";
 
 export interface LeftBehindOptions {
   /** The folder of all attempts. */

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AttemptDirectory } from "../attempt-directory.ts";
-import type { ProcessRecord } from "../job.ts";
-import type { Handle } from "./executor.ts";
+import { AttemptDirectory } from "../attempt/attempt-directory.ts";
+import type { Handle } from "../executor.ts";
 import { LocalExecutor } from "./local.ts";
 import { executorSuite } from "./executor.suite.ts";
 import { makeJob, untilExists, untilState } from "./executor.testing.ts";
+import type { ProcessRecord } from "../../hosts/processes.ts";
 
 executorSuite(
   "local, through the starter",

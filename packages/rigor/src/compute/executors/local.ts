@@ -1,20 +1,21 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
-import { AttemptDirectory } from "../attempt-directory.ts";
+import { AttemptDirectory } from "../attempt/attempt-directory.ts";
 import { collectAttempt, defaultLimit } from "../collect.ts";
-import type { Failure } from "../failures.ts";
-import type { ExitRecord, JobSpec, ProcessRecord } from "../job.ts";
-import { writeJobFiles } from "../job-files.ts";
-import { killRemains, runsWithArgument, sendSignal, witness } from "../processes.ts";
-import { freeSpace, probeHost } from "../resources.ts";
-import type { HostCapacity } from "../resources.ts";
-import { asStorage } from "../storage-errors.ts";
-import type { Collected, Executor, Handle, JobStatus, Offsets } from "./executor.ts";
+import type { Failure } from "../failures/failures.ts";
+import type { ExitRecord, JobSpec } from "../attempt/job.ts";
+import { writeJobFiles } from "../attempt/job-files.ts";
+import { killRemains, runsWithArgument, sendSignal, witness } from "../../hosts/processes.ts";
+import { freeSpace, probeHost } from "../placement/resources.ts";
+import type { HostCapacity } from "../placement/resources.ts";
+import { asStorage } from "../attempt/storage-errors.ts";
+import type { Collected, Executor, Handle, JobStatus, KeptDirectory, Offsets } from "../executor.ts";
 import { FinishedLog } from "./finished-log.ts";
 import { LeftBehind } from "./left-behind.ts";
-import { usualEnvironment, splitLocale } from "../usual-environment.ts";
+import { usualEnvironment, splitLocale } from "../attempt/usual-environment.ts";
 import { Starts } from "./starts.ts";
 import { Timers } from "./timers.ts";
+import type { ProcessRecord } from "../../hosts/processes.ts";
 
 export interface LocalOptions {
   dataDirectory: string;
@@ -86,7 +87,7 @@ export class LocalExecutor implements Executor {
       const directory = this.directory(job);
       asStorage(directory.path, () => this.prepare(directory, job, bootedAt));
       if (!existsSync(directory.claim)) this.starts.handOver(directory);
-      return { attempt: job.attempt, run: job.run, reference: "" };
+      return { attempt: job.attempt, run: job.run };
     });
   }
 
@@ -126,6 +127,14 @@ export class LocalExecutor implements Executor {
     );
   }
 
+  async identity(): Promise<null> {
+    return null;
+  }
+
+  async takeOver(): Promise<void> {
+    // Whoever submits on this machine does so in this data directory.
+  }
+
   async attemptsRoot(): Promise<string> {
     return this.root;
   }
@@ -134,6 +143,16 @@ export class LocalExecutor implements Executor {
     const kept = handles.filter((handle) => this.directory(handle).hasCheckpoints());
     return new Set(kept.map(({ attempt }) => attempt));
   }
+
+  /** They are here. */
+  async bringCheckpoints(): Promise<void> {}
+
+  /** They are the record of what was run. */
+  async keptDirectories(): Promise<KeptDirectory[]> {
+    return [];
+  }
+
+  async removeDirectories(): Promise<void> {}
 
   onChange(listener: (attempt: string) => void): () => void {
     this.listeners.add(listener);

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { AttemptDirectory } from "../attempt-directory.ts";
+import { AttemptDirectory } from "../attempt/attempt-directory.ts";
 import { parseMetrics } from "../collect.ts";
 import { fromTheStart, makeJob, type ExecutorPlace } from "./executor.testing.ts";
 

@@ -1,7 +1,7 @@
-import type { JobSpec } from "../job.ts";
-import { RemoteAttempts, type RemoteOptions } from "../remote/remote-attempts.ts";
-import type { HostCapacity } from "../resources.ts";
-import type { Collected, Executor, Handle, JobStatus, Offsets } from "./executor.ts";
+import type { JobSpec } from "../attempt/job.ts";
+import { pathOf, RemoteAttempts, type RemoteOptions } from "../remote/remote-attempts.ts";
+import type { HostCapacity } from "../placement/resources.ts";
+import type { Collected, Executor, Handle, JobStatus, KeptDirectory, Offsets } from "../executor.ts";
 
 /** What executors share whose attempts lie on a host, and are copied to this machine. */
 export abstract class RemoteExecutor implements Executor {
@@ -26,12 +26,33 @@ export abstract class RemoteExecutor implements Executor {
     return this.attempts.probe(this.#excludedGpus);
   }
 
+  async takeOver(handles: readonly Handle[]): Promise<void> {
+    for (const handle of handles) this.attempts.copyOf(handle).create();
+    await (await this.attempts.mirror()).recover(handles.map(pathOf));
+  }
+
+  async identity(): Promise<string> {
+    return (await this.attempts.mirror()).identity();
+  }
+
   async attemptsRoot(): Promise<string> {
     return (await this.attempts.mirror()).root;
   }
 
   withCheckpoints(handles: readonly Handle[]): Promise<Set<string>> {
     return this.attempts.withCheckpoints(handles);
+  }
+
+  bringCheckpoints(handle: Handle): Promise<void> {
+    return this.attempts.bringCheckpoints(handle);
+  }
+
+  async keptDirectories(): Promise<KeptDirectory[]> {
+    return (await this.attempts.mirror()).keptDirectories();
+  }
+
+  async removeDirectories(directories: readonly KeptDirectory[]): Promise<void> {
+    await (await this.attempts.mirror()).remove(directories.map(({ path }) => path));
   }
 
   async collect(

@@ -1,34 +1,28 @@
-import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import type { HostShell } from "../../hosts/shell.ts";
-import { RigorError } from "../../domain/errors.ts";
-import type { JobSpec } from "../job.ts";
+import type { JobSpec } from "../attempt/job.ts";
 import { pathOf, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
-import { type BatchRecord, BatchRecords, type Place } from "../schedulers/batch-records.ts";
-import { allocationOf, groupJobs, memberScript, silenceOf } from "../schedulers/batches.ts";
-import { CallBudget, MeteredShell } from "../schedulers/call-budget.ts";
+import { BatchRecords, readBatch, type Place } from "../schedulers/batch-records.ts";
+import type { CallKind, CallLine, CallsNow } from "../schedulers/call-line.ts";
+import { Errand } from "../schedulers/errand.ts";
+import { callingAs, MeteredShell } from "../schedulers/metered-shell.ts";
+import { OpenAttempts, type OpenAttempt } from "../schedulers/open-attempts.ts";
 import { SchedulerWords } from "../schedulers/scheduler-words.ts";
-import { memberKey, type Scheduler, type SchedulerFacts } from "../schedulers/scheduler.ts";
-import { endByFiles, finalStatus, isOver, presentStatus } from "../schedulers/two-witnesses.ts";
-import type { Handle, JobStatus } from "./executor.ts";
+import type { Scheduler, SchedulerFacts } from "../schedulers/scheduler.ts";
+import { Submission, unanswered } from "../schedulers/submission.ts";
+import { endByFiles } from "../schedulers/two-witnesses.ts";
+import type { Handle, JobStatus, Submitted } from "../executor.ts";
 import { RemoteExecutor } from "./remote.ts";
 
 export interface SchedulerExecutorOptions extends Omit<RemoteOptions, "scheduled"> {
-  /** Makes the scheduler on a shell that counts its calls. */
+  /** Makes the scheduler on a shell of which each script is a call. */
   scheduler: (shell: HostShell) => Scheduler;
-  /** Calls of the scheduler's commands, at most: looks wait. */
-  callsPerMinute: number;
+  /** Where calls of the scheduler wait for their turn. */
+  calls: CallLine;
 }
 
 /** Milliseconds for which what the scheduler allows is taken to stay so. */
 const factsLifeMs = 600_000;
-
-/** An attempt whose files show no end. */
-interface Open {
-  handle: Handle;
-  seen: Seen;
-  place: Place;
-}
 
 /**
  * Runs jobs through a scheduler on a host where its commands work, be it this machine. Two witnesses tell of a job: its
@@ -39,122 +33,135 @@ export class SchedulerExecutor extends RemoteExecutor {
   readonly kind: string;
   readonly #shell: HostShell;
   readonly #scheduler: Scheduler;
+  readonly #calls: CallLine;
+  readonly #closed = new AbortController();
+  readonly #errands: Record<"submit" | "cancel" | "look", Errand>;
   readonly #records: BatchRecords;
-  readonly #words: SchedulerWords;
+  readonly #submission: Submission;
+  readonly #open: OpenAttempts;
   #facts: { facts: SchedulerFacts; untilMs: number } | null = null;
-  /** Attempts that were asked about and are not over, with the batches that the scheduler is asked about. */
-  readonly #open = new Map<string, BatchRecord>();
-  /** When an attempt was first seen to be claimed. */
-  readonly #claimedMs = new Map<string, number>();
-  /** Attempts that the scheduler does not execute: since when it says so and nothing shows the contrary. */
-  readonly #doubts = new Map<string, { sinceMs: number; beat: number | null }>();
+  /** Attempts that are to end, and of which the scheduler has not been told. */
+  readonly #toCancel = new Map<string, Handle>();
 
   /** @throws RigorError `storage` when the data directory cannot be written; `file-invalid` from the scheduler. */
-  constructor({ scheduler, callsPerMinute, ...options }: SchedulerExecutorOptions) {
+  constructor({ scheduler, calls, ...options }: SchedulerExecutorOptions) {
     super({ ...options, scheduled: true }, []);
     this.#shell = options.shell;
-    const budget = new CallBudget(callsPerMinute);
-    this.#scheduler = scheduler(new MeteredShell(options.shell, budget));
+    this.#calls = calls;
+    this.#scheduler = scheduler(new MeteredShell(options.shell));
     this.kind = this.#scheduler.kind;
-    this.#words = new SchedulerWords(this.#scheduler, budget);
+    this.#open = new OpenAttempts(new SchedulerWords(this.#scheduler));
     this.#records = new BatchRecords(options.dataDirectory, options.shell.host);
+    const errand = (kind: CallKind) => new Errand(calls, kind, this.#closed.signal);
+    this.#errands = { submit: errand("submit"), cancel: errand("cancel"), look: errand("look") };
+    this.#submission = new Submission({
+      scheduler: this.#scheduler,
+      attempts: this.attempts,
+      records: this.#records,
+      errand: this.#errands.submit,
+      host: options.shell.host,
+      arrayLimit: () => this.#arrayLimit(),
+      onSending: (attempt) => this.#forget(attempt),
+    });
   }
 
-  async facts(): Promise<SchedulerFacts> {
+  limitCalls(callsPerMinute: number): void {
+    this.#calls.limit(this, callsPerMinute);
+  }
+
+  /** How it stands with the calls of the scheduler, and how many jobs wait to be submitted. */
+  calls(): CallsNow & { jobs: number } {
+    return { ...this.#calls.now(), jobs: this.#submission.size };
+  }
+
+  /** Waits for its calls as looks do. */
+  facts(): Promise<SchedulerFacts> {
+    const { signal } = this.#closed;
+    return callingAs({ take: () => this.#calls.take("look", { signal }) }, () => this.#probe());
+  }
+
+  async #probe(): Promise<SchedulerFacts> {
     const facts = await this.#scheduler.probe();
     this.#facts = { facts, untilMs: performance.now() + factsLifeMs };
     return facts;
   }
 
   /**
-   * Jobs that the scheduler refuses are gone, with its words, and the others are submitted. When it throws `unreachable`,
-   * repeating it is harmless.
+   * Jobs that the scheduler refuses are gone, with its words, and the others are submitted, or wait until the scheduler
+   * may be called. When it throws `unreachable`, repeating it is harmless.
    */
-  async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
-    const waiting = await this.#notAtTheScheduler(jobs);
-    if (waiting.length > 0) {
-      await this.attempts.write(waiting);
-      await (await this.attempts.mirror()).removeBatches(this.#records.takeForgotten());
-      for (const group of groupJobs(waiting, await this.#arrayLimit())) await this.#submitBatch(group);
-    }
-    return jobs.map((job) => this.#handleOf(job));
+  async submit(jobs: readonly JobSpec[]): Promise<Submitted[]> {
+    await this.#submission.submit(await this.#notAtTheScheduler(jobs));
+    return jobs.flatMap(({ attempt, run }) => {
+      const place = this.#submission.isWaiting(attempt) ? undefined : this.#records.find(attempt);
+      return place === undefined ? [] : { attempt, run, ...this.#jobAt(place) };
+    });
   }
 
   /** A submission may be repeated after a crash, or after one whose outcome is unknown. */
   async #notAtTheScheduler(jobs: readonly JobSpec[]): Promise<JobSpec[]> {
-    const known = jobs.filter(({ attempt }) => this.#records.find(attempt) !== undefined);
-    if (known.length === 0) return [...jobs];
-    const statuses = await this.status(known.map(this.#handleOf)).catch((error: unknown) => unanswered(error));
-    return jobs.filter((job) => !known.includes(job) || statuses.get(job.attempt)?.state === "unclaimed");
+    const asked = jobs.filter(({ attempt }) => !this.#submission.isWaiting(attempt));
+    const known = asked.filter(({ attempt }) => this.#records.find(attempt) !== undefined);
+    if (known.length === 0) return asked;
+    const statuses = await this.status(known).catch((error: unknown) => unanswered(error));
+    return asked.filter((job) => !known.includes(job) || statuses.get(job.attempt)?.state === "unclaimed");
   }
 
   async #arrayLimit(): Promise<number> {
     const known = this.#facts;
     if (known !== null && performance.now() < known.untilMs) return known.facts.array_limit;
-    return (await this.facts().catch((error: unknown) => unanswered(error))).array_limit;
-  }
-
-  async #submitBatch(jobs: readonly [JobSpec, ...JobSpec[]]): Promise<void> {
-    const mirror = await this.attempts.mirror();
-    const name = `rigor-${randomBytes(5).toString("hex").slice(0, 9)}`;
-    const heartbeat = Math.max(...jobs.map((job) => job.heartbeat));
-    const folder = await mirror.writeBatch(name, memberScript(mirror.root, jobs.map(pathOf), heartbeat));
-    const members = jobs.map(({ run, attempt }) => ({ run, attempt }));
-    const about = { name, host: this.#shell.host, folder, recorded_at: Date.now(), heartbeat, members };
-    const record: BatchRecord = { ...about, id: null, refused: null };
-    this.#records.add(record);
-    for (const { attempt } of jobs) this.#forget(attempt);
-    const batch = { name, size: jobs.length, script: `${folder}/member.sh`, directory: folder };
-    try {
-      this.#records.learn(record, await this.#scheduler.submit({ ...batch, allocation: allocationOf(jobs[0]) }));
-    } catch (error) {
-      await this.#refused(record, error);
-    }
-  }
-
-  /**
-   * Schedulers take jobs and then fail to say so: a batch is refused when the scheduler has not got it. Should it come
-   * late, it finds all its attempts taken.
-   *
-   * @throws RigorError `unreachable` when nothing is certain
-   */
-  async #refused(record: BatchRecord, error: unknown): Promise<void> {
-    if (!isWordOfScheduler(error)) throw error;
-    const { name, members, id } = record;
-    const asked = [{ name, size: members.length, id }];
-    const reports = await this.#scheduler.report(asked).catch(() => unanswered(error));
-    if ([...reports.values()].some(({ state }) => state !== "ended")) return;
-    await (await this.attempts.mirror()).withdraw(members.map(pathOf));
-    this.#records.refuse(record, [error.message, error.next].filter((part) => part !== undefined).join(" "));
+    return (await this.#probe().catch((error: unknown) => unanswered(error))).array_limit;
   }
 
   async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {
-    const doubted = handles.filter(({ attempt }) => this.#doubts.has(attempt));
+    await this.#goOn();
+    const statuses = new Map<string, JobStatus>();
+    const unsubmitted = handles.filter(({ attempt }) => this.#submission.isWaiting(attempt));
+    for (const { attempt } of unsubmitted) statuses.set(attempt, this.#unsubmitted());
+    const submitted = handles.filter(({ attempt }) => !statuses.has(attempt));
+    const doubted = submitted.filter(({ attempt }) => this.#open.isDoubted(attempt));
     if (doubted.length > 0) await (await this.attempts.mirror()).refresh(doubted.map(pathOf));
     const lookedMs = performance.now();
-    const seen = await this.attempts.look(handles);
-    const statuses = new Map<string, JobStatus>();
-    const open: Open[] = [];
-    for (const handle of handles) {
+    const seen = await this.attempts.look(submitted);
+    const open: OpenAttempt[] = [];
+    for (const handle of submitted) {
       const sight = seen.get(handle.attempt);
       if (sight === undefined) continue;
       const place = this.#records.find(handle.attempt);
       const status = place === undefined ? withoutBatch(sight) : (refusal(place) ?? endByFiles(sight));
-      if (status !== null) this.#conclude(statuses, handle, status);
-      else if (place !== undefined) open.push({ handle, seen: sight, place });
+      if (status !== null) this.#conclude(statuses, handle, this.#told(handle, status), place);
+      else if (place !== undefined) open.push(this.#openAttempt(handle, sight, place));
     }
     if (!(await this.#ask(open, statuses))) return statuses;
-    for (const one of open) this.#conclude(statuses, one.handle, this.#judge(one, lookedMs));
+    for (const one of open) this.#conclude(statuses, one.handle, this.#open.judge(one, lookedMs), one.place);
     const gone = open.filter(({ handle }) => statuses.get(handle.attempt)?.state === "gone");
     if (gone.length > 0) await (await this.attempts.mirror()).discard(gone.map(({ handle }) => pathOf(handle)));
     return statuses;
   }
 
+  /** Tells what failed while nobody listened, and tries again to end what is to end. */
+  async #goOn(): Promise<void> {
+    this.#errands.submit.tell();
+    if (this.#toCancel.size > 0) await this.#errands.cancel.pursue(() => this.#cancelAtTheScheduler());
+  }
+
+  #unsubmitted(): JobStatus {
+    const { per_minute } = this.#calls.now();
+    const reason = `not submitted yet: calls_per_minute allows ${per_minute === 1 ? "1 call" : `${per_minute} calls`}`;
+    return { state: "unsubmitted", reason };
+  }
+
+  /** A job that was withdrawn is over when its scheduler has been told: it would keep its place in the queue. */
+  #told({ attempt }: Handle, status: JobStatus): JobStatus {
+    const isEarly = status.state === "gone" && status.withdrawn && this.#toCancel.has(attempt);
+    return isEarly ? { state: "waiting", reason: null, held: false } : status;
+  }
+
   /** False when the scheduler does not answer, and ends are to be told nevertheless: it is asked again soon. */
-  async #ask(open: readonly Open[], statuses: ReadonlyMap<string, JobStatus>): Promise<boolean> {
-    for (const { handle, place } of open) this.#open.set(handle.attempt, place.batch);
+  async #ask(open: readonly OpenAttempt[], statuses: ReadonlyMap<string, JobStatus>): Promise<boolean> {
+    for (const one of open) this.#open.note(one);
     try {
-      await this.#words.ask([...new Set(this.#open.values())]);
+      await this.#errands.look.pursue(() => this.#open.ask());
       return true;
     } catch (error) {
       const ends = [...statuses.values()].some(({ state }) => state === "ended" || state === "gone");
@@ -163,38 +170,37 @@ export class SchedulerExecutor extends RemoteExecutor {
     }
   }
 
-  /** What follows from both witnesses. An end is certain when the files, looked at after the scheduler's word, show none. */
-  #judge({ handle, seen, place }: Open, lookedMs: number): JobStatus {
-    const { attempt } = handle;
-    const { word, atMs } = this.#words.of(place);
-    if (seen.state === "claimed" && !this.#claimedMs.has(attempt)) this.#claimedMs.set(attempt, lookedMs);
-    if (!isOver(word)) {
-      this.#doubts.delete(attempt);
-      // A job that was waiting when the scheduler was asked may have started since.
-      const outdated = atMs < (this.#claimedMs.get(attempt) ?? 0);
-      return presentStatus(seen, outdated ? { state: "unasked" } : word);
-    }
-    const beat = seen.state === "claimed" ? seen.beat_at : null;
-    const lives = seen.state === "claimed" && seen.witness === "alive";
-    const doubt = this.#doubts.get(attempt);
-    if (doubt === undefined || doubt.beat !== beat || lives) {
-      this.#doubts.set(attempt, { sinceMs: performance.now(), beat });
-    } else if (lookedMs - doubt.sinceMs >= silenceOf(place.batch.heartbeat) * 1000) {
-      const { id, folder, host } = place.batch;
-      const cancelled = existsSync(this.attempts.copyOf(handle).cancel);
-      return finalStatus(seen, word, { submitted: id !== null, cancelled, where: `in ${folder} on ${host}` });
-    }
-    return presentStatus(seen, { state: "unasked" });
+  #openAttempt(handle: Handle, seen: Seen, place: Place): OpenAttempt {
+    const isCancelled = () => existsSync(this.attempts.copyOf(handle).cancel);
+    return { handle, seen, place, isCancelled };
   }
 
-  #conclude(statuses: Map<string, JobStatus>, { attempt }: Handle, status: JobStatus): void {
-    statuses.set(attempt, status);
+  #conclude(
+    statuses: Map<string, JobStatus>,
+    { attempt }: Pick<Handle, "attempt">,
+    status: JobStatus,
+    place?: Place,
+  ): void {
+    statuses.set(attempt, { ...status, ...this.#jobAt(place) });
     if (status.state === "ended" || status.state === "gone") this.#forget(attempt);
   }
 
+  override async takeOver(handles: readonly Handle[]): Promise<void> {
+    this.#calls.supposeCalls();
+    await super.takeOver(handles);
+    const wanted = new Set(handles.map(({ attempt }) => attempt));
+    const records = (await (await this.attempts.mirror()).batchContents()).flatMap(
+      ({ folder, contents }) => readBatch(contents, this.#shell.host, folder) ?? [],
+    );
+    for (const record of records.toSorted((a, b) => a.recorded_at - b.recorded_at)) {
+      if (record.members.some(({ attempt }) => wanted.has(attempt))) this.#records.add(record);
+    }
+  }
+
   async withdraw(handle: Handle): Promise<boolean> {
+    await this.#submission.takeBack([handle.attempt]);
     const withdrawn = await (await this.attempts.mirror()).withdraw([pathOf(handle)]);
-    if (withdrawn.length > 0) await this.#cancelAtTheScheduler([handle]);
+    if (withdrawn.length > 0) await this.#endAtTheScheduler([handle]);
     return withdrawn.length > 0;
   }
 
@@ -204,27 +210,50 @@ export class SchedulerExecutor extends RemoteExecutor {
       copy.create();
       writeFileSync(copy.cancel, "", { mode: 0o600 });
     }
-    const withdrawn = new Set(await (await this.attempts.mirror()).cancel(handles.map(pathOf)));
-    await this.#cancelAtTheScheduler(handles);
-    for (const handle of handles) if (withdrawn.has(pathOf(handle))) this.notify(handle.attempt);
+    await this.#submission.takeBack(handles.map(({ attempt }) => attempt));
+    await (await this.attempts.mirror()).cancel(handles.map(pathOf));
+    await this.#endAtTheScheduler(handles);
   }
 
-  async #cancelAtTheScheduler(handles: readonly Handle[]): Promise<void> {
-    const places = handles.flatMap(({ attempt }) => this.#records.find(attempt) ?? []);
-    const members = places.map(({ batch, index }) => ({ member: { batch: batch.name, index }, id: batch.id }));
-    if (members.length > 0) await this.#scheduler.cancel(members);
+  async #endAtTheScheduler(handles: readonly Handle[]): Promise<void> {
+    for (const handle of handles) this.#toCancel.set(handle.attempt, handle);
+    await this.#errands.cancel.pursue(() => this.#cancelAtTheScheduler());
   }
 
-  readonly #handleOf = ({ attempt, run }: Pick<Handle, "attempt" | "run">): Handle => {
-    const place = this.#records.find(attempt);
-    const reference = place === undefined ? "" : memberKey({ batch: place.batch.name, index: place.index });
-    return { attempt, run, reference };
-  };
+  async #cancelAtTheScheduler(): Promise<void> {
+    while (this.#toCancel.size > 0) {
+      if ([...this.#toCancel.keys()].some((attempt) => this.#records.find(attempt) !== undefined))
+        await this.#errands.cancel.ready();
+      const attempts = [...this.#toCancel.keys()];
+      const places = attempts.flatMap((attempt) => this.#records.find(attempt) ?? []);
+      const members = places.map(({ batch, index }) => ({ member: { batch: batch.name, index }, id: batch.id }));
+      if (members.length > 0) await this.#scheduler.cancel(members);
+      for (const attempt of attempts) this.#toCancel.delete(attempt);
+      for (const attempt of attempts) this.notify(attempt);
+    }
+  }
+
+  /** Nothing that waits here is submitted any more: another daemon does that. */
+  leave(): void {
+    this.#submission.clear();
+    this.#toCancel.clear();
+  }
+
+  override async close(): Promise<void> {
+    this.#closed.abort();
+    this.#calls.leave(this);
+    await super.close();
+    await Promise.all(Object.values(this.#errands).map((errand) => errand.settle()));
+  }
+
+  #jobAt(place: Place | undefined): Pick<Submitted, "job"> {
+    if (place === undefined || place.batch.id === null) return {};
+    const { id, members } = place.batch;
+    return { job: this.#scheduler.memberId({ id, size: members.length }, place.index) };
+  }
 
   #forget(attempt: string): void {
-    this.#open.delete(attempt);
-    this.#claimedMs.delete(attempt);
-    this.#doubts.delete(attempt);
+    this.#open.forget(attempt);
     this.attempts.forget(attempt);
   }
 }
@@ -237,13 +266,4 @@ function withoutBatch(seen: Seen): JobStatus {
 
 function refusal({ batch: { refused } }: Place): JobStatus | null {
   return refused === null ? null : { state: "gone", withdrawn: false, category: "submission", evidence: refused };
-}
-
-const isWordOfScheduler = (error: unknown): error is RigorError =>
-  error instanceof RigorError && error.code === "scheduler";
-
-/** What a scheduler says while it submits nothing, such as that its controller is down, is no refusal of a job. */
-function unanswered(error: unknown): never {
-  if (!isWordOfScheduler(error)) throw error;
-  throw new RigorError("unreachable", error.message, { next: error.next, cause: error });
 }

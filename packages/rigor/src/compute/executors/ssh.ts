@@ -1,6 +1,6 @@
-import type { JobSpec } from "../job.ts";
+import type { JobSpec } from "../attempt/job.ts";
 import { pathOf, type RemoteOptions, type Seen } from "../remote/remote-attempts.ts";
-import type { Handle, JobStatus } from "./executor.ts";
+import type { Handle, JobStatus } from "../executor.ts";
 import { RemoteExecutor } from "./remote.ts";
 
 export interface SshExecutorOptions extends RemoteOptions {
@@ -34,7 +34,7 @@ export class SshExecutor extends RemoteExecutor {
   async submit(jobs: readonly JobSpec[]): Promise<Handle[]> {
     const paths = await this.attempts.write(jobs);
     await (await this.attempts.mirror()).start(paths);
-    return jobs.map(({ attempt, run }) => ({ attempt, run, reference: "" }));
+    return jobs.map(({ attempt, run }) => ({ attempt, run }));
   }
 
   async status(handles: readonly Handle[]): Promise<Map<string, JobStatus>> {

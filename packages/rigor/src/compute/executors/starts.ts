@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, relative } from "node:path";
-import type { AttemptDirectory } from "../attempt-directory.ts";
+import type { AttemptDirectory } from "../attempt/attempt-directory.ts";
 import { hasCommand, SpawnLauncher, StarterLauncher } from "./launcher.ts";
 import type { Launcher } from "./launcher.ts";
 import { Timers } from "./timers.ts";

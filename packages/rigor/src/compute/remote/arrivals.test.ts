@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LocalShell } from "../../hosts/local-shell.ts";
 import type { Answer, ScriptOptions } from "../../hosts/shell.ts";
-import type { ExitRecord } from "../job.ts";
+import type { ExitRecord } from "../attempt/job.ts";
 import { RemoteAttempts } from "./remote-attempts.ts";
 
 /** A shell that counts what it is asked, and does something before it answers. */
@@ -34,14 +34,23 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const handleOf = (number: number) => ({ attempt: `attempt-${number}`, run: "00run", reference: "" });
+const handleOf = (number: number) => ({ attempt: `attempt-${number}`, run: "00run" });
 const onHost = (number: number, file: string) => join(folder, "host/attempts/00", `attempt-${number}`, file);
 const here = (number: number, file: string) => join(folder, "data/attempts/00", `attempt-${number}`, file);
 
 /** An attempt that has ended on the host and left an output of some bytes. */
 function end(number: number, bytes: number): void {
   const { attempt } = handleOf(number);
-  const times = { oom_kills: null, duration: 1, started_at: 1, finished_at: 2 };
+  const times = {
+    oom_kills: null,
+    memory_peak: null,
+    gpu_memory_peak: null,
+    restarts: 0,
+    resumed: false,
+    duration: 1,
+    started_at: 1,
+    finished_at: 2,
+  };
   const exit: ExitRecord = { attempt, code: 0, signal: null, reason: "exited", ...times };
   mkdirSync(onHost(number, "output"), { recursive: true });
   writeFileSync(onHost(number, "output/model"), "m".repeat(bytes));
@@ -71,6 +80,17 @@ test("200 attempts that end at once arrive in a few calls [job.logs-whole]", asy
     expect(readFileSync(here(number, "stdout.log"), "utf8")).toBe(`${number}\n`);
     expect(readFileSync(here(number, "output/model"), "utf8")).toHaveLength(100);
   }
+});
+
+test("what has arrived is told without a question to its host", async () => {
+  end(0, 10);
+  await arrived(1);
+  shell.calls = [];
+  expect(await statesOf(1)).toEqual(["ended"]);
+  expect(shell.calls).toEqual([]);
+  rmSync(here(0, "exit.json"));
+  await arrived(1);
+  expect(shell.calls).not.toEqual([]);
 });
 
 test("a large one holds up no small one, and arrives whole", async () => {

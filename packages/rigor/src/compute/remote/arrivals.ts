@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { RigorError } from "../../domain/errors.ts";
-import { isMissing } from "../attempt-directory.ts";
 import type { AttemptMirror, HostFile } from "./attempt-mirror.ts";
+import { isMissing } from "../../hosts/system-errors.ts";
 
 /** An attempt that has ended on a host. */
 export interface EndedAttempt {

@@ -1,17 +1,21 @@
 import { execFile } from "node:child_process";
-import { closeSync, fstatSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { promisify } from "node:util";
+import { hostFailure } from "../../hosts/host-failure.ts";
 import type { HostShell } from "../../hosts/shell.ts";
 import { RigorError } from "../../domain/errors.ts";
-import { AttemptDirectory } from "../attempt-directory.ts";
+import { AttemptDirectory } from "../attempt/attempt-directory.ts";
+import type { KeptDirectory } from "../executor.ts";
+import { refuseWithoutRoot } from "./missing-root.ts";
 import * as scripts from "./scripts.ts";
 import { parsePieces, parseSizes, parseSurvey, pieceLine, type Piece, type Survey } from "./survey.ts";
 
 /** Bytes that one call brings over at most, so that a lost connection loses little. */
 const mostBytes = 16 * 1024 * 1024;
 
-/** Attempts that are looked at in one call, at most. */
+/** Attempts that one call is about, at most, so that it ends in time also on a busy host. */
 const mostAttempts = 1_000;
 
 /** Seconds for a call that moves data. */
@@ -43,6 +47,28 @@ export class AttemptMirror {
     this.#copies = copies;
   }
 
+  get host(): string {
+    return this.#shell.host;
+  }
+
+  /** What the directory of all attempts is marked with; the first who asks marks it. */
+  async identity(): Promise<string> {
+    return (await this.#ask(scripts.identityScript, [randomUUID()])).trim();
+  }
+
+  /**
+   * Brings over what was written for jobs, where another machine has written it: what a job declares is known by it.
+   */
+  async recover(paths: readonly string[]): Promise<void> {
+    const strange = paths.filter((path) => !existsSync(this.directory(path).spec));
+    if (strange.length === 0) return;
+    const files = strange.flatMap((path) =>
+      ["parameters.json", "job.sh", "spec.json"].map((name) => `${path}/${name}`),
+    );
+    const sizes = parseSizes((await this.#ask(scripts.filesScript, files)).split("\n"));
+    await this.bring([...sizes].map(([path, size]) => ({ path, size })));
+  }
+
   /** Sends what was written for jobs that are to start. */
   async push(paths: readonly string[]): Promise<void> {
     const { stdout } = await promisify(execFile)("tar", ["-cf", "-", "-C", this.#copies, "--", ...paths], {
@@ -50,7 +76,7 @@ export class AttemptMirror {
       maxBuffer: 2 ** 30,
     });
     const answer = await this.#shell.run(scripts.unpackScript(this.root), { input: stdout, timeout: transferTimeout });
-    if (answer.status !== 0) throw failed(this.#shell.host, "attempts could not be written", answer.stderr);
+    if (answer.status !== 0) throw hostFailure(this.#shell.host, this.root, "writing attempts", answer);
   }
 
   /** Looks at attempts; one call for any thousand of them. */
@@ -123,6 +149,22 @@ export class AttemptMirror {
     return linesOf(await this.#ask(scripts.checkpointsScript, paths));
   }
 
+  /** Directories of attempts on the host. */
+  async keptDirectories(): Promise<KeptDirectory[]> {
+    const answer = await this.#shell.run(scripts.keptScript(this.root));
+    refuseWithoutRoot(this.#shell.host, this.root, answer);
+    if (answer.status !== 0) throw failed(this.#shell.host, "attempts could not be listed", answer.stderr);
+    return linesOf(answer.stdout.toString("utf8")).flatMap((line) => {
+      const [, path, attempt = "", checkpoints] = /^([^/ ]+\/([^/ ]+)) ([01])$/.exec(line) ?? [];
+      return path === undefined ? [] : [{ attempt, path, has_checkpoints: checkpoints === "1" }];
+    });
+  }
+
+  /** Removes directories of attempts that are over. */
+  async remove(paths: readonly string[]): Promise<void> {
+    await this.#ask(scripts.removeScript, paths, transferTimeout);
+  }
+
   /** Kills what attempts left in their process groups on the host that the shell is on. */
   async kill(paths: readonly string[]): Promise<void> {
     await this.#ask(scripts.killScript, paths);
@@ -143,12 +185,23 @@ export class AttemptMirror {
     await this.#ask(scripts.discardScript, paths);
   }
 
-  /** Writes the script of a batch on the host. @returns the folder that it is in, absolute */
-  async writeBatch(name: string, script: string): Promise<string> {
-    const input = Buffer.from(`${name}\n${script}`);
+  /**
+   * Writes the script of a batch on the host.
+   *
+   * @param contents what another daemon has to know of it: one line
+   * @returns the folder that it is in, absolute
+   */
+  async writeBatch(name: string, contents: string, script: string): Promise<string> {
+    const input = Buffer.from(`${name}\n${contents}\n${script}`);
     const answer = await this.#shell.run(scripts.batchScript(this.root), { input });
-    if (answer.status !== 0) throw failed(this.#shell.host, "a batch could not be written", answer.stderr);
+    if (answer.status !== 0) throw hostFailure(this.#shell.host, this.root, "writing a batch", answer);
     return answer.stdout.toString("utf8").replace(/\n$/, "");
+  }
+
+  /** What is in every batch on the host: its folder, and the line that was written with it. */
+  async batchContents(): Promise<{ folder: string; contents: string }[]> {
+    const lines = linesOf((await this.#run(scripts.batchContentsScript(this.root))).stdout.toString("utf8"));
+    return lines.flatMap((folder, at) => (at % 2 === 0 ? [{ folder, contents: lines[at + 1] ?? "" }] : []));
   }
 
   /** Removes the folders of batches. */
@@ -160,17 +213,30 @@ export class AttemptMirror {
     return new AttemptDirectory(join(this.#copies, path));
   }
 
-  async #ask(script: (root: string) => string, lines: readonly string[]): Promise<string> {
-    if (lines.length === 0) return "";
-    const input = Buffer.from(lines.map((line) => `${line}\n`).join(""));
-    const answer = await this.#shell.run(script(this.root), { input });
+  /** Hands lines to a script, one call for any thousand of them. All scripts may be repeated. */
+  async #ask(script: (root: string) => string, lines: readonly string[], timeout?: number): Promise<string> {
+    const answers: Buffer[] = [];
+    for (let start = 0; start < lines.length; start += mostAttempts) {
+      const input = lines.slice(start, start + mostAttempts).map((line) => `${line}\n`);
+      answers.push((await this.#run(script(this.root), Buffer.from(input.join("")), timeout)).stdout);
+    }
+    return Buffer.concat(answers).toString("utf8");
+  }
+
+  async #run(script: string, input = Buffer.alloc(0), timeout?: number) {
+    const answer = await this.#shell.run(script, { input, timeout });
     if (answer.status !== 0) throw failed(this.#shell.host, "attempts could not be looked at", answer.stderr);
-    return answer.stdout.toString("utf8");
+    return answer;
   }
 
   /** Bytes of a file that the copy lacks. */
   missing({ path, size }: HostFile): number {
     return Math.max(0, size - Math.max(0, this.#sizeOfCopy(path)));
+  }
+
+  /** Whether the copy of a file is as long as the file. */
+  has({ path, size }: HostFile): boolean {
+    return this.#sizeOfCopy(path) === size;
   }
 
   /** Brings over what files have more than their copies. One that became shorter meanwhile is left for the next time. */

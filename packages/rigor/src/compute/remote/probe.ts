@@ -1,6 +1,6 @@
 import { RigorError } from "../../domain/errors.ts";
 import { quote } from "../../hosts/quote.ts";
-import { parseGpus, type HostCapacity } from "../resources.ts";
+import { parseGpus, type HostCapacity } from "../placement/resources.ts";
 
 /** What a host has, as lines `NAME VALUE` and then what `nvidia-smi` prints of its GPUs. */
 export const probeScript = (root: string): string => `cd ${quote(root)} || exit 66
@@ -18,6 +18,10 @@ for limit in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_byt
 done
 df -Pk . | { read -r _; read -r _ _ _ free _; printf 'disk %s\\n' "$free"; }
 df -Pi . 2>/dev/null | { read -r _; read -r _ _ _ free _; printf 'inodes %s\\n' "$free"; }
+# A quota, or a file system that became read-only, shows only when something is written.
+trial=.rigor-trial-$$
+if ! words=$( (head -c 65536 /dev/zero >"$trial") 2>&1); then printf 'write-failure %s\\n' "\${words##*: }"; fi
+rm -f "$trial" 2>/dev/null
 printf 'gpus\\n'
 if command -v nvidia-smi >/dev/null; then
   nvidia-smi --query-gpu=index,uuid,name,memory.total,memory.used --format=csv,noheader,nounits </dev/null 2>/dev/null
@@ -51,5 +55,6 @@ export function parseProbe(text: string, excluded: readonly string[]): HostCapac
     disk_free: numberOf("disk") * 1024,
     // File systems that do not count inodes print a dash.
     inodes_free: Number.isFinite(numberOf("inodes")) ? numberOf("inodes") : Number.MAX_SAFE_INTEGER,
+    write_failure: facts.get("write-failure") ?? null,
   };
 }

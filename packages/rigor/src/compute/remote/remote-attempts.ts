@@ -1,15 +1,18 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { RigorError } from "../../domain/errors.ts";
+import { bytes } from "../../domain/format/numbers.ts";
 import { openDirectory } from "../../hosts/open-directory.ts";
 import type { HostShell } from "../../hosts/shell.ts";
-import { AttemptDirectory, attemptPath } from "../attempt-directory.ts";
+import { AttemptDirectory, attemptPath } from "../attempt/attempt-directory.ts";
 import { collectAttempt, defaultLimit } from "../collect.ts";
-import type { Collected, Handle, Offsets } from "../executors/executor.ts";
-import { writeJobFiles } from "../job-files.ts";
-import type { ExitRecord, JobSpec } from "../job.ts";
+import type { Collected, Handle, Offsets } from "../executor.ts";
+import { writeJobFiles } from "../attempt/job-files.ts";
+import type { ExitRecord, JobSpec } from "../attempt/job.ts";
+import { refuseWithoutRoot } from "./missing-root.ts";
 import { parseProbe, probeScript } from "./probe.ts";
-import type { HostCapacity } from "../resources.ts";
-import { asStorage } from "../storage-errors.ts";
+import type { HostCapacity } from "../placement/resources.ts";
+import { asStorage } from "../attempt/storage-errors.ts";
 import { Arrivals, type EndedAttempt } from "./arrivals.ts";
 import { AttemptMirror } from "./attempt-mirror.ts";
 import type { Sight } from "./survey.ts";
@@ -37,7 +40,10 @@ export type Seen =
 export class RemoteAttempts {
   readonly #options: RemoteOptions;
   #connected: Promise<AttemptMirror> | null = null;
+  /** What these left is here: their hosts need not be asked about them. */
+  readonly #arrived = new Set<string>();
   readonly #arrivals = new Arrivals((attempt) => {
+    this.#arrived.add(attempt);
     for (const listener of this.#listeners) listener(attempt);
   });
   readonly #beats = new Map<string, { beat: string; at: number }>();
@@ -66,7 +72,9 @@ export class RemoteAttempts {
 
   async probe(excludedGpus: readonly string[]): Promise<HostCapacity> {
     const { root } = await this.mirror();
-    const answer = await this.#options.shell.run(probeScript(root));
+    const { shell } = this.#options;
+    const answer = await shell.run(probeScript(root));
+    refuseWithoutRoot(shell.host, root, answer);
     return parseProbe(answer.stdout.toString("utf8"), excludedGpus);
   }
 
@@ -94,7 +102,8 @@ export class RemoteAttempts {
         throw fault;
       });
     }
-    const asked = handles.filter(({ attempt }) => !this.#arrivals.has(attempt));
+    const ends = this.#arrivedEnds(handles);
+    const asked = handles.filter(({ attempt }) => !this.#arrivals.has(attempt) && !ends.has(attempt));
     const { sights, sizes } = await mirror.survey(asked.map(pathOf));
     const running = asked.filter((handle) => sights.get(pathOf(handle))?.state === "claimed");
     await mirror.bring(running.flatMap((handle) => mirror.streamsOf(pathOf(handle), sizes)));
@@ -103,13 +112,28 @@ export class RemoteAttempts {
     for (const handle of handles) {
       const { attempt } = handle;
       const sight = sights.get(pathOf(handle));
-      if (this.#arrivals.has(attempt)) seen.set(attempt, { state: "arriving" });
+      const exit = ends.get(attempt);
+      if (exit !== undefined) seen.set(attempt, { state: "ended", exit });
+      else if (this.#arrivals.has(attempt)) seen.set(attempt, { state: "arriving" });
       else if (sight !== undefined) seen.set(attempt, this.#see(mirror.directory(pathOf(handle)), sight));
       const isNew = sight?.state === "ended" && seen.get(attempt)?.state === "arriving";
       if (isNew && !this.#arrivals.has(attempt)) ended.push({ attempt, path: pathOf(handle), record: sight.record });
     }
     this.#arrivals.add(mirror, ended, sizes);
     return seen;
+  }
+
+  /** How those ended whose ends are here. A copy that somebody removed is brought again. */
+  #arrivedEnds(handles: readonly Handle[]): Map<string, ExitRecord> {
+    const ends = new Map<string, ExitRecord>();
+    for (const handle of handles) {
+      if (!this.#arrived.delete(handle.attempt)) continue;
+      const exit = this.copyOf(handle).readExit();
+      if (exit === null) continue;
+      ends.set(handle.attempt, exit);
+      this.#arrived.add(handle.attempt);
+    }
+    return ends;
   }
 
   #see(copy: AttemptDirectory, sight: Sight): Seen {
@@ -145,6 +169,17 @@ export class RemoteAttempts {
     return new Set(handles.filter((handle) => kept.has(pathOf(handle))).map(({ attempt }) => attempt));
   }
 
+  async bringCheckpoints(handle: Handle): Promise<void> {
+    const mirror = await this.mirror();
+    const path = pathOf(handle);
+    const files = (await mirror.outputsOf(new Map([[path, ["checkpoints"]]]))).get(path) ?? [];
+    const size = files.reduce((sum, file) => sum + mirror.missing(file), 0);
+    requireRoomHere(this.#options.dataDirectory, size);
+    await mirror.bring(files);
+    if (files.every((file) => mirror.has(file))) return;
+    throw new RigorError("unreachable", `Not all checkpoints of ${handle.attempt} came from ${mirror.host}.`);
+  }
+
   /** The copy of an attempt's directory on this machine. */
   copyOf(handle: Handle): AttemptDirectory {
     return new AttemptDirectory(join(AttemptDirectory.root(this.#options.dataDirectory), pathOf(handle)));
@@ -157,6 +192,7 @@ export class RemoteAttempts {
   }
 
   forget(attempt: string): void {
+    this.#arrived.delete(attempt);
     this.#beats.delete(attempt);
   }
 
@@ -166,6 +202,17 @@ export class RemoteAttempts {
     await this.#options.shell.close();
     await this.#arrivals.settle();
   }
+}
+
+/** Bytes that copies of checkpoints leave free on this machine. */
+const spareHere = 1e9;
+
+function requireRoomHere(directory: string, size: number): void {
+  const { bavail, bsize } = statfsSync(directory);
+  const free = bavail * bsize;
+  if (size + spareHere <= free) return;
+  const message = `Checkpoints of ${bytes(size)} do not fit into ${directory} on this machine: ${bytes(free)} are free.`;
+  throw new RigorError("storage", message, { next: "Free room on this machine." });
 }
 
 export const pathOf = ({ run, attempt }: Pick<Handle, "run" | "attempt">): string => attemptPath(run, attempt);

@@ -1,5 +1,5 @@
 import { quote } from "../../hosts/quote.ts";
-import { jobVariable } from "../job-script.ts";
+import { jobVariable } from "../attempt/job-script.ts";
 
 // What Rigor asks of a host, as POSIX shell: it runs in dash, bash and busybox sh. Starting a process is what costs, so
 // what is asked of every attempt uses none.
@@ -70,6 +70,16 @@ done
 printf 'sizes\\n'
 if [ "$#" -gt 0 ]; then wc -c "$@" 2>/dev/null; fi
 exit 0`;
+
+/** Prints the mark of the directory; the first time, that is the line on standard input. */
+export const identityScript = (root: string): string => `umask 077
+cd ${quote(root)} && cd .. || exit 66
+read -r mark
+if [ ! -e identity ]; then
+  printf '%s\\n' "$mark" >"identity.$mark" && ln "identity.$mark" identity 2>/dev/null || [ -e identity ] || mv "identity.$mark" identity
+  rm -f "identity.$mark"
+fi
+cat identity`;
 
 /** Unpacks an archive of attempt directories from standard input. */
 export const unpackScript = (root: string): string => `umask 077
@@ -144,7 +154,7 @@ ${withdrawal}
 while read -r path; do
   mkdir -p "$path"
   printf '' >"$path/cancel"
-  if ! withdraw "$path" && [ ! -e "$path/exit.json" ] && read -r line 2>/dev/null <"$path/process"; then
+  if ! withdraw "$path" && [ ! -s "$path/exit.json" ] && read -r line 2>/dev/null <"$path/process"; then
     look "$line"
     if [ "$witness" = alive ]; then kill -s TERM "$pid"; fi
   fi
@@ -156,6 +166,38 @@ export const checkpointsScript = (root: string): string => `cd ${quote(root)} ||
 while read -r path; do
   set -- "$path"/output/checkpoints/*
   if [ -e "$1" ]; then printf '%s\\n' "$path"; fi
+done
+exit 0`;
+
+/** Lists the directories of attempts, each with 1 where it has checkpoints and 0 where it has none. */
+export const keptScript = (root: string): string => `cd ${quote(root)} || exit 66
+for path in */*; do
+  case $path in *.removed-*) continue ;; esac
+  if [ -d "$path" ]; then
+    set -- "$path"/output/checkpoints/*
+    if [ -e "$1" ]; then echo "$path 1"; else echo "$path 0"; fi
+  fi
+done
+exit 0`;
+
+/**
+ * Removes the directories of attempts that are over; their paths are read from standard input. Each loses its name
+ * before its files go, so that what is half removed is never taken for an attempt.
+ */
+export const removeScript = (root: string): string => `cd ${quote(root)} || exit 66
+${lookAtProcess}
+while read -r path; do
+  if [ ! -s "$path/exit.json" ] && read -r line 2>/dev/null <"$path/process"; then
+    look "$line"
+    if [ "$witness" = alive ]; then continue; fi
+  fi
+  mv -f "$path" "$path.removed-$$" || exit 1
+done
+for path in */*.removed-*; do
+  if [ -d "$path" ]; then
+    chmod -R u+w "$path" 2>/dev/null
+    rm -rf -- "$path"
+  fi
 done
 exit 0`;
 
@@ -196,11 +238,23 @@ for _ in 1 2 3; do
 done
 exit 0`;
 
-/** Reads the name of a batch and then its script from standard input, and prints the folder that it is in. */
+/**
+ * Reads the name of a batch, a line that says what is in it, and then its script from standard input, and prints the
+ * folder that it is in.
+ */
 export const batchScript = (root: string): string => `umask 077
 read -r name
+IFS= read -r contents
 cd ${quote(root)} && mkdir -p "../batches/$name" && cd "../batches/$name" || exit 66
-cat >member.sh && pwd -P`;
+printf '%s\\n' "$contents" >contents.json && cat >member.sh && pwd -P`;
+
+/** Prints of every batch the folder that it is in, and on the next line what is in it. */
+export const batchContentsScript = (root: string): string => `cd ${quote(root)} || exit 66
+mkdir -p ../batches && cd ../batches && folder=$(pwd -P) || exit 66
+for file in */contents.json; do
+  if IFS= read -r contents 2>/dev/null <"$file"; then printf '%s\\n%s\\n' "$folder/\${file%/*}" "$contents"; fi
+done
+exit 0`;
 
 /** Removes the folders of batches whose names are read from standard input. */
 export const removeBatchesScript = (

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { AttemptDirectory } from "../attempt-directory.ts";
+import { AttemptDirectory } from "../attempt/attempt-directory.ts";
 import { type BatchRecord, BatchRecords } from "./batch-records.ts";
 
 let data: string;

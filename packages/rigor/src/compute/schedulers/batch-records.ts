@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { AttemptDirectory } from "../attempt-directory.ts";
-import { asStorage } from "../storage-errors.ts";
+import { AttemptDirectory } from "../attempt/attempt-directory.ts";
+import { asStorage } from "../attempt/storage-errors.ts";
 
 const recordSchema = z.object({
   name: z.string().min(1),
@@ -34,6 +34,17 @@ const recordSchema = z.object({
 
 /** A batch that was, or may have been, submitted. */
 export type BatchRecord = z.infer<typeof recordSchema>;
+
+/** A batch by what stands beside its script on the host; null for anything else. Its id is not needed to find it. */
+export function readBatch(contents: string, host: string, folder: string): BatchRecord | null {
+  try {
+    const known = JSON.parse(contents) as object;
+    return recordSchema.safeParse({ ...known, host, folder, id: null, refused: null }).data ?? null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
 
 export interface Place {
   batch: BatchRecord;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeJob } from "../executors/executor.testing.ts";
-import { allocationOf, groupJobs, memberScript, silenceOf } from "./batches.ts";
+import { allocationOf, memberScript, silenceOf } from "./batches.ts";
 
 let root: string;
 
@@ -13,24 +13,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(root, ".."), { recursive: true }));
 
-test("jobs that ask for the same go together, as many as a site allows", () => {
-  const large = { cpus: 4, gpus: 1, memory: 2 ** 30 };
-  const jobs = Array.from({ length: 7 }, (_, index) =>
-    makeJob("/", ["true"], index % 2 === 0 ? {} : { resources: large }),
-  );
-  const groups = groupJobs(jobs, 3);
-  expect(groups.map((group) => group.length)).toEqual([3, 1, 3]);
-  expect(groups.flat().toSorted(byAttempt)).toEqual(jobs.toSorted(byAttempt));
-  for (const group of groups) expect(new Set(group.map((job) => JSON.stringify(allocationOf(job)))).size).toBe(1);
-  expect(groupJobs(jobs, 1)).toHaveLength(7);
-  expect(groupJobs([], 3)).toEqual([]);
-});
-
-const byAttempt = (a: { attempt: string }, b: { attempt: string }) => (a.attempt < b.attempt ? -1 : 1);
-
 test("a scheduler's limit comes after the job's own, so that the job records its end [job.time-limit]", () => {
   const job = makeJob("/", ["true"], { time_limit: 60, grace: 10 });
   expect(allocationOf(job).time).toBeGreaterThan(70);
+  expect(allocationOf({ ...job, margin: 60 }).time).toBe(130);
   expect(allocationOf({ ...job, time_limit: null })).toEqual({ cpus: 1, gpus: 0, memory: null, time: null });
 });
 
@@ -123,10 +109,21 @@ describe.each([["dash"], ["bash"], ["busybox", "sh"]])("in %s %s", (shell, ...op
     claim("7\n");
     run(1, { SLURM_JOB_ID: "7" });
     expect(isClaimed()).toBe(true);
-    rmSync(fileOf("exit.json"));
+    // Of a job that was killed, or met a full disk, as it recorded its end.
+    writeFileSync(fileOf("exit.json"), "");
     run(1, { SLURM_JOB_ID: "7" });
     expect(isClaimed()).toBe(false);
     expect(readFileSync(fileOf("slept"), "utf8")).toBe(`${silenceOf(10)}\n`);
+  });
+
+  test("each time that an attempt is started again is noted, with who executed it before [compute.restarts]", () => {
+    sleepIs("");
+    for (const host of ["n1", "n2"]) {
+      claim("7\n");
+      writeFileSync(fileOf("process"), `{"host":"${host}"}\n`);
+      run(1, { SLURM_JOB_ID: "7" });
+    }
+    expect(readFileSync(fileOf("restarts"), "utf8")).toBe('{"host":"n1"}\n{"host":"n2"}\n');
   });
 
   test("a member is not started again while its earlier execution beats [F11] [compute.requeue]", () => {

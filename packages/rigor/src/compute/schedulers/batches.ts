@@ -1,28 +1,16 @@
 import { quote } from "../../hosts/quote.ts";
-import type { JobSpec } from "../job.ts";
+import type { JobSpec } from "../attempt/job.ts";
 import type { Allocation } from "./scheduler.ts";
 
-// Which jobs are submitted together, and the script of each. Pure.
+// What a batch asks for, and the script of its members. Pure.
 
-/** Seconds beyond a job's own time limit, in which it starts and records its end. */
-const margin = 300;
+/** {@link JobSpec.margin} where a job says nothing. */
+const usualMargin = 300;
 
 /** What a scheduler is asked for. The job's own time limit passes before the scheduler's. */
-export function allocationOf({ resources, time_limit, grace }: JobSpec): Allocation {
+export function allocationOf({ resources, time_limit, grace, margin = usualMargin }: JobSpec): Allocation {
   const { cpus, gpus, memory } = resources ?? { cpus: 1, gpus: 0, memory: null };
   return { cpus, gpus, memory, time: time_limit === null ? null : time_limit + grace + margin };
-}
-
-/** Jobs that ask for the same, in groups of at most `limit`. */
-export function groupJobs(jobs: readonly JobSpec[], limit: number): [JobSpec, ...JobSpec[]][] {
-  const alike = Map.groupBy(jobs, (job) => JSON.stringify(allocationOf(job)));
-  return [...alike.values()].flatMap((group) => portions(group, limit));
-}
-
-function portions<T>(list: readonly T[], size: number): [T, ...T[]][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, at) =>
-    list.slice(at * size, (at + 1) * size),
-  ).flatMap(([first, ...others]): [T, ...T[]][] => (first === undefined ? [] : [[first, ...others]]));
 }
 
 /**
@@ -56,7 +44,7 @@ ${paths.map((path, index) => `    ${index}) path=${quote(path)} ;;`).join("\n")}
   esac
   job=\${SLURM_JOB_ID:-\${PBS_JOBID-}}
   cd ${quote(root)}/"$path" || exit 1
-  if [ -n "$job" ] && [ ! -e exit.json ] && read -r owner 2>/dev/null <claim && [ "$owner" = "$job" ]; then
+  if [ -n "$job" ] && [ ! -s exit.json ] && read -r owner 2>/dev/null <claim && [ "$owner" = "$job" ]; then
     before='' after=''
     read -r before 2>/dev/null <heartbeat
     sleep ${silenceOf(heartbeat)}
@@ -65,6 +53,9 @@ ${paths.map((path, index) => `    ${index}) path=${quote(path)} ;;`).join("\n")}
       printf 'An earlier execution of this job is still alive.\\n' >&2
       exit 1
     fi
+    line=''
+    read -r line 2>/dev/null <process
+    printf '%s\\n' "$line" 2>/dev/null >>restarts
     rm -f claim
   fi
   exec /bin/sh ./job.sh "$job"

@@ -74,6 +74,10 @@ export class CommandScheduler implements Scheduler {
     return new Map([...said].map(([id, report]) => [memberKey({ batch: names.get(id) ?? "", index: 0 }), report]));
   }
 
+  memberId({ id }: { id: string }): string {
+    return id;
+  }
+
   async cancel(members: readonly { member: Member; id: string | null }[]): Promise<void> {
     const batches = members.map(({ member, id }) => ({ name: member.batch, id }));
     const ids = [...(await this.#namesById(batches)).keys()];

@@ -9,9 +9,12 @@ import type { Answer, HostShell } from "../../hosts/shell.ts";
  */
 const kept = ["HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "KRB5CCNAME"];
 
+/** Words of a shell that hand the usual variables of a login, and these, to `env -i`. */
+export const keptVariables = (own: readonly string[] = []): string[] =>
+  [...kept, ...own].map((name) => `\${${name}+"${name}=$${name}"}`);
+
 /** What stands before a command in a script, so that it has no variables of the login but the usual ones and these. */
-export const cleanly = (own: readonly string[] = []): string =>
-  `env -i ${[...kept, ...own].map((name) => `\${${name}+"${name}=$${name}"}`).join(" ")}`;
+export const cleanly = (own: readonly string[] = []): string => `env -i ${keptVariables(own).join(" ")}`;
 
 /** Seconds: without its server, a command gives up after 10 to 20, and one with a spare server later. */
 const patience = 120;
@@ -52,7 +55,7 @@ export class SchedulerCommands {
     return `${cleanly(this.#family.variables)} ${[program, ...args.map(quote)].join(" ")}`;
   }
 
-  /** Runs a command with arguments that are too many for one line, or for one call. */
+  /** Runs a command with arguments that are too many for one line. In one call, if `xargs` makes no more of them. */
   runForAll(program: string, args: readonly string[]): Promise<Answer> {
     return this.runScript(`xargs ${cleanly(this.#family.variables)} ${program}`, args.join("\n"));
   }

@@ -1,5 +1,8 @@
 import { type JobReport, memberKey } from "./scheduler.ts";
 
+/** Characters that one call of a command gets, at most. */
+const mostCharacters = 30_000;
+
 /** The keys of all members of a batch. */
 export const keysOf = ({ name, size }: { name: string; size: number }): string[] =>
   Array.from({ length: size }, (_, index) => memberKey({ batch: name, index }));
@@ -8,6 +11,21 @@ export const keysOf = ({ name, size }: { name: string; size: number }): string[]
 export function portions<T>(list: readonly T[], size: number): T[][] {
   const count = Math.ceil(list.length / size);
   return Array.from({ length: count }, (_, at) => list.slice(at * size, (at + 1) * size));
+}
+
+/** Words in pieces, each of which fits into one call of any `xargs`. */
+export function fitting(words: readonly string[]): string[][] {
+  const pieces: string[][] = [];
+  let room = 0;
+  for (const word of words) {
+    room -= word.length + 1;
+    if (room < 0) {
+      pieces.push([]);
+      room = mostCharacters - word.length - 1;
+    }
+    pieces.at(-1)?.push(word);
+  }
+  return pieces;
 }
 
 /** Indexes as ranges, in order: 0, 1, 2 and 7 give 0 to 2 and 7 to 7. */

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { pbsMemberId, pbsOutcome, readPbsRefusals, readPbsStatus, readPbsSubmission } from "./pbs-answers.ts";
+import { pbsMembers } from "./pbs-states.ts";
+import { memberKey } from "./scheduler.ts";
 import type { PbsJob, PbsOutcome, PbsStatus } from "./pbs-answers.ts";
 
 const fixtures = join(import.meta.dirname, "../fixtures/openpbs-23.06");
@@ -85,6 +87,20 @@ describe("recorded jobs of OpenPBS 23.06", () => {
     expect(outcome("13[].vm", active)).toEqual({ kind: "array", over: false });
     expect(outcome("13[3].vm", active)).toEqual({ kind: "waiting" });
     expect(jobsOf(read(recorded("qstat-f.active.json"))).has("13[3].vm")).toBe(false);
+  });
+
+  test("that its array began, or that it ran before, is no reason for which a job waits [compute.why-waiting]", () => {
+    const waiting = active.get("13[3].vm");
+    if (waiting === undefined) throw new Error("13[3].vm was not recorded.");
+    const report = (comment: string) => {
+      const job = { ...waiting, comment };
+      return pbsMembers([job], [{ name: "rec-array", size: 4 }]).get(memberKey({ batch: "rec-array", index: 3 }))
+        ?.report;
+    };
+    const words = "Not Running: Not enough free nodes available";
+    expect(report(words)).toEqual({ state: "waiting", reason: words, held: false });
+    for (const began of ["Job Array Began at Sat Nov 21 at 08:24", "Job run at Sat Nov 21 at 08:24 on (vm:ncpus=1)"])
+      expect(report(began)).toEqual({ state: "waiting", reason: null, held: false });
   });
 
   test("one unknown job does not hide the others", () => {

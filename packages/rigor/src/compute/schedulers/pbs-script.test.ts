@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { commandCompute, pbsCompute } from "../../domain/files/compute-schema.ts";
 import { batchScript as commandBatchScript, checkScript, notesScript, submissionScript } from "./command-script.ts";
-import { batchScript, checkPbsOptions, submissionOptions } from "./pbs-script.ts";
+import { batchScript, submissionOptions } from "./pbs-script.ts";
 import type { Batch } from "./scheduler.ts";
 
 const batch: Batch = {
@@ -44,25 +44,6 @@ describe("what qsub is asked for", () => {
     ]);
     expect(options.slice(-2)).toEqual(["-k", "d"]);
   });
-});
-
-test.each([
-  ["job.sh", "is no option"],
-  ["--version", "is no option"],
-  ["-V", "environment of the login"],
-  ["-N other", "is set by Rigor itself"],
-  ["-J0-7", "is set by Rigor itself"],
-  ["-W block=true", "is set by Rigor itself"],
-  ["-z", "is set by Rigor itself"],
-  ["-q gpu@other", "another server"],
-])("the directive %s is refused before anything is submitted", (directive, words) => {
-  expect(() => checkPbsOptions({ queue: null, directives: [directive] })).toThrow(words);
-});
-
-test("directives that say how to run are allowed, and a queue of another server is not", () => {
-  const directives = ["-l place=excl", "-W umask=022", "-p 5", "-v A=1", "-q gpu"];
-  expect(() => checkPbsOptions({ queue: "gpu", directives })).not.toThrow();
-  expect(() => checkPbsOptions({ queue: "gpu@other", directives: [] })).toThrow("another server");
 });
 
 test("shellcheck finds nothing in the scripts for PBS and for schedulers that are described by commands", () => {

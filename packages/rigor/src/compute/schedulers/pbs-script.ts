@@ -1,5 +1,5 @@
-import { RigorError } from "../../domain/errors.ts";
 import type { PbsCompute } from "../../domain/files/compute-schema.ts";
+import { pbsOptionWords } from "../../domain/files/directives.ts";
 import { quote } from "../../hosts/quote.ts";
 import { directoryLine, moduleLines } from "./batch-script.ts";
 import type { Allocation, Batch } from "./scheduler.ts";
@@ -35,8 +35,8 @@ export function submissionOptions(batch: Batch, settings: PbsSettings): string[]
     ...(settings.project === null ? [] : ["-P", settings.project]),
     ...(settings.queue === null ? [] : ["-q", settings.queue]),
     ...resources(batch.allocation, settings).flatMap((resource) => ["-l", resource]),
-    // Last, so that they have the last word on all that is not refused by `checkPbsOptions`.
-    ...settings.directives.flatMap(optionWords),
+    // Last, so that they have the last word on all that is not refused where rigor.yaml is read.
+    ...settings.directives.flatMap(pbsOptionWords),
   ];
 }
 
@@ -47,7 +47,7 @@ function resources({ cpus, gpus, memory, time }: Allocation, settings: PbsSettin
     ...(memory === null ? [] : [`mem=${Math.ceil(memory / 2 ** 20)}mb`]),
     ...(gpus === 0 ? [] : [`${settings.gpu_resource}=${gpus}`]),
   ];
-  const named = new Set(settings.directives.flatMap((directive) => namedResources(optionWords(directive))));
+  const named = new Set(settings.directives.flatMap((directive) => namedResources(pbsOptionWords(directive))));
   const own = [
     ...(settings.select ? [`select=1:${parts.join(":")}`] : parts),
     ...(time === null ? [] : [`walltime=${clock(time)}`]),
@@ -69,61 +69,6 @@ function clock(seconds: number): string {
   return [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
     .map((part) => String(part).padStart(2, "0"))
     .join(":");
-}
-
-/** An option and its value: `qsub` would keep a space between them as part of the value. */
-function optionWords(directive: string): string[] {
-  const [, option, value] = /^(-[A-Za-z])\s*(.*)$/s.exec(directive) ?? [];
-  if (option === undefined || value === undefined) return [directive];
-  return value === "" ? [option] : [option, value];
-}
-
-/** Options that the adapter sets, or that would keep `qsub` from answering as the adapter reads it. */
-const ownOptions = new Set(["-C", "-G", "-I", "-J", "-N", "-X", "-e", "-f", "-h", "-j", "-o", "-z"]);
-
-/**
- * Refuses options that would change what is submitted instead of how. A word that is no option would be taken for the
- * script.
- *
- * @throws RigorError `file-invalid`
- */
-export function checkPbsOptions({ queue, directives }: Pick<PbsSettings, "queue" | "directives">): void {
-  if (queue?.includes("@") === true) refuse(`The queue \`${queue}\``, otherServer);
-  for (const directive of directives) {
-    const problem = problemOf(optionWords(directive));
-    if (problem !== null) refuse(`The directive \`${directive}\``, problem);
-  }
-}
-
-interface Problem {
-  what: string;
-  next: string;
-}
-
-const otherServer: Problem = {
-  what: "would submit to another server than the one that is asked about jobs.",
-  next: "Set PBS_SERVER in a file that a login without a terminal reads, such as ~/.bashrc.",
-};
-
-function problemOf([option = "", value = ""]: readonly string[]): Problem | null {
-  if (!/^-[A-Za-z]$/.test(option)) {
-    return { what: "is no option of `qsub`.", next: "Write option and value as one text: `-l jobfs=10gb`." };
-  }
-  if (option === "-V") {
-    return {
-      what: "would give the environment of the login to the job.",
-      next: "Name the variables in `environment.variables` of the experiment.",
-    };
-  }
-  if (option === "-q" && value.includes("@")) return otherServer;
-  const waits = option === "-W" && /^\s*(?:block|interactive)\s*=/.test(value);
-  return waits || ownOptions.has(option)
-    ? { what: "is set by Rigor itself.", next: "Remove it from the directives." }
-    : null;
-}
-
-function refuse(subject: string, { what, next }: Problem): never {
-  throw new RigorError("file-invalid", `${subject} ${what}`, { next });
 }
 
 /**

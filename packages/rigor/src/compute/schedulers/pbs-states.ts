@@ -43,7 +43,7 @@ function reportOf(job: PbsJob): JobReport {
   switch (outcome.kind) {
     case "waiting":
     case "requeued":
-      return { state: "waiting", reason: job.comment, held: /^Can Never Run\b/.test(job.comment ?? "") };
+      return { state: "waiting", reason: reasonOf(job), held: /^Can Never Run\b/.test(job.comment ?? "") };
     case "held":
       return { state: "waiting", reason: job.comment ?? `hold ${outcome.holds || "H"}`, held: true };
     case "running":
@@ -58,6 +58,10 @@ function reportOf(job: PbsJob): JobReport {
       return endOf(job, outcome);
   }
 }
+
+/** A member that waits has the comment of its array, and one that was requeued that of its last start. */
+const reasonOf = ({ comment }: PbsJob): string | null =>
+  comment === null || /^Job (?:Array Began|run) at /.test(comment) ? null : comment;
 
 /** `n1/0*2+n2/1` names the node and its slots. */
 const hostOf = ({ exec_host }: PbsJob): string | null => /^[^/+]+/.exec(exec_host ?? "")?.[0] ?? null;
@@ -76,7 +80,7 @@ function causeOf(outcome: End): { cause: EndCause; how: string } {
   switch (outcome.kind) {
     case "ended":
       if (outcome.exit === notBegun) {
-        return { cause: "not-started", how: `its directory or its modules are missing (exit status ${notBegun})` };
+        return { cause: "unprepared", how: `its directory or its modules are missing (exit status ${notBegun})` };
       }
       return {
         cause: "finished",

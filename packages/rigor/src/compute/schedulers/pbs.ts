@@ -1,7 +1,7 @@
 import type { PbsCompute } from "../../domain/files/compute-schema.ts";
 import type { Answer, HostShell } from "../../hosts/shell.ts";
 import { SchedulerCommands, unreadable } from "./commands.ts";
-import { keysOf, portions, rangesOf } from "./members.ts";
+import { fitting, keysOf, portions, rangesOf } from "./members.ts";
 import {
   type PbsJob,
   pbsMemberId,
@@ -12,7 +12,7 @@ import {
   readPbsSubmission,
 } from "./pbs-answers.ts";
 import { readPbsFacts } from "./pbs-facts.ts";
-import { batchScript, checkPbsOptions, pbsVariables, submissionOptions } from "./pbs-script.ts";
+import { batchScript, pbsVariables, submissionOptions } from "./pbs-script.ts";
 import { pbsMembers } from "./pbs-states.ts";
 import {
   type AskedBatch,
@@ -43,9 +43,7 @@ export class PbsScheduler implements Scheduler {
   /** How members ended that were asked about: PBS starts nothing again that has ended, and forgets it some day. */
   #settled: ReadonlyMap<string, JobReport> = new Map();
 
-  /** @throws RigorError `file-invalid` for options that cannot be given to `qsub`. */
   constructor(shell: HostShell, options: PbsCompute) {
-    checkPbsOptions(options);
     this.#commands = new SchedulerCommands(shell, { name: "PBS", variables: pbsVariables, wordsOf: pbsWords });
     this.#options = options;
   }
@@ -92,6 +90,10 @@ export class PbsScheduler implements Scheduler {
     return reports;
   }
 
+  memberId({ id }: { id: string }, index: number): string {
+    return pbsMemberId(id, index);
+  }
+
   async cancel(members: readonly { member: Member; id: string | null }[]): Promise<void> {
     const wanted = new Set(members.map(({ member }) => memberKey(member)));
     const batches = new Map(
@@ -106,7 +108,10 @@ export class PbsScheduler implements Scheduler {
       if (chosen.length === living.length) return id;
       return rangesOf(chosen.map(([, { index }]) => index)).map(({ first, last }) => pbsMemberId(id, first, last));
     });
-    if (ids.length === 0) return;
+    for (const asked of fitting(ids)) await this.#end(asked);
+  }
+
+  async #end(ids: readonly string[]): Promise<void> {
     const answer = await this.#commands.runForAll("qdel", ids);
     // What has ended meanwhile is refused.
     const isOver = answer.status === 0 || readPbsRefusals(answer.stderr).refused.size > 0;

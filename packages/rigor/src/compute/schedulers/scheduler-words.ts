@@ -1,25 +1,23 @@
 import type { BatchRecord, Place } from "./batch-records.ts";
-import type { CallBudget } from "./call-budget.ts";
 import { type JobReport, memberKey, type Scheduler } from "./scheduler.ts";
 import type { Word } from "./two-witnesses.ts";
 
-/** What a scheduler last said of the members of batches, asked as often as it may be. */
+/** What a scheduler last said of the members of batches. */
 export class SchedulerWords {
   readonly #scheduler: Scheduler;
-  readonly #budget: CallBudget;
   readonly #answers = new Map<BatchRecord, { atMs: number; reports: ReadonlyMap<string, JobReport> }>();
 
-  constructor(scheduler: Scheduler, budget: CallBudget) {
+  constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
-    this.#budget = budget;
   }
 
-  /** Asks about batches, and forgets all others; not when the scheduler was asked too often lately. */
+  /** Asks about batches, and forgets all others. */
   async ask(batches: readonly BatchRecord[]): Promise<void> {
-    if (batches.length === 0 || !this.#budget.allowsLook(performance.now())) return;
+    if (batches.length === 0) return;
     const asked = batches.map((batch) => ({ name: batch.name, size: batch.members.length, id: batch.id }));
-    const reports = await this.#scheduler.report(asked);
+    // Later parts of the answer may have waited for their calls: what is told first is that old.
     const atMs = performance.now();
+    const reports = await this.#scheduler.report(asked);
     const before = new Map(this.#answers);
     this.#answers.clear();
     for (const batch of batches) {
@@ -33,7 +31,7 @@ export class SchedulerWords {
     }
   }
 
-  /** @returns what was last said, and when, on a clock that never jumps */
+  /** @returns what was last said, and when that was asked, on a clock that never jumps */
   of({ batch, index }: Place): { word: Word; atMs: number } {
     const answer = this.#answers.get(batch);
     if (answer === undefined) return { word: { state: "unasked" }, atMs: 0 };

@@ -59,6 +59,8 @@ export const endCauses = [
   "time-limit",
   /** The scheduler could not start it: a missing directory, an account that was closed, a node that did not boot. */
   "not-started",
+  /** Its script found no directory or no modules: what the site or rigor.yaml lacks, and no job has more luck. */
+  "unprepared",
   /** Ended, and the scheduler keeps no record of how. */
   "unknown",
 ] as const;
@@ -91,6 +93,9 @@ export interface Scheduler {
    * unknown until {@link Scheduler.report} is asked.
    */
   submit(batch: Batch): Promise<string>;
+
+  /** What people and the scheduler's own commands call a member of a batch. @param id what {@link Scheduler.submit} returned */
+  memberId(batch: { id: string; size: number }, index: number): string;
 
   /**
    * What is known of the batches with these names, by {@link memberKey}: found by name, so that a batch is found whose

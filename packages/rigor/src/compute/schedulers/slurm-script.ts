@@ -56,7 +56,7 @@ function placeOptions({ account, partition, qos, directives }: SlurmSettings): s
     ...(account === null ? [] : [`--account=${account}`]),
     ...(partition === null ? [] : [`--partition=${partition}`]),
     ...(qos === null ? [] : [`--qos=${qos}`]),
-    // Last, so that they have the last word on all that is not refused by `checkDirectives`.
+    // Last, so that they have the last word on all that is not refused where rigor.yaml is read.
     ...directives,
   ];
 }
@@ -77,57 +77,6 @@ function allocationOptions({ cpus, gpus, memory, time }: Allocation, { signal }:
 
 /** Seconds by which Slurm may send the warning too early. A shorter job would be warned when it starts. */
 const warningResolution = 60;
-
-/** Options that the adapter sets, or that would keep `sbatch` from answering as the adapter reads it. */
-const ownOptions: readonly { long: string; short?: string }[] = [
-  { long: "array", short: "a" },
-  { long: "chdir", short: "D" },
-  { long: "error", short: "e" },
-  { long: "export" },
-  { long: "export-file" },
-  { long: "get-user-env" },
-  { long: "hold", short: "H" },
-  { long: "job-name", short: "J" },
-  { long: "open-mode" },
-  { long: "output", short: "o" },
-  { long: "parsable" },
-  { long: "quiet", short: "Q" },
-  { long: "test-only" },
-  { long: "uid" },
-  { long: "wait", short: "W" },
-  { long: "wrap" },
-];
-
-/**
- * Refuses directives that would change what is submitted instead of how. A word that is no option would be taken for
- * the script; a beginning of an option's name stands for the option.
- *
- * @throws RigorError `file-invalid`
- */
-export function checkDirectives(directives: readonly string[]): void {
-  for (const directive of directives) {
-    const problem = problemOf(directive);
-    if (problem === null) continue;
-    throw new RigorError("file-invalid", `The directive \`${directive}\` ${problem.what}`, { next: problem.next });
-  }
-}
-
-function problemOf(directive: string): { what: string; next: string } | null {
-  const [, long, short] = /^(?:--([a-z][a-z0-9-]*)(?:=.*)?|-([A-Za-z]).*)$/s.exec(directive) ?? [];
-  if (long === undefined && short === undefined) {
-    return { what: "is no option of `sbatch`.", next: "Write option and value as one word: `--constraint=a100`." };
-  }
-  if (short === "M" || (long !== undefined && "clusters".startsWith(long))) {
-    return {
-      what: "would submit to another cluster than the one that is asked about jobs.",
-      next: "Set SLURM_CLUSTERS in a file that a login without a terminal reads, such as ~/.bashrc.",
-    };
-  }
-  const own =
-    ownOptions.some((option) => option.short === short && short !== undefined) ||
-    (long !== undefined && ownOptions.some((option) => option.long.startsWith(long)));
-  return own ? { what: "is set by Rigor itself.", next: "Remove it from the directives." } : null;
-}
 
 /** The script that Slurm starts for each member. */
 export function batchScript({ script }: Batch, { modules, signal }: SlurmSettings): string {

@@ -29,8 +29,11 @@ const heldStates = new Set(["REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"]);
 const stuckReasons: readonly RegExp[] = [
   /^(?:BadConstraints|DependencyNeverSatisfied|ReservationDeleted)$/,
   /^(?:InvalidAccount|InvalidQOS|AccountNotAllowed|QOSNotAllowed)$/,
-  /^Partition(?:TimeLimit|NodeLimit)$/,
-  /^(?:Assoc|QOS)Max\w*PerJob(?:Limit)?$/,
+  /^(?:JobHeld(?:User|Admin)|JobHoldMaxRequeue)$/,
+  /^Partition(?:Config|TimeLimit|NodeLimit)$/,
+  // Limits of one job, not of those that run at the same time.
+  /^(?:Assoc|QOS)Max\w*Per(?:Job|Node)(?:Limit)?$/,
+  /^(?:QOSMin\w+|QOSTimeLimit|MaxMemPerLimit)$/,
 ];
 
 const causes: Readonly<Record<string, EndCause>> = {
@@ -66,27 +69,33 @@ export function reportOf(record: QueueRecord): JobReport {
 }
 
 /** How a job ended; null for a state that is not an end. */
-function endOf(record: Omit<QueueRecord, "restarts" | "task" | "held">): (JobReport & { state: "ended" }) | null {
-  const { state, reason, host, exit, id } = record;
-  const cause = Object.hasOwn(causes, state) ? causes[state] : undefined;
-  if (cause === undefined) return null;
+function endOf(record: HistoryRecord): (JobReport & { state: "ended" }) | null {
+  const { state, reason, host, exit } = record;
+  const known = Object.hasOwn(causes, state) ? causes[state] : undefined;
+  if (known === undefined) return null;
+  const cause = state === "FAILED" && exit?.code === notBegun ? "unprepared" : known;
   const details = [
     exit === null || (exit.code === 0 && exit.signal === 0) ? null : exitText(exit),
     reason === null ? null : `reason ${reason}`,
-    host === null ? "on no node" : `on ${host}`,
   ].filter((part) => part !== null);
-  const evidence = `Slurm says ${state} of job ${id}: ${details.join(", ")}.`;
+  const where = host === null ? "on no node" : `on ${host}`;
+  const how = details.length === 0 ? "" : `: ${details.join(", ")}`;
+  const evidence = `Slurm says ${state} of job ${nameOf(record)} ${where}${how}.`;
   return { state: "ended", cause: neverStarted(record) ? "not-started" : cause, evidence };
 }
+
+/** As Slurm's commands take it: `12`, or `12_3` for a member of an array. */
+const nameOf = ({ id, task }: Pick<HistoryRecord, "id" | "task">): string =>
+  task === null || task === "N/A" ? id : `${id}_${task}`;
 
 /** Signal 53 is what Slurm reports when it cannot open the output or change to the directory of a job. */
 const launchSignal = 53;
 
-/** A job that failed before its script ran, or whose script could not load its modules. */
+/** A job that failed before its script ran. */
 function neverStarted({ state, reason, host, exit }: Pick<QueueRecord, "state" | "reason" | "host" | "exit">): boolean {
   if (state === "DEADLINE") return host === null;
   if (state !== "FAILED") return false;
-  return host === null || reason === "JobLaunchFailure" || exit?.signal === launchSignal || exit?.code === notBegun;
+  return host === null || reason === "JobLaunchFailure" || exit?.signal === launchSignal;
 }
 
 function exitText({ code, signal }: { code: number; signal: number }): string {

@@ -14,8 +14,8 @@ import {
   writeIndexes,
 } from "./slurm-answers.ts";
 import { SchedulerCommands } from "./commands.ts";
-import { keysOf, portions } from "./members.ts";
-import { batchScript, checkDirectives, slurmVariables, submissionOptions, testOptions } from "./slurm-script.ts";
+import { fitting, keysOf, portions } from "./members.ts";
+import { batchScript, slurmVariables, submissionOptions, testOptions } from "./slurm-script.ts";
 import { endedMembers, queuedMembers } from "./slurm-states.ts";
 import {
   type AskedBatch,
@@ -50,9 +50,7 @@ export class SlurmScheduler implements Scheduler {
    */
   #settled: ReadonlyMap<string, JobReport | null> = new Map();
 
-  /** @throws RigorError `file-invalid` for directives that cannot be given to `sbatch`. */
   constructor(shell: HostShell, options: SlurmCompute) {
-    checkDirectives(options.directives);
     this.#commands = new SchedulerCommands(shell, { name: "Slurm", variables: slurmVariables, wordsOf });
     this.#options = options;
   }
@@ -94,6 +92,10 @@ export class SlurmScheduler implements Scheduler {
     return reports;
   }
 
+  memberId({ id, size }: { id: string; size: number }, index: number): string {
+    return size === 1 ? id : `${id}_${index}`;
+  }
+
   async cancel(members: readonly { member: Member; id: string | null }[]): Promise<void> {
     if (members.length === 0) return;
     const wanted = new Set(members.map(({ member }) => memberKey(member)));
@@ -106,7 +108,10 @@ export class SlurmScheduler implements Scheduler {
       if (chosen.length === alive.length) return id;
       return chosen.length === 0 ? [] : `${id}_${writeIndexes(chosen)}`;
     });
-    if (ids.length === 0) return;
+    for (const asked of fitting(ids)) await this.#end(asked);
+  }
+
+  async #end(ids: readonly string[]): Promise<void> {
     const answer = await this.#commands.runForAll("scancel", ids);
     const said = answer.stderr.split("\n").filter((line) => !alreadyEnded.test(line));
     // scancel tells of errors with exit status 0, too.

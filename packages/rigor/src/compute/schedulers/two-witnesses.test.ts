@@ -13,6 +13,10 @@ const exit = {
   signal: null,
   reason: "exited",
   oom_kills: null,
+  memory_peak: null,
+  gpu_memory_peak: null,
+  restarts: 0,
+  resumed: false,
   duration: 1,
   started_at: 1,
   finished_at: 2,
@@ -69,11 +73,17 @@ describe("a job without a record of its end", () => {
       "node-failure": "node-failure",
       "out-of-memory": "out-of-memory-host",
       "time-limit": "timeout",
-      "not-started": "not-started",
+      // The files are a witness that it had.
+      "not-started": "killed",
+      unprepared: "killed",
       unknown: "node-failure",
     });
     const early = final(unclaimed, { state: "ended", cause: "finished", evidence: "FAILED." });
     expect(early).toMatchObject({ category: "not-started", evidence: expect.stringContaining(where) });
+    const vanished = final(unclaimed, { state: "ended", cause: "unknown", evidence: "No record." });
+    expect(vanished).toMatchObject({ category: "not-started", evidence: "No record." });
+    const unprepared = final(unclaimed, { state: "ended", cause: "unprepared", evidence: "No modules." });
+    expect(unprepared).toMatchObject({ category: "unprepared", evidence: expect.stringContaining(where) });
   });
 
   test("that the scheduler does not know: submitted again only where nobody knows that it was submitted [F10]", () => {

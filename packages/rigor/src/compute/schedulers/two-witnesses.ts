@@ -1,6 +1,6 @@
-import type { FailureCategory } from "../failure-category.ts";
-import type { Failure } from "../failures.ts";
-import type { JobStatus } from "../executors/executor.ts";
+import type { FailureCategory } from "../failures/failure-category.ts";
+import type { Failure } from "../failures/failures.ts";
+import type { JobStatus } from "../executor.ts";
 import type { Seen } from "../remote/remote-attempts.ts";
 import type { EndCause, JobReport } from "./scheduler.ts";
 
@@ -54,22 +54,22 @@ export function finalStatus(seen: Seen, word: Word, { submitted, cancelled, wher
 }
 
 function failureOf({ cause, evidence }: Ended, started: boolean, where: string): Failure {
-  if (started && cause === "finished") {
-    return { category: "killed", evidence: `${evidence} It left no record of its end.` };
-  }
-  const category = cause === "finished" ? "not-started" : categories[cause];
-  if (category !== "not-started") return { category, evidence };
+  // No node fails that was given nothing.
+  if (cause === "unknown" && !started) return { category: "not-started", evidence };
+  if (cause !== "finished" && cause !== "not-started" && cause !== "unprepared")
+    return { category: categories[cause], evidence };
+  if (started) return { category: "killed", evidence: `${evidence} It had started, and left no record of its end.` };
+  const category = cause === "unprepared" ? "unprepared" : "not-started";
   return { category, evidence: `${evidence} What the scheduler wrote of it is ${where}.` };
 }
 
 type Ended = Extract<JobReport, { state: "ended" }>;
 
-const categories: Record<Exclude<EndCause, "finished">, FailureCategory> = {
+const categories: Record<Exclude<EndCause, "finished" | "not-started" | "unprepared">, FailureCategory> = {
   cancelled: "killed",
   preempted: "preempted",
   "node-failure": "node-failure",
   "out-of-memory": "out-of-memory-host",
   "time-limit": "timeout",
-  "not-started": "not-started",
   unknown: "node-failure",
 };

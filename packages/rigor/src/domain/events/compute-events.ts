@@ -34,7 +34,23 @@ export const computeEvents = {
         until: null,
         checked_at: null,
         problems: [],
+        identity: null,
       });
+    },
+  }),
+
+  /**
+   * What Rigor's directory there is marked with. A daemon that finds another mark under the same name is on another
+   * machine, and concludes nothing from what is missing there.
+   */
+  "compute.identified": eventKind({
+    version: 1,
+    schema: z.strictObject({ identity: z.string() }),
+    touches,
+    apply(state, event) {
+      const row = existing(state, "computes", event.entity);
+      if (row.identity !== null) throw new ContradictionError(`compute ${event.entity} is identified already`);
+      state.put("computes", row.id, { ...row, identity: event.data.identity });
     },
   }),
 

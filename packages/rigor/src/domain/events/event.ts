@@ -54,6 +54,9 @@ export function eventKind<Data>(kind: EventKind<Data>): EventKind<Data> {
 /** Key of a row in `placements`. */
 export const placementKey = (experimentId: string, runId: string): string => `${experimentId}/${runId}`;
 
+/** Key of a row in `needs`. */
+export const needKey = (runId: string, folder: string): string => `${runId}/${folder}`;
+
 /** The row that must exist for the event to make sense. */
 export function existing<Name extends keyof Tables>(state: State, table: Name, key: string): Tables[Name] {
   const row = state.get(table, key);

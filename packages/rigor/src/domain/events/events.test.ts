@@ -10,17 +10,43 @@ import {
   runLifecycle,
   type Lifecycle,
 } from "../lifecycle.ts";
+import { investigationLifecycle } from "../investigations/records.ts";
+import { concernLifecycle, gateLifecycle, issueLifecycle, sessionLifecycle } from "../issues/issue-lifecycle.ts";
 import type { Tables } from "../records.ts";
 import { eventKind, type Event } from "./event.ts";
+import {
+  boardCandidates,
+  concernCandidates,
+  gateCandidates,
+  investigationCandidates,
+  sessionCandidates,
+} from "./issue-events.testing.ts";
 import type { MemoryState } from "./memory-state.ts";
 import { currentEvent, eventKinds, sealEvent, touchedRows, upcastEvent, UnknownEventError } from "./registry.ts";
 import type { DomainEvent } from "./registry.ts";
 import { attemptCandidates, attemptId, candidates, MemoryLog, validHistory, type Pool } from "./events.testing.ts";
 
-const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2"], attempts: 2, computes: ["c1"] };
+/** What happens to runs and what happens to issues is walked apart, so that histories of both get somewhere. */
+const pool: Pool = { experiments: ["e1", "e2"], runs: ["r1", "r2"], attempts: 2, computes: ["c1"], issues: [] };
+const nothing: Pool = { experiments: [], runs: [], attempts: 0, computes: [], issues: [] };
+const board: Pool = { ...nothing, issues: ["i1"] };
 const all = candidates(pool);
 const choices = fc.array(fc.nat({ max: all.length - 1 }), { minLength: 1, maxLength: 120 });
-const tableNames: (keyof Tables)[] = ["experiments", "runs", "placements", "attempts", "results"];
+const tableNames: (keyof Tables)[] = [
+  "experiments",
+  "runs",
+  "placements",
+  "attempts",
+  "results",
+  "issues",
+  "submissions",
+  "concerns",
+  "gates",
+  "sessions",
+  "issue_checks",
+  "investigations",
+  "tool_jobs",
+];
 
 const snapshot = (state: MemoryState): string =>
   canonicalJson(Object.fromEntries(tableNames.map((table) => [table, Object.fromEntries(state.entries(table))])));
@@ -30,6 +56,11 @@ const lifecycles = {
   runs: runLifecycle,
   attempts: attemptLifecycle,
   computes: computeLifecycle,
+  issues: issueLifecycle,
+  concerns: concernLifecycle,
+  gates: gateLifecycle,
+  sessions: sessionLifecycle,
+  investigations: investigationLifecycle,
 } as const;
 type Living = keyof typeof lifecycles;
 const living = Object.keys(lifecycles) as Living[];
@@ -39,38 +70,49 @@ const statesOf = (state: MemoryState, table: Living): Map<string, string> =>
   new Map(state.entries(table).map(([key, row]) => [key, row.state]));
 
 /** Offers the events one after the other, and shows what stood before and after each. */
-function walk(picks: number[], look: (log: MemoryLog, event: DomainEvent, offer: () => boolean) => void): void {
+function walk(
+  picks: number[],
+  look: (log: MemoryLog, event: DomainEvent, offer: () => boolean) => void,
+  among: Pool = pool,
+): void {
   const log = new MemoryLog();
-  const events = [...validHistory(pool, picks.slice(0, 20)), ...picks.flatMap((pick) => all[pick] ?? [])];
+  const offered = candidates(among);
+  const events = [
+    ...validHistory(among, picks.slice(0, 20)),
+    ...picks.flatMap((pick) => offered[pick % offered.length] ?? []),
+  ];
   for (const event of events) look(log, event, () => log.offer(event));
 }
 
 describe("random events", () => {
   test("the pool holds every kind of event", () => {
-    expect(new Set(all.map((event) => event.kind))).toEqual(new Set(Object.keys(eventKinds)));
+    const offered = [...all, ...candidates(board)];
+    expect(new Set(offered.map((event) => event.kind))).toEqual(new Set(Object.keys(eventKinds)));
   });
 
-  test("an event is applied along a declared transition, or refused and changes nothing [state.defined]", () => {
+  test.each([
+    ["runs", pool],
+    ["issues", board],
+  ])("an event about %s is applied along a declared transition, or changes nothing [state.defined]", (_, among) => {
+    const look = (log: MemoryLog, _event: DomainEvent, offer: () => boolean): void => {
+      const before = snapshot(log.state);
+      const states = living.map((table) => statesOf(log.state, table));
+      if (!offer()) {
+        expect(snapshot(log.state)).toBe(before);
+        return;
+      }
+      for (const [index, table] of living.entries()) {
+        for (const [key, state] of statesOf(log.state, table)) {
+          const from = states[index]?.get(key);
+          const next: readonly string[] | undefined =
+            from === undefined || from === state ? [state] : lifecycleOf(table).transitions[from];
+          expect(lifecycleOf(table).transitions).toHaveProperty([state]);
+          expect(next).toContain(state);
+        }
+      }
+    };
     fc.assert(
-      fc.property(choices, (picks) => {
-        walk(picks, (log, _event, offer) => {
-          const before = snapshot(log.state);
-          const states = living.map((table) => statesOf(log.state, table));
-          if (!offer()) {
-            expect(snapshot(log.state)).toBe(before);
-            return;
-          }
-          for (const [index, table] of living.entries()) {
-            for (const [key, state] of statesOf(log.state, table)) {
-              const from = states[index]?.get(key);
-              const next: readonly string[] | undefined =
-                from === undefined || from === state ? [state] : lifecycleOf(table).transitions[from];
-              expect(lifecycleOf(table).transitions).toHaveProperty([state]);
-              expect(next).toContain(state);
-            }
-          }
-        });
-      }),
+      fc.property(choices, (picks) => walk(picks, look, among)),
       { numRuns: 200 },
     );
   });
@@ -175,9 +217,8 @@ describe("random events", () => {
 
 describe("life cycles", () => {
   /** Every change of state that any event can make, found by trying all events in all reachable states. */
-  function reachable(small: Pool): Map<Living, Map<string, Set<string>>> {
+  function reachable(events: readonly DomainEvent[]): Map<Living, Map<string, Set<string>>> {
     const changes = new Map<Living, Map<string, Set<string>>>(living.map((table) => [table, new Map()]));
-    const events = candidates(small);
     const seen = new Set<string>();
     const open: DomainEvent[][] = [[]];
     for (let history = open.shift(); history !== undefined; history = open.shift()) {
@@ -197,6 +238,7 @@ describe("life cycles", () => {
           ...living.map((table) => [...statesOf(log.state, table)]),
           log.state.entries("runs").map(([, run]) => run.current_attempt),
           log.state.entries("results").map(([key]) => key),
+          log.state.entries("issues").map(([, issue]) => issue.resumes_at),
         ]);
         if (seen.has(mark)) continue;
         seen.add(mark);
@@ -207,13 +249,20 @@ describe("life cycles", () => {
   }
 
   test("every declared transition is made by an event, and no other one: no state is a dead end [F05] [state.defined]", () => {
-    const experiments = reachable({ experiments: ["e1"], runs: [], attempts: 0, computes: [] });
+    const experiments = reachable(candidates({ ...nothing, experiments: ["e1"] }));
     // The run has a place in an experiment of which nothing else is said.
-    const runs = reachable({ experiments: ["e1"], runs: ["r1"], attempts: 1, computes: [] });
-    const computes = reachable({ experiments: [], runs: [], attempts: 0, computes: ["c1"] });
+    const runs = reachable(candidates({ ...nothing, experiments: ["e1"], runs: ["r1"], attempts: 1 }));
+    const computes = reachable(candidates({ ...nothing, computes: ["c1"] }));
+    const issues = reachable(boardCandidates("i1"));
+    const concerns = reachable(concernCandidates("i1", 1));
+    const gates = reachable(gateCandidates("i1", 1));
+    const sessions = reachable(sessionCandidates("s1", "i1"));
+    const investigations = reachable(investigationCandidates("v1", "s1"));
     for (const table of living) {
       const { transitions } = lifecycleOf(table);
-      const found = { experiments, runs, attempts: runs, computes }[table].get(table);
+      const found = { experiments, runs, attempts: runs, computes, issues, concerns, gates, sessions, investigations }[
+        table
+      ].get(table);
       for (const [from, to] of Object.entries(transitions)) {
         expect([from, [...(found?.get(from) ?? [])].toSorted()]).toEqual([from, [...to].toSorted()]);
       }
@@ -226,6 +275,11 @@ describe("life cycles", () => {
         runs: [],
         attempts: ["succeeded", "failed", "preempted", "timed-out", "lost", "cancelled"],
         computes: [],
+        issues: ["done", "cancelled"],
+        concerns: ["verified", "waived"],
+        gates: ["decided", "withdrawn"],
+        sessions: ["ended"],
+        investigations: ["ended"],
       };
       expect(ends).toEqual(declared[table]);
     }
@@ -255,7 +309,7 @@ describe("reading a log", () => {
     expect(() => currentEvent(logged(kind, 0, {}))).toThrow(UnknownEventError);
   });
 
-  test.each(all.map((event) => [event.kind, event] as const))(
+  test.each([...all, ...candidates(board)].map((event) => [event.kind, event] as const))(
     "%s refuses members that its schema does not know [F08]",
     (_kind, event) => {
       expect(sealEvent(event).version).toBe(eventKinds[event.kind].version);

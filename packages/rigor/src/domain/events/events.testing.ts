@@ -1,5 +1,6 @@
 import type { Experiment } from "../experiment.ts";
 import type { Event } from "./event.ts";
+import { issueCandidates } from "./issue-events.testing.ts";
 import { MemoryState } from "./memory-state.ts";
 import { applyEvent, currentEvent, sealEvent, type DomainEvent } from "./registry.ts";
 
@@ -10,12 +11,16 @@ export const definition: Experiment = {
   hypothesis: 'größer is "better"',
   metrics: { loss: { goal: "minimize", range: [0, null], unit: null } },
   primary_metric: "loss",
-  arms: { a: { role: "baseline", parameters: { lr: 0.1 } }, b: { role: "ours", parameters: { lr: 1e-7 } } },
+  arms: {
+    a: { role: "baseline", parameters: { lr: 0.1 }, needs: [], metrics: null, artifacts: null },
+    b: { role: "ours", parameters: { lr: 1e-7 }, needs: [], metrics: null, artifacts: null },
+  },
   tasks: { t: { parameters: {} } },
   parameters: {},
   seeds: [0, 1],
   code: ["."],
   environment: { manager: "none", lock: null, setup: null, variables: {}, pass: [] },
+  needs: [],
   inputs: {},
   run: ["true"],
   resources: { cpus: 1, gpus: 0, gpu_memory: null, memory: null, time: null },
@@ -35,6 +40,7 @@ export interface Pool {
   runs: string[];
   /** Attempts of each run. */
   attempts: number;
+  issues: string[];
 }
 
 export const attemptId = (run: string, number: number): string => `${run}-${number}`;
@@ -49,6 +55,7 @@ export function candidates(pool: Pool): DomainEvent[] {
       ...Array.from({ length: pool.attempts }, (_, number) => attemptCandidates(run, number + 1)).flat(),
     ]),
     ...pool.computes.flatMap(computeCandidates),
+    ...pool.issues.flatMap(issueCandidates),
   ];
 }
 
@@ -66,6 +73,7 @@ function experimentCandidates(entity: string, version: number): DomainEvent[] {
         source: { repository: "/r", commit: "c", base: null, branch: "main", dirty: true, code: { ".": "t" } },
         environment: { key: "k", manager: "none", lock: null, lock_hash: null, setup: null, local: {} },
         inputs: {},
+        needs: {},
         search_path: "/bin",
         total_runs: 4,
         foreknowledge: { known_results: 0, preregistered: true, predecessor: null },
@@ -94,6 +102,7 @@ function computeCandidates(entity: string): DomainEvent[] {
   const configuration = { kind: "local", cpus: "auto", memory: "auto", gpus: [0] } as const;
   return [
     { kind: "compute.noted", entity, data: { configuration: { ...configuration, gpus: [...configuration.gpus] } } },
+    { kind: "compute.identified", entity, data: { identity: "m1" } },
     { kind: "compute.rested", entity, data: { reason: "no\u0000 answer", until: "2030-01-01T00:00:00.000Z" } },
     { kind: "compute.drained", entity, data: { reason: "maintenance" } },
     { kind: "compute.resumed", entity, data: {} },
@@ -105,7 +114,7 @@ function placementCandidates(run: string, experiment: string, position: number):
   const at = { experiment_id: experiment, position, arm: "a", task: "t", grid: { lr: 0.5 } };
   const placement = { ...at, seed: position, stages: [1, 0], in_final_stage: position % 2 === 0 };
   return [
-    { kind: "run.created", entity: run, data: { parameters: { lr: 0.1, ключ: [1, null] }, placement } },
+    { kind: "run.created", entity: run, data: { parameters: { lr: 0.1, ключ: [1, null] }, needs: {}, placement } },
     { kind: "run.shared", entity: run, data: { placement } },
   ];
 }
@@ -146,10 +155,12 @@ export function attemptCandidates(run: string, number: number): DomainEvent[] {
         directory: `attempts/${entity}`,
         lease: { cpus: 1, memory: 0, gpus: ["0"] },
         resources: { cpus: 1, gpus: 1, gpu_memory: null, memory: null, time: 60 },
+        needs: {},
       },
     },
     { kind: "attempt.staging", entity, data: {} },
-    { kind: "attempt.submitted", entity, data: {} },
+    { kind: "attempt.adopted", entity, data: { directory: `elsewhere/${entity}` } },
+    { kind: "attempt.submitted", entity, data: { job: null } },
     {
       kind: "attempt.started",
       entity,
@@ -166,6 +177,8 @@ export function attemptCandidates(run: string, number: number): DomainEvent[] {
         started_at: null,
         finished_at: "2030-01-01T00:00:02.000Z",
         duration: 1.25,
+        memory_peak: 3e9,
+        gpu_memory_peak: null,
       },
     })),
     {
@@ -176,6 +189,7 @@ export function attemptCandidates(run: string, number: number): DomainEvent[] {
         metrics: { loss: 0.1 + 0.2, tiny: 5e-324 },
         inputs_hash: null,
         artifacts: [{ path: "model.bin", sha256: "0".repeat(64), size: 2 ** 40 }],
+        outputs_hash: "0".repeat(64),
         warnings: ["result.json: the metric `a` is NaN."],
       },
     },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { holdCodes, type ExperimentRecord, type Hold } from "../records.ts";
 import { enter, experimentLifecycle, type ExperimentState } from "../lifecycle.ts";
 import { ContradictionError, eventKind, existing, type Event, type RowRef, type State } from "./event.ts";
-import { budget, definition, environment, inputs, json, source } from "./schemas.ts";
+import { budget, definition, environment, inputs, json, neededExperiments, source } from "./schemas.ts";
 
 const touches = (event: Event): RowRef[] => [{ table: "experiments", key: event.entity }];
 
@@ -51,6 +51,7 @@ export const experimentEvents = {
       source,
       environment,
       inputs,
+      needs: neededExperiments,
       search_path: z.string(),
       total_runs: z.int().positive(),
       foreknowledge: z.strictObject({

@@ -3,10 +3,26 @@ import { attemptEvents } from "./attempt-events.ts";
 import { computeEvents } from "./compute-events.ts";
 import type { Event, EventKind, NewEvent, RowRef, State } from "./event.ts";
 import { experimentEvents } from "./experiment-events.ts";
+import { gateEvents } from "./gate-events.ts";
+import { investigationEvents } from "./investigation-events.ts";
+import { issueEvents } from "./issue-events.ts";
 import { runEvents } from "./run-events.ts";
+import { sessionEvents } from "./session-events.ts";
+import { concernEvents, submissionEvents } from "./submission-events.ts";
 
 /** Every kind of event that exists. A kind is written, read and applied through this object only. */
-export const eventKinds = { ...experimentEvents, ...runEvents, ...attemptEvents, ...computeEvents };
+export const eventKinds = {
+  ...experimentEvents,
+  ...runEvents,
+  ...attemptEvents,
+  ...computeEvents,
+  ...issueEvents,
+  ...submissionEvents,
+  ...concernEvents,
+  ...gateEvents,
+  ...sessionEvents,
+  ...investigationEvents,
+};
 
 export type EventName = keyof typeof eventKinds;
 export type EventData<Name extends EventName> = z.infer<(typeof eventKinds)[Name]["schema"]>;

@@ -1,7 +1,16 @@
 import { z } from "zod";
 import { enter, runLifecycle, type RunState } from "../lifecycle.ts";
 import type { RunRecord } from "../records.ts";
-import { ContradictionError, eventKind, existing, placementKey, type Event, type RowRef, type State } from "./event.ts";
+import {
+  ContradictionError,
+  eventKind,
+  existing,
+  needKey,
+  placementKey,
+  type Event,
+  type RowRef,
+  type State,
+} from "./event.ts";
 import { jsonRecord, placement, reason } from "./schemas.ts";
 
 const touches = (event: Event): RowRef[] => [{ table: "runs", key: event.entity }];
@@ -12,6 +21,9 @@ const placementRow = (event: Event<string, { placement: Placement }>): RowRef =>
   table: "placements",
   key: placementKey(event.data.placement.experiment_id, event.entity),
 });
+
+const needRows = (run: string, needs: Record<string, string>): RowRef[] =>
+  Object.keys(needs).map((folder) => ({ table: "needs", key: needKey(run, folder) }));
 
 function place(state: State, event: Event<string, { placement: Placement }>): void {
   const { placement: at } = event.data;
@@ -54,14 +66,14 @@ function wasCutShort({ state, reason }: RunRecord): boolean {
 export const runEvents = {
   "run.created": eventKind({
     version: 1,
-    schema: z.strictObject({ parameters: jsonRecord, placement }),
-    touches: (event) => [...touches(event), placementRow(event)],
+    schema: z.strictObject({ parameters: jsonRecord, needs: z.record(z.string(), z.string()), placement }),
+    touches: (event) => [...touches(event), placementRow(event), ...needRows(event.entity, event.data.needs)],
     apply(state, event) {
       if (state.get("runs", event.entity) !== undefined) {
         throw new ContradictionError(`run ${event.entity} exists already`);
       }
       place(state, event);
-      const { parameters, placement: at } = event.data;
+      const { parameters, needs, placement: at } = event.data;
       state.put("runs", event.entity, {
         id: event.entity,
         state: runLifecycle.initial,
@@ -70,6 +82,7 @@ export const runEvents = {
         task: at.task,
         parameters,
         seed: at.seed,
+        needs,
         attempts: 0,
         resume_from: 1,
         current_attempt: null,
@@ -80,6 +93,9 @@ export const runEvents = {
         created_at: event.time,
         changed_at: event.time,
       });
+      for (const [folder, needed] of Object.entries(needs)) {
+        state.put("needs", needKey(event.entity, folder), { run_id: event.entity, folder, needed });
+      }
     },
   }),
 

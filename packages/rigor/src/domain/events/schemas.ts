@@ -39,6 +39,16 @@ export const inputs = z.record(
   z.strictObject({ path: z.string(), sha256: z.string(), size: z.number().nonnegative(), files: z.int() }),
 );
 
+export const neededExperiments = z.record(
+  z.string(),
+  z.strictObject({ experiment_id: z.string(), reference: z.string(), runs_hash: z.string() }),
+);
+
+export const givenOutputs = z.record(
+  z.string(),
+  z.strictObject({ run_id: z.string(), attempt_id: z.string(), sha256: z.string() }),
+);
+
 export const budget = z.strictObject({ gpu_hours: z.number().nullable(), wall: z.number().nullable() });
 
 export const placement = z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pbsDirectiveProblem, pbsQueueProblem, slurmDirectiveProblem } from "./directives.ts";
 import * as field from "./fields.ts";
 import { readSize, type Reading } from "./units.ts";
 
@@ -70,11 +71,28 @@ const scheduler = {
     .describe("Login node on which the scheduler's commands work; `null` is this machine."),
   workdir,
   max_jobs: z.int().min(1).default(100).describe("Jobs that wait or run there at the same time, at most."),
-  calls_per_minute: z.int().min(1).max(6_000).default(60).describe("Calls of the scheduler's commands, at most."),
+  calls_per_minute: z
+    .int()
+    .min(1)
+    .max(6_000)
+    .default(60)
+    .describe("Calls of the scheduler's commands, at most, in any 60 seconds."),
   array: z.boolean().default(true).describe("Submit runs as arrays."),
   modules: z.array(word).default([]).describe("Environment modules that are loaded before the run."),
-  directives: z.array(word).default([]).describe("Further options of the submission, each as one argument."),
 };
+
+/** A word that is checked further. @param problemOf what is wrong with it, as the end of a sentence */
+const wordWithout = (what: string, problemOf: (text: string) => string | null) =>
+  word.superRefine((text, context) => {
+    const problem = problemOf(text);
+    if (problem !== null) context.addIssue({ code: "custom", message: `the ${what} \`${text}\` ${problem}` });
+  });
+
+const directives = (problemOf: (directive: string) => string | null) =>
+  z
+    .array(wordWithout("directive", problemOf))
+    .default([])
+    .describe("Further options of the submission, each as one argument.");
 
 /** `USR1@60`: signal and seconds before the end. */
 export interface Warning {
@@ -93,6 +111,7 @@ function readWarning(value: unknown): Reading<Warning | null> {
 export const slurmCompute = z.strictObject({
   kind: z.literal("slurm").describe("A Slurm cluster."),
   ...scheduler,
+  directives: directives(slurmDirectiveProblem),
   account: word.nullable().default(null).describe("Account that is charged."),
   partition: word.nullable().default(null).describe("Partition, or several with commas between them."),
   qos: word.nullable().default(null).describe("Quality of service."),
@@ -106,8 +125,9 @@ export const slurmCompute = z.strictObject({
 export const pbsCompute = z.strictObject({
   kind: z.literal("pbs").describe("An OpenPBS or PBS Pro cluster."),
   ...scheduler,
+  directives: directives(pbsDirectiveProblem),
   project: word.nullable().default(null).describe("Project that is charged."),
-  queue: word.nullable().default(null).describe("Queue."),
+  queue: wordWithout("queue", pbsQueueProblem).nullable().default(null).describe("Queue."),
   storage: word.nullable().default(null).describe("Storage that the job asks for, such as `scratch/li96`."),
   gpu_resource: word.default("ngpus").describe("Name of the resource that counts GPUs."),
   select: z
@@ -119,12 +139,9 @@ export const pbsCompute = z.strictObject({
 /** `held`: it waits until a person changes something. */
 export const commandStates = ["waiting", "held", "running", "finished", "failed", "cancelled", "preempted"] as const;
 
-/** Options of a submission stand in its command. */
-const { directives: _, ...withoutDirectives } = scheduler;
-
 export const commandCompute = z.strictObject({
   kind: z.literal("command").describe("Any other scheduler, by its commands."),
-  ...withoutDirectives,
+  ...scheduler,
   array: z.literal(false).default(false).describe("Each run is a job of its own."),
   submit: word.describe("Shell command that submits the job script `$RIGOR_SCRIPT` under the name `$RIGOR_NAME`."),
   id: word

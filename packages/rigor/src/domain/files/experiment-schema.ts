@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Json } from "../canonical.ts";
 import * as field from "./fields.ts";
+import { needs } from "./needs-schema.ts";
 import { readDuration, readSize, type Reading } from "./units.ts";
 
 // The keys of an experiment file. The descriptions are printed in docs/experiment-file.md.
@@ -37,6 +38,10 @@ const metric = z.strictObject({
   unit: field.prose.nullable().default(null).describe("Unit for people, such as `nats` or `%`."),
 });
 
+const outputPath = field.relativePath("the output directory of the run").refine((path) => path !== ".", {
+  message: "`.` is the output directory itself; expected a file in it",
+});
+
 const arm = emptyAllowed(
   z.strictObject({
     role: z
@@ -44,6 +49,20 @@ const arm = emptyAllowed(
       .default("other")
       .describe("What the arm is in the comparison; checks on baselines use it."),
     parameters,
+    needs: needs.describe(
+      "Runs that must be done before a run of the arm starts, and whose outputs it gets: of the same task, seed and grid values, unless it says otherwise.",
+    ),
+    metrics: field
+      .uniqueList(field.freeName)
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe("The metrics that its runs report; null is all of them."),
+    artifacts: field
+      .uniqueList(outputPath)
+      .nullable()
+      .default(null)
+      .describe("The artifacts that its runs write; null is those of `outputs.artifacts`."),
   }),
 );
 
@@ -60,7 +79,8 @@ const variableName = field.patternName(
 );
 const variableValue = z.string().refine((value) => !value.includes("\0"), "a variable cannot hold a NUL byte");
 
-const environment = z
+/** What a run needs to be built; of a tool server, too. */
+export const environment = z
   .strictObject({
     manager: z.enum(["npm", "uv", "pip", "conda", "none"]).default("none").describe("What builds the environment."),
     lock: field.relativePath("the repository").nullable().optional().meta({
@@ -105,7 +125,7 @@ function readCommand(value: unknown): Reading<string | string[]> {
   return { value: value as string | string[] };
 }
 
-const resources = z
+export const resources = z
   .strictObject({
     cpus: z.int().min(1).default(1).describe("CPU cores reserved for a run."),
     gpus: z.int().min(0).default(0).describe("GPUs reserved for a run."),
@@ -116,14 +136,13 @@ const resources = z
   .prefault({})
   .describe("What a run needs of its machine.");
 
-const outputPath = field.relativePath("the output directory of the run").refine((path) => path !== ".", {
-  message: "`.` is the output directory itself; expected a file in it",
-});
-
 const outputs = z
   .strictObject({
     result: outputPath.default("result.json").describe("The file with the metrics that the run writes."),
-    artifacts: field.uniqueList(outputPath).default([]).describe("Other files to keep, such as weights."),
+    artifacts: field
+      .uniqueList(outputPath)
+      .default([])
+      .describe("Other files to keep, such as weights. They identify a run: another list makes the runs anew."),
   })
   .prefault({})
   .describe("Files that a run writes, relative to its output directory.");
@@ -234,6 +253,7 @@ export const experimentSchema = z.strictObject({
       "Paths whose committed content identifies a run; `.` is the whole repository. Name everything that the run uses: a change outside these paths makes no result stale.",
     ),
   environment,
+  needs: needs.describe("Runs of other experiments that every run needs; arms of this one stand in `arms.NAME.needs`."),
   inputs: z
     .record(field.variableName, input)
     .default({})

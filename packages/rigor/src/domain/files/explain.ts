@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Problems } from "./problems.ts";
 import type { Path, Source } from "./source.ts";
-import { suggestion } from "./suggest.ts";
+import { closest, suggestion } from "./suggest.ts";
 
 type Issue = z.core.$ZodRawIssue;
 
@@ -19,9 +19,27 @@ export function check<T>(schema: z.ZodType<T>, source: Source, problems: Problem
     },
   });
   if (result.success) return result.data;
-  for (const issue of result.error.issues) report(issue, allowedKeys, source, problems);
+  const misspelt = misspeltKeys(result.error.issues, allowedKeys);
+  for (const issue of result.error.issues) {
+    if (!isMissing(issue) || !misspelt.has(pathText(issue.path))) report(issue, allowedKeys, source, problems);
+  }
   return null;
 }
+
+/** Paths of keys that are there, as it seems, with another spelling: that says it all. */
+function misspeltKeys(issues: readonly z.core.$ZodIssue[], allowedKeys: ReadonlyMap<string, string[]>): Set<string> {
+  const misspelt = new Set<string>();
+  for (const issue of issues) {
+    if (issue.code !== "unrecognized_keys") continue;
+    for (const key of issue.keys) {
+      const meant = closest(key, allowedKeys.get(pathText(issue.path)) ?? []);
+      if (meant !== null) misspelt.add(pathText([...issue.path, meant]));
+    }
+  }
+  return misspelt;
+}
+
+const isMissing = ({ message }: z.core.$ZodIssue): boolean => message.startsWith(missing);
 
 function report(issue: z.core.$ZodIssue, allowedKeys: Map<string, string[]>, source: Source, problems: Problems): void {
   const { path } = issue;
@@ -33,7 +51,7 @@ function report(issue: z.core.$ZodIssue, allowedKeys: Map<string, string[]>, sou
   } else if (issue.code === "invalid_key") {
     const reason = issue.issues[0]?.message ?? "this name is not allowed";
     problems.add(source.keyAt(path), `${label(path.slice(0, -1))}${reason}`);
-  } else if (issue.message.startsWith(missing)) {
+  } else if (isMissing(issue)) {
     problems.add(
       source.keyAt(path.slice(0, -1)),
       `${label(path.slice(0, -1))}the key \`${String(path.at(-1))}\` ${issue.message}`,
@@ -141,11 +159,19 @@ function expectation(expected: string): string {
 export function described(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (typeof value === "string") return value === "" ? "empty text" : `text \`${shortened(value)}\``;
-  if (typeof value === "number") return `number \`${Number.isNaN(value) ? ".nan" : value}\``;
+  if (typeof value === "number") return `number \`${written(value)}\``;
   if (typeof value === "boolean") return `\`${value}\``;
   if (!Array.isArray(value)) return "a mapping";
-  const entries = value.every((entry) => typeof entry !== "object" || entry === null) ? JSON.stringify(value) : "";
+  const isFlat = value.every((entry) => typeof entry !== "object" || entry === null);
+  const entries = isFlat ? `[${value.map((entry: unknown) => written(entry)).join(",")}]` : "";
   return entries === "" || entries.length > 40 ? "a list" : `the list \`${entries}\``;
+}
+
+/** As YAML writes it: JSON has no word for some numbers. */
+function written(value: unknown): string {
+  if (typeof value !== "number" || Number.isFinite(value)) return JSON.stringify(value);
+  if (Number.isNaN(value)) return ".nan";
+  return value > 0 ? ".inf" : "-.inf";
 }
 
 /** The message about a value that a reader refused. */

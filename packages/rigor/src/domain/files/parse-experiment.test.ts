@@ -83,6 +83,7 @@ describe("a good file", () => {
     });
   });
 
+  const plainArm = { role: "other", parameters: {}, needs: [], metrics: null, artifacts: null };
   test("gets defaults for all that it does not say", () => {
     expect(parse(small)).toEqual({
       name: "small",
@@ -90,12 +91,13 @@ describe("a good file", () => {
       hypothesis: null,
       metrics: { acc: { goal: "maximize", range: [null, null], unit: null } },
       primary_metric: "acc",
-      arms: { a: { role: "other", parameters: {} }, b: { role: "other", parameters: {} } },
+      arms: { a: plainArm, b: plainArm },
       tasks: { t: { parameters: {} } },
       parameters: {},
       seeds: [10, 11, 12],
       code: ["."],
       environment: { manager: "none", lock: null, setup: null, variables: {}, pass: [] },
+      needs: [],
       inputs: {},
       run: ["./train", "{seed}"],
       resources: { cpus: 1, gpus: 0, gpu_memory: null, memory: null, time: null },
@@ -148,6 +150,7 @@ describe("keys and values", () => {
     ["compute: [local]", "compute: local", "30:10: compute: found text `local`, expected a list"],
     ["compute: [local]", "compute: []", "30:10: compute: found an empty list, expected at least 1"],
     ["range: [0, 5]", "range: [5, 0]", "found the list `[5,0]`; expected two numbers"],
+    ["range: [0, 5]", "range: [.nan, -.inf]", "found the list `[.nan,-.inf]`; expected two numbers"],
     ["preemption: unlimited", "preemption: often", "expected a whole number of at least 0, or `unlimited`"],
     [
       "name: superposition",
@@ -185,12 +188,16 @@ describe("keys and values", () => {
 
   test("an unknown key is told at its place with the key that was meant [file.unknown-key]", () => {
     expect(problemAfter("role: baseline", "rolle: baseline")).toBe(
-      "e.yaml:8:13: arms.dense: the key `rolle` is unknown; did you mean `role`? (allowed: role, parameters)",
+      "e.yaml:8:13: arms.dense: the key `rolle` is unknown; did you mean `role`? (allowed: role, parameters, needs, metrics, artifacts)",
     );
     expect(problemAfter("compute:", "computer:")).toMatch(
       /^e\.yaml:30:1: the key `computer` is unknown; did you mean `compute`\?/,
     );
     expect(problemAfter("budget:", "zzzzzzzz:")).not.toContain("did you mean");
+    // A required key with another spelling is there: it is not missing as well.
+    expect(problemAfter("metrics:", "metric:")).toMatch(
+      /^e\.yaml:3:1: the key `metric` is unknown; did you mean `metrics`\?[^\n]*$/,
+    );
   });
 
   test("a missing key is told at the mapping that lacks it [file.position]", () => {
@@ -285,7 +292,10 @@ describe("the number of runs", () => {
 
   test("a million runs are refused above a limit that can be raised [file.too-many-runs]", () => {
     const million = small.replace("count: 3", "count: 500000");
-    expect(problems(million)).toEqual(["limit-exceeded", "e.yaml asks for 1,000,000 runs; the limit is 10,000."]);
+    expect(problems(million)).toEqual([
+      "limit-exceeded",
+      expect.stringMatching(/^e\.yaml:\d+:1: the experiment asks for 1,000,000 runs; the limit is 10,000\.$/),
+    ]);
     expect(() => parse(million)).toThrow(
       expect.objectContaining({ next: expect.stringContaining("--max-runs 1000000") }),
     );

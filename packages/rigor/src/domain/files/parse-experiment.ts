@@ -3,6 +3,7 @@ import { RigorError } from "../errors.ts";
 import type { Environment, Experiment, Stage } from "../experiment.ts";
 import { experimentSchema, type FileExperiment } from "./experiment-schema.ts";
 import { check } from "./explain.ts";
+import { completeNeed } from "./need-rules.ts";
 import { Problems } from "./problems.ts";
 import { checkReferences } from "./references.ts";
 import { References } from "./report.ts";
@@ -40,7 +41,10 @@ export function parseExperiment(text: string, { file, maxRuns = defaultMaxRuns, 
   checkReferences(content, source, problems);
   if (compute !== undefined) checkCompute(content, compute, new References(source, problems));
   problems.throwIfAny(next);
-  refuseHugeRange(content, maxRuns, file);
+  // What multiplies most is most often the seeds.
+  const { line, column } = source.keyAt(["seeds"]);
+  const where = `${file}:${line}:${column}`;
+  refuseHugeRange(content, maxRuns, where);
   const experiment = complete(content);
   const runs = countRuns(experiment);
   if (runs === 0) {
@@ -48,7 +52,7 @@ export function parseExperiment(text: string, { file, maxRuns = defaultMaxRuns, 
     problems.add(source.keyAt(["stages"]), "there are zero runs: no stage has both an arm and a task");
   }
   problems.throwIfAny(next);
-  refuseAbove(maxRuns, runs, file);
+  refuseAbove(maxRuns, runs, where);
   return experiment;
 }
 
@@ -61,10 +65,10 @@ function checkCompute(content: FileExperiment, defined: readonly string[], refer
 }
 
 /** Refuses a range of seeds that alone is above the limit, before its seeds are made one by one. */
-function refuseHugeRange({ seeds, arms, tasks, parameters }: FileExperiment, maxRuns: number, file: string): void {
+function refuseHugeRange({ seeds, arms, tasks, parameters }: FileExperiment, maxRuns: number, where: string): void {
   if (seeds.kind === "list" || seeds.count <= maxRuns) return;
   const points = Object.values(parameters).reduce((product, { values }) => product * values.length, 1);
-  refuseAbove(maxRuns, seeds.count * Object.keys(arms).length * Object.keys(tasks).length * points, file);
+  refuseAbove(maxRuns, seeds.count * Object.keys(arms).length * Object.keys(tasks).length * points, where);
 }
 
 /** Fills in the defaults that depend on other keys. */
@@ -72,8 +76,11 @@ function complete(content: FileExperiment): Experiment {
   const [onlyMetric = ""] = Object.keys(content.metrics);
   const primary = content.primary_metric ?? onlyMetric;
   const { decision } = content;
+  const ownArms = Object.keys(content.arms);
   return {
     ...content,
+    arms: mapValues(content.arms, (arm) => ({ ...arm, needs: arm.needs.map((need) => completeNeed(need, ownArms)) })),
+    needs: content.needs.map((need) => completeNeed(need, [])),
     primary_metric: primary,
     seeds: seedList(content.seeds),
     environment: completeEnvironment(content.environment),
@@ -86,6 +93,10 @@ function complete(content: FileExperiment): Experiment {
         ? null
         : { ...decision, comparisons: decision.comparisons.map((one) => ({ ...one, metric: one.metric ?? primary })) },
   };
+}
+
+function mapValues<From, To>(record: Record<string, From>, map: (value: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
 }
 
 const lockOf: Record<Environment["manager"], string | null> = {

@@ -1,6 +1,7 @@
 import { checkCommand } from "../command.ts";
 import type { FileExperiment } from "./experiment-schema.ts";
 import { pathText } from "./explain.ts";
+import { checkNeeds, foldersOfFile } from "./need-rules.ts";
 import type { Problems } from "./problems.ts";
 import { References } from "./report.ts";
 import { firstMissing } from "./seeds.ts";
@@ -12,6 +13,7 @@ export function checkReferences(file: FileExperiment, source: Source, problems: 
   const references = new References(source, problems);
   checkPrimaryMetric(file, references);
   checkParameters(file, references);
+  checkNeeds(file, references);
   checkCommandNames(file, references);
   checkMetricLists(file, references);
   checkStageNames(file, references);
@@ -69,7 +71,7 @@ function owners(parts: Record<string, { parameters: object }>, key: string): Map
 
 function checkCommandNames(file: FileExperiment, references: References): void {
   const everywhere = [...Object.keys(file.parameters), ...common(file.arms), ...common(file.tasks)];
-  const names = { parameters: new Set(everywhere), inputs: Object.keys(file.inputs) };
+  const names = { parameters: new Set(everywhere), inputs: Object.keys(file.inputs), needs: foldersOfFile(file) };
   for (const { argument, problem } of checkCommand(file.run, names)) {
     references.problem(argument === null ? ["run"] : ["run", argument], problem);
   }
@@ -85,6 +87,10 @@ function checkMetricLists(file: FileExperiment, references: References): void {
   const metrics = Object.keys(file.metrics);
   for (const name of Object.keys(file.checks.chance))
     references.known(["checks", "chance", name], "metric", name, metrics, "key");
+  for (const [arm, { metrics: reported }] of Object.entries(file.arms)) {
+    for (const [index, name] of (reported ?? []).entries())
+      references.known(["arms", arm, "metrics", index], "metric", name, metrics);
+  }
   for (const list of ["zero_allowed", "constant_allowed"] as const) {
     for (const [index, name] of file.checks[list].entries())
       references.known(["checks", list, index], "metric", name, metrics);
@@ -148,6 +154,15 @@ function checkComparisonNames(
   references.known([...path, "than"], "arm", than, arms);
   if (better === than) references.problem([...path, "than"], `the arm \`${than}\` cannot be compared with itself`);
   if (metric !== undefined) references.known([...path, "metric"], "metric", metric, Object.keys(file.metrics));
+  for (const [key, arm] of [
+    ["better", better],
+    ["than", than],
+  ] as const) {
+    const reported = file.arms[arm]?.metrics ?? null;
+    const measured = metric ?? file.primary_metric ?? Object.keys(file.metrics)[0] ?? "";
+    if (reported === null || reported.includes(measured)) continue;
+    references.problem([...path, key], `the arm \`${arm}\` does not report \`${measured}\`, which is compared`);
+  }
   if (task !== null) references.known([...path, "task"], "task", task, Object.keys(file.tasks));
 }
 

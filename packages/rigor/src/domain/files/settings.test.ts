@@ -1,10 +1,13 @@
 import { expect, test } from "vitest";
+import { agentSettingsSchema } from "../issues/agent-settings.ts";
 import { parseSettings } from "./settings.ts";
 
 const local = { kind: "local", gpus: "auto", cpus: "auto", memory: "auto" };
 
+const agents = agentSettingsSchema.parse({});
+
 test("an empty rigor.yaml has this machine and the default limit", () => {
-  const defaults = { compute: { local }, limits: { max_runs: 10_000 } };
+  const defaults = { agents, compute: { local }, limits: { max_runs: 10_000 } };
   expect(parseSettings("", { file: "rigor.yaml" })).toEqual(defaults);
   expect(parseSettings("# nothing\n", { file: "rigor.yaml" })).toEqual(defaults);
 });
@@ -13,6 +16,7 @@ test("machines and limits are read with their units", () => {
   const text =
     "compute:\n  lab: { kind: local, gpus: [0, 2], cpus: 8, memory: 4GiB }\n  local: { kind: local, gpus: 0 }\nlimits: { max_runs: 5 }\n";
   expect(parseSettings(text, { file: "rigor.yaml" })).toEqual({
+    agents,
     compute: { local: { ...local, gpus: 0 }, lab: { kind: "local", gpus: [0, 2], cpus: 8, memory: 4 * 2 ** 30 } },
     limits: { max_runs: 5 },
   });

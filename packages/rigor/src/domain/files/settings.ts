@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { defaultMaxRuns } from "../design.ts";
 import { RigorError } from "../errors.ts";
+import { agentSettingsSchema } from "../issues/agent-settings.ts";
 import { computeSchema, type LocalCompute } from "./compute-schema.ts";
 import { check } from "./explain.ts";
 import * as field from "./fields.ts";
@@ -25,6 +26,7 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .describe("Limits that guard against slips."),
+  agents: agentSettingsSchema.prefault({}).describe("Who works on issues, and what they may do."),
 });
 
 /** The content of `rigor.yaml` with defaults filled in. */

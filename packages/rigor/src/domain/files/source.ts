@@ -75,6 +75,12 @@ export function positionOf(text: string, path: Path): Position {
   return readYaml(text, new Problems(""))?.valueAt(path) ?? { line: 1, column: 1 };
 }
 
+/** Whether a file that was read before has a key at its top. */
+export function hasKey(text: string, key: string): boolean {
+  const value = readYaml(text, new Problems(""))?.value;
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key);
+}
+
 /** Things that are wrong with the text whatever YAML makes of them. */
 function checkText(text: string, problems: Problems): boolean {
   const lines = text.split("\n");

@@ -10,6 +10,11 @@ export function integer(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** US dollars: `$3.20`, `$0.0018`, `cost not known`. */
+export function dollars(cost: number | null): string {
+  return cost === null ? "cost not known" : `$${cost.toFixed(cost > 0 && cost < 0.1 ? 4 : 2)}`;
+}
+
 /** Bytes in powers of 1000: `512 B`, `1.5 GB`. */
 export function bytes(count: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];

@@ -25,7 +25,12 @@ export interface AttemptOutcome {
   finished_at: string;
   /** Seconds. */
   duration: number | null;
-  result: Pick<ResultRecord, "metrics" | "inputs_hash" | "artifacts" | "warnings"> | null;
+  /** Bytes, as in the record of the attempt. */
+  memory_peak: number | null;
+  gpu_memory_peak: number | null;
+  /** The machine that executed it, by its own name, where that is known. */
+  host?: string;
+  result: Pick<ResultRecord, "metrics" | "inputs_hash" | "artifacts" | "outputs_hash" | "warnings"> | null;
   /** Checks of this run alone that failed. */
   check_failures: Reason[];
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { computeSchema } from "../files/compute-schema.ts";
-import { computeId, isProven, machineOf, needsCheck } from "./compute-rules.ts";
+import { computeId, isProven, machineOf, needsCheck, undecidedPause } from "./compute-rules.ts";
 
 const minute = 60_000;
 const now = Date.parse("2030-01-02T00:00:00.000Z");
@@ -38,10 +38,22 @@ describe("the proof of a compute [compute.check]", () => {
     expect(needsCheck(bad, true, now)).toBe(true);
   });
 
+  test("is sought again soon where a check came to no conclusion, and after some of these it failed [compute.check-undecided]", () => {
+    const pauses = [1, 2, 3].map(undecidedPause);
+    expect(pauses.every((pause) => pause !== null && pause < minute)).toBe(true);
+    expect(undecidedPause(4)).toBeNull();
+  });
+
   test("is not sought while a person has drained it, and ends a rest when that is over [compute.rest]", () => {
     const old = at(60 * minute);
     expect(needsCheck({ ...good, state: "drained" }, true, now)).toBe(false);
     expect(needsCheck({ ...good, state: "resting", checked_at: old, until: at(-minute) }, false, now)).toBe(false);
     expect(needsCheck({ ...good, state: "resting", checked_at: old, until: at(minute) }, false, now)).toBe(true);
+  });
+
+  test("that was good during a rest does not put off the one that ends it [compute.rest]", () => {
+    const seconds = { checked_at: at(20_000), until: at(1_000) };
+    expect(needsCheck({ ...good, ...seconds, state: "resting" }, false, now)).toBe(true);
+    expect(needsCheck({ ...bad, ...seconds, state: "resting" }, false, now)).toBe(false);
   });
 });

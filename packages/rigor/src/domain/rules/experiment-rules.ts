@@ -24,6 +24,31 @@ export interface StageFacts {
   tally: Tally;
   /** Recorded values of the stage's runs that are done. */
   measurements: readonly Measurement[];
+  /** Other experiments for want of whose runs some of the stage have no result. */
+  missing_needs?: readonly MissingNeed[];
+  /** Held runs of other experiments that some of the stage wait for. */
+  held_needs?: readonly HeldNeed[];
+}
+
+/** A held run of another experiment that is waited for. */
+export interface HeldNeed {
+  /** The beginning of its id. */
+  run: string;
+  /** NAME@VERSION */
+  experiment: string;
+  why: string;
+}
+
+/** Another experiment, for want of whose runs some have no result. */
+export interface MissingNeed {
+  /** NAME@VERSION */
+  experiment: string;
+  /** How many runs want one of it. */
+  runs: number;
+  /** What became of one of those that are wanted. */
+  why: string;
+  /** The command that makes them, and with them those that want them. */
+  remedy: string;
 }
 
 /**
@@ -35,10 +60,7 @@ export function nextExperimentStep(experiment: ExperimentRecord, facts: StageFac
   const { tally } = facts;
   if (tally.pending + tally.active > 0) return { do: "rest" };
   if (tally.held > 0) {
-    return hold(experiment, "runs-held", `${plural(tally.held, "run is", "runs are")} held`, [
-      `rigor release ${reference(experiment)}`,
-      `rigor cancel ${reference(experiment)}`,
-    ]);
+    return holdForHeld(experiment, tally.held, facts.held_needs ?? []);
   }
   const stages = experiment.definition.stages;
   const stage = stages[experiment.stage];
@@ -47,7 +69,7 @@ export function nextExperimentStep(experiment: ExperimentRecord, facts: StageFac
   const missing = tally.failed + tally.invalid + tally.cancelled;
   // Runs of the last stage all count in the decision, whatever its rule says.
   const tolerated = experiment.without_failed || (next !== undefined && !stage.pass.all_succeed);
-  if (missing > 0 && !tolerated) return holdForFailures(experiment, tally, missing);
+  if (missing > 0 && !tolerated) return holdForFailures(experiment, tally, facts.missing_needs ?? []);
   const broken = brokenRules(stage.pass, facts);
   if (broken.length > 0) {
     return hold(experiment, "stage-failed", `stage ${stage.name} did not pass: ${broken.join("; ")}`, [
@@ -70,18 +92,38 @@ export function reference(experiment: Pick<ExperimentRecord, "name" | "version">
   return `${experiment.name}@${experiment.version}`;
 }
 
-function holdForFailures(experiment: ExperimentRecord, tally: Tally, missing: number): ExperimentStep {
+const mostNamed = 3;
+
+/** Releasing an experiment does not release what it waits for: that is named. */
+function holdForHeld(experiment: ExperimentRecord, held: number, needs: readonly HeldNeed[]): ExperimentStep {
+  const name = reference(experiment);
+  const named = needs.slice(0, mostNamed);
+  const whys = named.map((one) => `; waiting for run ${one.run} of ${one.experiment}, which is held: ${one.why}`);
+  if (needs.length > named.length) whys.push(`; and for ${needs.length - named.length} more`);
+  const release = needs.length === 0 ? [name] : named.map(({ run }) => run);
+  return hold(experiment, "runs-held", `${plural(held, "run is", "runs are")} held${whys.join("")}`, [
+    ...release.map((one) => `rigor release ${one}`),
+    `rigor cancel ${name}`,
+  ]);
+}
+
+function holdForFailures(experiment: ExperimentRecord, tally: Tally, needs: readonly MissingNeed[]): ExperimentStep {
   const parts = (["failed", "invalid", "cancelled"] as const)
     .filter((state) => tally[state] > 0)
     .map((state) => `${tally[state]} ${state}`);
+  const missing = tally.failed + tally.invalid + tally.cancelled;
+  const wanting = needs.reduce((sum, { runs }) => sum + runs, 0);
+  const whys = needs.map(({ experiment: other, runs, why }) => `; ${runs} for want of runs of ${other}: ${why}`);
   const name = reference(experiment);
   return hold(
     experiment,
     "runs-failed",
-    `${plural(missing, "run has", "runs have")} no valid result (${parts.join(", ")})`,
+    `${plural(missing, "run has", "runs have")} no valid result (${parts.join(", ")})${whys.join("")}`,
     [
       `rigor list ${name} --failed`,
-      `rigor rerun ${name} --failed`,
+      ...needs.map(({ remedy }) => remedy),
+      // What wants another run is not tried again before that one is.
+      ...(wanting < missing ? [`rigor rerun ${name} --failed`] : []),
       `rigor release ${name} --without-failed`,
       `rigor cancel ${name}`,
     ],

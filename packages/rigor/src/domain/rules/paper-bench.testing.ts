@@ -35,6 +35,7 @@ export class PaperBench {
           source: parts,
           environment: { key: "k", manager: "none", lock: null, lock_hash: null, setup: null, local: {} },
           inputs: {},
+          needs: {},
           search_path: "/bin",
           total_runs: runIds.length,
           foreknowledge: { known_results: 0, preregistered: true, predecessor: null },
@@ -43,7 +44,7 @@ export class PaperBench {
       ...runIds.map((id, position): DomainEvent => {
         const at = { experiment_id: experimentId, position, arm: "a", task: "t", grid: {}, seed: position };
         const placement = { ...at, stages: position === 0 ? [0, 1] : [1], in_final_stage: true };
-        return { kind: "run.created", entity: id, data: { parameters: { lr: 1 }, placement } };
+        return { kind: "run.created", entity: id, data: { parameters: { lr: 1 }, needs: {}, placement } };
       }),
       { kind: "experiment.started", entity: experimentId, data: {} },
     ]);
@@ -81,11 +82,12 @@ export class PaperBench {
       directory: "/d",
       lease: { cpus: 1, memory: 0, gpus: [] },
       resources,
+      needs: {},
     };
     const of = { run_id: run.id, experiment_id: experimentId, number: run.attempts + 1 };
     this.append([
       { kind: "attempt.queued", entity: id, data: { ...of, ...where } },
-      { kind: "attempt.submitted", entity: id, data: {} },
+      { kind: "attempt.submitted", entity: id, data: { job: null } },
     ]);
     this.started.push(id);
   }
@@ -135,7 +137,11 @@ export function outcome(state: AttemptOutcome["state"], changes: Partial<Attempt
     started_at: null,
     finished_at: "2030-01-01T00:00:01.000Z",
     duration: 1,
-    result: succeeded ? { metrics: { loss: 1 }, inputs_hash: null, artifacts: [], warnings: [] } : null,
+    memory_peak: null,
+    gpu_memory_peak: null,
+    result: succeeded
+      ? { metrics: { loss: 1 }, inputs_hash: null, artifacts: [], outputs_hash: "0".repeat(64), warnings: [] }
+      : null,
     check_failures: [],
     ...changes,
   };

@@ -3,8 +3,8 @@ import { access, constants, readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { isMissing } from "../files.ts";
 import type { Machine } from "./machine.ts";
+import { isMissing } from "../../hosts/system-errors.ts";
 
 const run = promisify(execFile);
 

@@ -6,10 +6,14 @@ import { kinds, longTimeout, type Kept, type WorkDirectory } from "./work-direct
 export interface CleanUpRequest {
   /** Absolute paths of what is in use, as `Staged` names them. */
   in_use: readonly string[];
+  /** Inputs in use, by what they hash to. */
+  inputs_in_use: readonly string[];
   /** Seconds without use after which something goes. */
   unused_for: number;
   /** Bytes that are to be free: until they are, more goes, the longest unused first. Null: none. */
   wanted_free: number | null;
+  /** Inodes that are to be free, likewise, where the file system counts them. Default: none. */
+  wanted_inodes?: number;
 }
 
 /** Something that was removed. */
@@ -32,9 +36,9 @@ const mostAtOnce = 10;
  * taken for complete; and it gets its name back when somebody asked for it at that moment.
  */
 export async function cleanUp(directory: WorkDirectory, request: CleanUpRequest): Promise<Removed[]> {
-  const { wanted_free } = request;
+  const { wanted_free, wanted_inodes = 0 } = request;
   const limit = Math.max(request.unused_for, spared);
-  const { kept, free: freeBefore } = await look(directory, request.in_use);
+  const { kept, free: freeBefore } = await look(directory, request);
   let free = freeBefore;
   const removed: Removed[] = [];
   const remove = async (wanted: readonly Removed[]) => {
@@ -46,7 +50,7 @@ export async function cleanUp(directory: WorkDirectory, request: CleanUpRequest)
   for (let start = 0; start < old.length; start += mostAtOnce) await remove(old.slice(start, start + mostAtOnce));
   if (wanted_free === null) return removed;
   for (const one of kept.slice(old.length).filter(({ unused_for }) => unused_for >= spared)) {
-    if (free >= wanted_free) break;
+    if (free.bytes >= wanted_free && free.inodes >= wanted_inodes) break;
     await remove([one]);
   }
   return removed;
@@ -55,13 +59,18 @@ export async function cleanUp(directory: WorkDirectory, request: CleanUpRequest)
 interface Found {
   /** The longest unused first. */
   kept: Removed[];
-  /** Bytes. */
-  free: number;
+  free: Room;
+}
+
+interface Room {
+  bytes: number;
+  /** Infinite where they are not counted. */
+  inodes: number;
 }
 
 /** Notes that what is in use is used now, and lists everything. */
-async function look(directory: WorkDirectory, inUse: readonly string[]): Promise<Found> {
-  const names = inUse.map((path) => nameOf(directory, path));
+async function look(directory: WorkDirectory, { in_use, inputs_in_use }: CleanUpRequest): Promise<Found> {
+  const names = [...in_use.map((path) => nameOf(directory, path)), ...inputs_in_use.map((hash) => `inputs ${hash}`)];
   const input = () => [Buffer.from(names.map((name) => `${name}\n`).join(""))];
   const text = await directory.run({ what: "looking for what is unused", script: lookScript, input });
   const { lines, free } = readAnswer(directory, text);
@@ -79,26 +88,28 @@ function nameOf({ root, host }: WorkDirectory, path: string): string {
 async function removeUnused(
   directory: WorkDirectory,
   wanted: readonly Removed[],
-): Promise<{ removed: Removed[]; free: number }> {
+): Promise<{ removed: Removed[]; free: Room }> {
   const what = "removing what is unused";
   const text = await directory.run({ what, script: removeScript(wanted), timeout: longTimeout });
   const { lines, free } = readAnswer(directory, text);
   return { removed: lines, free };
 }
 
-/** Lines `KIND NAME SECONDS`, and then `free KILOBYTES`. */
-function readAnswer({ host }: WorkDirectory, text: string): { lines: Removed[]; free: number } {
+/** Lines `KIND NAME SECONDS`, and then `free KILOBYTES INODES`, or `-` for these. */
+function readAnswer({ host }: WorkDirectory, text: string): { lines: Removed[]; free: Room } {
   const words = text
     .trimEnd()
     .split("\n")
     .map((line) => line.split(" "));
-  const free = words.at(-1)?.[0] === "free" ? Number(words.at(-1)?.[1]) * 1024 : Number.NaN;
-  if (!Number.isFinite(free)) {
+  const [word, kilobytes, inodes] = words.at(-1) ?? [];
+  const counted = Number(inodes);
+  const free = { bytes: Number(kilobytes) * 1024, inodes: Number.isFinite(counted) ? counted : Infinity };
+  if (word !== "free" || !Number.isFinite(free.bytes)) {
     throw new RigorError("unreachable", `${host} does not say what it keeps: ${JSON.stringify(text.slice(-300))}`);
   }
-  const lines = words.slice(0, -1).map(([word, name = "", seconds]) => {
-    const kind = kinds.find((one) => one === word);
-    if (kind === undefined) throw new RigorError("internal", `${host} lists what nobody asked for: ${word}`);
+  const lines = words.slice(0, -1).map(([first, name = "", seconds]) => {
+    const kind = kinds.find((one) => one === first);
+    if (kind === undefined) throw new RigorError("internal", `${host} lists what nobody asked for: ${first}`);
     return { kind, name, unused_for: Number(seconds) };
   });
   return { lines, free };
@@ -121,7 +132,9 @@ unused_since() {
   idle=$((now - at))
 }
 say_free() {
-  df -Pk "$root" | { read -r _ && read -r _ _ _ free _ && echo "free $free"; }
+  # Some file systems have no fixed number of inodes, and say that they have none.
+  inodes=$(df -Pi "$root" 2>/dev/null | { read -r _ && read -r _ all _ free _ && [ "$all" != 0 ] && echo "$free"; }) || inodes=-
+  df -Pk "$root" | { read -r _ && read -r _ _ _ free _ && echo "free $free $inodes"; }
 }`;
 
 export const lookScript = `${functions}

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { hashInputs } from "../inputs.ts";
 import { runGit, scratchDirectory, scratchRepository, writeFiles } from "../scratch-repository.testing.ts";
 import { LocalStager } from "./local-stager.ts";
@@ -42,6 +42,30 @@ test("code, environment and inputs are made ready on this machine, each once [st
   expect(directory.startsWith(root)).toBe(true);
 });
 
+test("what is foreseen is asked while other work goes on, and anew for each experiment [size.waiting]", async () => {
+  const repository = scratchRepository(files);
+  const { stager, root } = startStager();
+  const environment = { manager: "none" as const, lock: null, setup: null, variables: {}, pass: [] };
+  const request = { ...(await requestOf(repository)), environment };
+  const programs = join(root, "programs");
+  const install = (version: string): void => {
+    const python = `#!/bin/sh\necho asked >>${root}/asked\necho Python ${version}\n`;
+    writeFiles(programs, { python3: python });
+    chmodSync(join(programs, "python3"), 0o755);
+  };
+  const asked = () => readFileSync(join(root, "asked"), "utf8").split("\n").length - 1;
+  vi.stubEnv("PATH", `${programs}:${process.env["PATH"]}`);
+  install("3.1.0");
+  stager.foresee(environment);
+  await vi.waitFor(() => expect(asked()).toBe(1), 20_000);
+  const versionOf = async () => (await stager.stage(request)).environment.record.runtime["python"];
+  expect(await versionOf()).toBe("3.1.0");
+  expect(asked()).toBe(1);
+  install("3.2.0");
+  expect(await versionOf()).toBe("3.2.0");
+  vi.unstubAllEnvs();
+});
+
 test("an input that is not what was planned is refused [staging.inputs-once]", async () => {
   const repository = scratchRepository(files);
   const request = await requestOf(repository);
@@ -54,7 +78,7 @@ test("what nobody uses any more is removed from this machine, and made again [st
   const request = await requestOf(scratchRepository(files));
   const staged = await stager.stage(request);
   const kept = [staged.directory, staged.environment.directory ?? "", staged.inputs["data"] ?? ""];
-  const old = { in_use: [], unused_for: 86_400, wanted_free: null };
+  const old = { in_use: [], inputs_in_use: [], unused_for: 86_400, wanted_free: null };
   expect(await stager.cleanUp(old)).toEqual([]);
   for (const mark of readdirSync(join(root, "used"))) writeFileSync(join(root, "used", mark), "1000000000\n");
   expect(await stager.cleanUp({ ...old, in_use: kept })).toEqual([]);

@@ -1,12 +1,24 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { Environment } from "../../domain/experiment.ts";
 import { LocalShell } from "../../hosts/local-shell.ts";
 import { checkout } from "../checkout.ts";
+import { askMachine } from "../environment-build.ts";
 import { ensureEnvironment } from "../environment.ts";
 import type { BuiltEnvironment } from "../environment-record.ts";
+import type { Installed } from "../environments/manager.ts";
 import { stageInputs } from "../inputs.ts";
+import { thisMachine } from "../machines/this-machine.ts";
+import { placeOutputs, type OutputSource } from "../outputs.ts";
 import { cleanUp, type CleanUpRequest, type Removed } from "./clean-up.ts";
-import { checkoutName, unchangedInputs, type Staged, type Stager, type StageRequest } from "./stager.ts";
+import {
+  checkoutName,
+  unchangedInputs,
+  type SendRequest,
+  type Staged,
+  type Stager,
+  type StageRequest,
+} from "./stager.ts";
 import { WorkDirectory, type Kept } from "./work-directory.ts";
 
 /** Where this machine keeps what was staged. */
@@ -20,9 +32,13 @@ export interface LocalPaths {
   inputHashes: string;
 }
 
+/** Milliseconds for which it counts what was asked before. */
+const answerMs = 2_000;
+
 /** Makes everything ready on this machine. */
 export class LocalStager implements Stager {
   readonly #paths: LocalPaths;
+  #asked: { at: number; installed: Promise<Installed> } | null = null;
 
   constructor(paths: LocalPaths) {
     this.#paths = paths;
@@ -32,6 +48,26 @@ export class LocalStager implements Stager {
     return cleanUp(new WorkDirectory(new LocalShell(), this.#paths.root), request);
   }
 
+  async send({ directory }: SendRequest): Promise<string> {
+    return directory;
+  }
+
+  /** Programs that say their version may take longer than all the rest: wrappers of version managers do. */
+  foresee({ manager }: Environment): void {
+    if (manager !== "none") return;
+    const installed = askMachine(thisMachine);
+    // Heard where it is used.
+    installed.catch(() => undefined);
+    this.#asked = { at: performance.now(), installed };
+  }
+
+  /** What was asked a moment ago; used once, so that each experiment has an answer of its own time. */
+  #takeAnswer(): Promise<Installed> | undefined {
+    const asked = this.#asked;
+    this.#asked = null;
+    return asked !== null && performance.now() - asked.at < answerMs ? asked.installed : undefined;
+  }
+
   async stage(request: StageRequest): Promise<Staged> {
     const hashes = await unchangedInputs(request, this.#paths.inputHashes);
     const [environment, directory] = await this.#environmentAndCode(request);
@@ -39,6 +75,11 @@ export class LocalStager implements Stager {
     for (const { sha256 } of Object.values(hashes)) this.#note("inputs", sha256);
     const inputs = await stageInputs(request.repository, hashes, this.#paths.inputs);
     return { directory, inputs, environment };
+  }
+
+  stageOutputs(source: OutputSource): Promise<string> {
+    this.#note("inputs", source.sha256);
+    return placeOutputs(source, this.#paths.inputs, this.#paths.inputHashes);
   }
 
   /** To ask the machine for its versions may take as long as to check out the code, and neither needs the other. */
@@ -59,6 +100,7 @@ export class LocalStager implements Stager {
       commit,
       environment,
       root: environments,
+      installed: environment.manager === "none" ? this.#takeAnswer() : undefined,
       onUse: (directory) => this.#note("environments", basename(directory)),
       onBuild: (logFile) => request.say(`building the ${environment.manager} environment`, logFile),
       ...(log === undefined ? {} : { log: (line: string) => log.call(request, line) }),

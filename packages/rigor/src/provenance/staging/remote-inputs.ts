@@ -1,7 +1,8 @@
 import { bytes } from "../../domain/format/numbers.ts";
 import { RigorError } from "../../domain/errors.ts";
 import { quote } from "../../hosts/quote.ts";
-import { changedInput, inputContent, type InputHash } from "../inputs.ts";
+import { changedInput, inputContent, type InputContent, type InputHash } from "../inputs.ts";
+import { outputContent, type OutputSource } from "../outputs.ts";
 import { inTurn } from "./in-turn.ts";
 import { sendInput, type InputTransfer } from "./input-transfer.ts";
 import type { StageRequest } from "./stager.ts";
@@ -42,6 +43,19 @@ export class RemoteInputs {
     return Object.fromEntries(inputs.map(({ name, sha256 }) => [name, this.#target(sha256)]));
   }
 
+  /** Outputs of an attempt, as an input. @returns the absolute path on the host */
+  async stageOutputs(source: OutputSource, say: StageRequest["say"]): Promise<string> {
+    const { sha256, name } = source;
+    const target = this.#target(sha256);
+    if ((await this.#look([sha256])).has(sha256)) return target;
+    const content = await outputContent(source, this.#options.inputHashes);
+    const readAgain = () => outputContent(source, null);
+    const transfer = this.#transferOf(name, content, say, readAgain);
+    await this.#requireRoom([transfer]);
+    await this.#sendOnce(transfer);
+    return target;
+  }
+
   #target(sha256: string): string {
     return this.#directory.path("inputs", sha256);
   }
@@ -63,14 +77,23 @@ done`;
   ): Promise<InputTransfer> {
     const content = await inputContent(repository, name, path, this.#options.inputHashes);
     if (content.sha256 !== sha256) throw changedInput(name, path);
-    const target = this.#target(sha256);
+    return this.#transferOf(name, content, say, () => inputContent(repository, name, path, null));
+  }
+
+  #transferOf(
+    name: string,
+    content: InputContent,
+    say: StageRequest["say"],
+    readAgain: InputTransfer["readAgain"],
+  ): InputTransfer {
+    const target = this.#target(content.sha256);
     return {
       name,
       content,
       target,
       partial: `${target}.partial-${this.#options.owner}`,
       say: (what) => say(what, null),
-      readAgain: () => inputContent(repository, name, path, null),
+      readAgain,
     };
   }
 

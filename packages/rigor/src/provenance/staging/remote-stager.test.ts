@@ -51,7 +51,7 @@ test.each(isRoot ? [new LocalShell(), new ShellOfNobody()] : [new LocalShell()])
       expect(statSync(join(directory, "node_modules/read-only")).isDirectory()).toBe(true);
       expect(readFileSync(join(inputs["data"] ?? "", "a/b"), "utf8")).toBe("content\n");
       for (const mark of readdirSync(join(root, "used"))) writeFileSync(join(root, "used", mark), "1000000000\n");
-      const removed = await stager.cleanUp({ in_use: [], unused_for: 86_400, wanted_free: null });
+      const removed = await stager.cleanUp({ in_use: [], inputs_in_use: [], unused_for: 86_400, wanted_free: null });
       expect(removed.map(({ kind }) => kind).sort()).toEqual(["checkouts", "environments", "inputs", "repositories"]);
       const kept = readdirSync(root).flatMap((folder) => readdirSync(join(root, folder)));
       expect(kept).toEqual([]);

@@ -4,12 +4,21 @@ import { quote } from "../../hosts/quote.ts";
 import type { HostShell } from "../../hosts/shell.ts";
 import type { BuiltEnvironment } from "../environment-record.ts";
 import { HostMachine } from "../machines/host-machine.ts";
+import type { OutputSource } from "../outputs.ts";
 import { cleanUp, type CleanUpRequest, type Removed } from "./clean-up.ts";
+import { hashInputs } from "../inputs.ts";
 import { PatientShell } from "./patient-shell.ts";
 import { RemoteCode } from "./remote-code.ts";
 import { ensureRemoteEnvironment } from "./remote-environments.ts";
 import { RemoteInputs } from "./remote-inputs.ts";
-import { checkoutName, unchangedInputs, type Staged, type Stager, type StageRequest } from "./stager.ts";
+import {
+  checkoutName,
+  unchangedInputs,
+  type SendRequest,
+  type Staged,
+  type Stager,
+  type StageRequest,
+} from "./stager.ts";
 import { WorkDirectory } from "./work-directory.ts";
 
 export interface RemoteStagerOptions {
@@ -56,6 +65,15 @@ export class RemoteStager implements Stager {
     return cleanUp(this.#directory(), request);
   }
 
+  async send({ name, directory, say, signal }: SendRequest): Promise<string> {
+    const hashes = await hashInputs("/", { [name]: { path: directory } }, this.#options.inputHashes);
+    const inputs = new RemoteInputs(this.#directory(signal), this.#options);
+    const staged = await inputs.stage({ repository: "/", say }, hashes);
+    const path = staged[name];
+    if (path === undefined) throw new RigorError("internal", `${directory} was sent to nowhere`);
+    return path;
+  }
+
   async stage(request: StageRequest): Promise<Staged> {
     const directory = this.#directory(request.signal);
     const hashes = await unchangedInputs(request, this.#options.inputHashes);
@@ -72,6 +90,10 @@ export class RemoteStager implements Stager {
     };
     this.#known.set(question, { staged, programs: sight.programs });
     return staged;
+  }
+
+  async stageOutputs(source: OutputSource, { say, signal }: Pick<StageRequest, "say" | "signal">): Promise<string> {
+    return new RemoteInputs(this.#directory(signal), this.#options).stageOutputs(source, say);
   }
 
   #directory(signal?: AbortSignal): WorkDirectory {

@@ -2,6 +2,7 @@ import { RigorError } from "../../domain/errors.ts";
 import type { Environment } from "../../domain/experiment.ts";
 import type { BuiltEnvironment } from "../environment-record.ts";
 import { hashInputs, type InputHash } from "../inputs.ts";
+import type { OutputSource } from "../outputs.ts";
 import type { CleanUpRequest, Removed } from "./clean-up.ts";
 
 /** What the runs of an experiment need. */
@@ -19,6 +20,16 @@ export interface StageRequest {
   log?(line: string): void;
   /** Ends the waiting. A build on another machine goes on, and is found by the next who asks for it. */
   signal?: AbortSignal;
+}
+
+/** A directory for a machine. */
+export interface SendRequest {
+  /** For people. */
+  name: string;
+  /** Absolute path on this machine. */
+  directory: string;
+  say(what: string): void;
+  signal: AbortSignal;
 }
 
 /** Everything that runs need on one machine; all paths are that machine's. */
@@ -40,6 +51,26 @@ export interface Stager {
    *   `storage` for a machine that cannot hold it; `unreachable` where nothing is known, and all that was done is kept.
    */
   stage(request: StageRequest): Promise<Staged>;
+
+  /** Tells that {@link stage} is about to be called, while what to stage is still being found out. */
+  foresee?(environment: Environment): void;
+
+  /**
+   * Copies a directory of this machine there, once for equal content; it is read-only, and goes like an input that nobody
+   * uses any more.
+   *
+   * @returns its absolute path there; on this machine, that of the directory itself
+   * @throws RigorError `storage` for a machine that cannot hold it; `unreachable` where all that was sent is kept
+   */
+  send(request: SendRequest): Promise<string>;
+
+  /**
+   * Makes the outputs of an attempt ready, as an input of a run that needs them.
+   *
+   * @returns the directory that holds them
+   * @throws RigorError `not-possible` for outputs that changed; else as {@link stage}
+   */
+  stageOutputs(source: OutputSource, progress: Pick<StageRequest, "say" | "signal">): Promise<string>;
 
   /**
    * Removes what nobody uses any more, the longest unused first. What was used within a day stays: it may be in use by

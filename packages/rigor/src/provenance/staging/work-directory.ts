@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 import { RigorError } from "../../domain/errors.ts";
+import { hostFailure, roomRemedy } from "../../hosts/host-failure.ts";
 import { quote } from "../../hosts/quote.ts";
 import type { Answer, HostShell } from "../../hosts/shell.ts";
 
@@ -85,25 +86,12 @@ export class WorkDirectory {
 
   /** What a failed step means for people. */
   failure(what: string, answer: Answer): RigorError {
-    const words = lastLines(answer.stderr) || `exit status ${answer.status}`;
-    const message = `${this.host} failed at ${what}: ${words}`;
-    const full = /No space left on device|Disk quota exceeded|File too large|EDQUOT|ENOSPC/i.test(answer.stderr);
-    if (full) return new RigorError("storage", message, { next: this.roomRemedy });
-    if (/Permission denied|Read-only file system|Operation not permitted/i.test(answer.stderr)) {
-      return new RigorError("storage", message, {
-        next: `Make ${this.root} on ${this.host} writable for you, or name another \`workdir\`.`,
-      });
-    }
-    return new RigorError("storage", message, { next: `Look at ${this.root} on ${this.host}, then start again.` });
+    return hostFailure(this.host, this.root, what, answer);
   }
 
   /** What to do where disk, inodes or a quota are used up. */
   get roomRemedy(): string {
-    const path = quote(this.root);
-    return (
-      `Free room on ${this.host}, or name another \`workdir\`. ` +
-      `Look there with: df -h ${path}; df -i ${path}; quota -s.`
-    );
+    return roomRemedy(this.host, this.root);
   }
 }
 
@@ -168,7 +156,3 @@ place() {
 
 /** A path on the host that nobody else writes to, in double quotes. One script may run twice at once: hence `$$`. */
 export const freshPath = (path: string): string => `${quote(`${path}-${randomBytes(6).toString("hex")}-`)}"$$"`;
-
-function lastLines(text: string): string {
-  return text.trim().split("\n").slice(-5).join("; ");
-}

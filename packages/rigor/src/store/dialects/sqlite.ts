@@ -14,6 +14,7 @@ import {
 import { RigorError } from "../../domain/errors.ts";
 import { makePrivateFile } from "../private-file.ts";
 import type { Turn } from "../turn.ts";
+import { JournalFlush } from "./journal-flush.ts";
 
 /** Statements kept compiled. */
 const maxPreparedStatements = 200;
@@ -68,13 +69,16 @@ class OneConnectionAdapter extends SqliteAdapter {
 class TurnDriver extends SqliteDriver {
   readonly #database: DatabaseSync;
   readonly #turn: Turn;
+  readonly #journal: JournalFlush;
   readonly #waiting: (() => void)[] = [];
   #taken = false;
+  #isLazy = false;
 
   constructor(database: DatabaseSync, turn: Turn) {
     super({ database: asKyselyDatabase(database) });
     this.#database = database;
     this.#turn = turn;
+    this.#journal = new JournalFlush(`${database.location()}-wal`);
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
@@ -93,12 +97,36 @@ class TurnDriver extends SqliteDriver {
 
   /** A transaction takes the write lock when it begins, so that it never fails in the middle of its work. */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+    this.#isLazy = this.#turn.durability === "soon" && this.#journal.works;
+    if (this.#isLazy) this.#database.exec("pragma synchronous = normal");
+    try {
+      await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+    } catch (error) {
+      this.#endLaziness();
+      throw error;
+    }
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.commitTransaction(connection);
+    if (this.#isLazy) this.#journal.flushSoon();
+    this.#endLaziness();
   }
 
   /** After some errors, as a full disk, SQLite has rolled back by itself: that error is the one to report. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.#database.isTransaction) await super.rollbackTransaction(connection);
+    this.#endLaziness();
+  }
+
+  #endLaziness(): void {
+    if (this.#isLazy) this.#database.exec("pragma synchronous = full");
+    this.#isLazy = false;
+  }
+
+  override async destroy(): Promise<void> {
+    await this.#journal.close();
+    await super.destroy();
   }
 }
 
@@ -112,11 +140,13 @@ export function sqliteDialect(database: DatabaseSync, turn: Turn): Dialect {
   };
 }
 
-/** Opens the file for one writer: durable on every commit, readers never wait. */
+/** Opens the file for one writer: durable on every commit that does not ask for less, readers never wait. */
 export function openSqlite(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5_000 });
   try {
     database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on");
+    // In pages. Most pages change with every commit, and one that changed a hundred times is copied to the file once.
+    database.exec("pragma wal_autocheckpoint = 4000");
     return database;
   } catch (error) {
     database.close();

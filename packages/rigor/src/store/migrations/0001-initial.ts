@@ -37,6 +37,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("source", text, (column) => column.notNull())
     .addColumn("environment", text, (column) => column.notNull())
     .addColumn("inputs", text, (column) => column.notNull())
+    .addColumn("needs", text, (column) => column.notNull())
     .addColumn("search_path", text, (column) => column.notNull())
     .addColumn("total_runs", integer, (column) => column.notNull())
     .addColumn("stage", integer, (column) => column.notNull())
@@ -63,6 +64,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("task", text, (column) => column.notNull())
     .addColumn("parameters", text, (column) => column.notNull())
     .addColumn("seed", "bigint", (column) => column.notNull())
+    .addColumn("needs", text, (column) => column.notNull())
     .addColumn("attempts", integer, (column) => column.notNull())
     .addColumn("resume_from", integer, (column) => column.notNull())
     .addColumn("current_attempt", text)
@@ -74,6 +76,15 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("changed_at", text, (column) => column.notNull())
     .execute();
   await schema.createIndex("runs_state").on("runs").columns(["state", "changed_at"]).execute();
+
+  await schema
+    .createTable("needs")
+    .addColumn("run_id", text, (column) => column.notNull())
+    .addColumn("folder", text, (column) => column.notNull())
+    .addColumn("needed", text, (column) => column.notNull())
+    .addPrimaryKeyConstraint("needs_key", ["run_id", "folder"])
+    .execute();
+  await schema.createIndex("needs_needed").on("needs").column("needed").execute();
 
   await schema
     .createTable("placements")
@@ -106,6 +117,8 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("lease", text, (column) => column.notNull())
     .addColumn("fence", "bigint", (column) => column.notNull())
     .addColumn("resources", text, (column) => column.notNull())
+    .addColumn("needs", text, (column) => column.notNull())
+    .addColumn("job", text)
     .addColumn("process", text, (column) => column.notNull())
     .addColumn("exit", text, (column) => column.notNull())
     .addColumn("category", text)
@@ -114,6 +127,8 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("started_at", text)
     .addColumn("finished_at", text)
     .addColumn("duration", real)
+    .addColumn("memory_peak", "bigint")
+    .addColumn("gpu_memory_peak", "bigint")
     .addUniqueConstraint("attempts_run_number", ["run_id", "number"])
     .execute();
   await schema.createIndex("attempts_state").on("attempts").column("state").execute();
@@ -126,6 +141,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("metrics", text, (column) => column.notNull())
     .addColumn("inputs_hash", text)
     .addColumn("artifacts", text, (column) => column.notNull())
+    .addColumn("outputs_hash", text, (column) => column.notNull())
     .addColumn("warnings", text, (column) => column.notNull())
     .addColumn("recorded_at", text, (column) => column.notNull())
     .execute();
@@ -141,6 +157,7 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("until", text)
     .addColumn("checked_at", text)
     .addColumn("problems", text, (column) => column.notNull())
+    .addColumn("identity", text)
     .execute();
 
   await schema
@@ -151,6 +168,48 @@ async function up(db: Kysely<unknown>, dialect: "sqlite" | "postgres"): Promise<
     .addColumn("step", real)
     .addColumn("value", real, (column) => column.notNull())
     .addPrimaryKeyConstraint("metric_points_key", ["attempt_id", "name", "line_offset"])
+    .execute();
+
+  await schema
+    .createTable("waiting_jobs")
+    .addColumn("attempt_id", text, (column) => column.primaryKey())
+    .addColumn("reason", text)
+    .addColumn("held", integer, (column) => column.notNull())
+    .addColumn("since", text, (column) => column.notNull())
+    .execute();
+
+  await schema
+    .createTable("offers")
+    .addColumn("experiment_id", text, (column) => column.notNull())
+    .addColumn("compute_id", text, (column) => column.notNull())
+    .addColumn("name", text, (column) => column.notNull())
+    .addColumn("rank", integer)
+    .addColumn("configuration", text, (column) => column.notNull())
+    .addColumn("staged", text, (column) => column.notNull())
+    .addPrimaryKeyConstraint("offers_key", ["experiment_id", "compute_id"])
+    .execute();
+
+  await schema
+    .createTable("daemons")
+    .addColumn("id", text, (column) => column.primaryKey())
+    .addColumn("member", text, (column) => column.notNull())
+    .addColumn("host", text, (column) => column.notNull())
+    .addColumn("pid", integer, (column) => column.notNull())
+    .addColumn("data_directory", text, (column) => column.notNull())
+    .addColumn("version", text, (column) => column.notNull())
+    .addColumn("started_at", real, (column) => column.notNull())
+    .addColumn("lives_until", real, (column) => column.notNull())
+    .addColumn("ended_at", real)
+    .addColumn("ended_by", text)
+    .execute();
+
+  await schema
+    .createTable("drivers")
+    .addColumn("resource", text, (column) => column.primaryKey())
+    .addColumn("daemon", text)
+    .addColumn("fence", "bigint", (column) => column.notNull())
+    .addColumn("home", text, (column) => column.notNull())
+    .addColumn("since", real, (column) => column.notNull())
     .execute();
 }
 

@@ -1,0 +1,190 @@
+import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
+import { readResult, type RunResult } from "../../compute/collect.ts";
+import type { JobStatus } from "../../compute/executor.ts";
+import { classifyFailure, retryClass } from "../../compute/failures/failures.ts";
+import type { ExitRecord } from "../../compute/attempt/job.ts";
+import { readLastText } from "../../hosts/tail.ts";
+import { metricsOf, outputPaths } from "../../domain/design.ts";
+import type { RigorError } from "../../domain/errors.ts";
+import type { AttemptRecord, ExperimentRecord, ResultRecord, RunRecord } from "../../domain/records.ts";
+import { needMissing } from "../../domain/rules/need-rules.ts";
+import type { AttemptOutcome } from "../../domain/rules/attempt-rules.ts";
+import { hashOutputs, type OutputFile } from "../../provenance/manifest.ts";
+import { checkRun } from "../../statistics/checks.ts";
+
+/** Bytes at the end of each log in which the cause of a failure is looked for. */
+const evidenceBytes = 64 * 1024;
+
+/** The last word on a job: its own record, or proof that it is dead without one. */
+export type Ending = Extract<JobStatus, { state: "ended" | "gone" }>;
+
+/** An outcome with the files behind it, for the manifest. */
+export interface ObservedOutcome extends AttemptOutcome {
+  outputs: OutputFile[];
+  /** Declared outputs that are not there. */
+  missing_outputs: string[];
+}
+
+/** How an attempt ended, from its directory and the last word of its executor. */
+export async function observeOutcome(tried: Tried, ending: Ending): Promise<ObservedOutcome> {
+  const { definition } = tried.experiment;
+  const { output } = new AttemptDirectory(tried.attempt.directory);
+  const { outputs, missing, sha256 } = await hashOutputs(output, outputPaths(definition, tried.run.arm));
+  const artifacts = outputs.filter((file) => file.path !== definition.outputs.result);
+  const outcome = outcomeOf(tried, ending, { artifacts, outputs_hash: sha256 });
+  const host = new AttemptDirectory(tried.attempt.directory).readProcess()?.host;
+  return { ...outcome, ...(host === undefined ? {} : { host }), outputs, missing_outputs: missing };
+}
+
+/** An attempt, and what it is a try of. */
+interface Tried {
+  attempt: Pick<AttemptRecord, "directory" | "started_at">;
+  run: Pick<RunRecord, "arm">;
+  experiment: Pick<ExperimentRecord, "definition">;
+}
+
+/** What an attempt left, besides its metrics. */
+type Collected = Pick<ResultRecord, "artifacts" | "outputs_hash">;
+
+function outcomeOf(tried: Tried, ending: Ending, collected: Collected): AttemptOutcome {
+  if (ending.state === "gone") return withoutRecord(tried.attempt, ending);
+  const outcome = recordedOutcome(tried, ending.exit, collected);
+  const { restarts } = ending.exit;
+  if (restarts === 0) return outcome;
+  const told = `Its scheduler had started it again ${restarts === 1 ? "once" : `${restarts} times`}.`;
+  return { ...outcome, evidence: [outcome.evidence, told].filter((part) => part !== null).join(" ") };
+}
+
+function recordedOutcome(tried: Tried, exit: ExitRecord, collected: Collected): AttemptOutcome {
+  const { attempt, run, experiment } = tried;
+  const { definition } = experiment;
+  const directory = new AttemptDirectory(attempt.directory);
+  const measures = measuresOf(exit);
+  if (exit.reason === "cancelled") return { ...noResult, ...measures, state: "cancelled", exit: statusOf(exit) };
+  if (exit.code === 0 && exit.reason === "exited") {
+    const result = readResult(directory.output, definition.outputs.result, metricsOf(definition, run.arm));
+    return result.ok ? succeeded(tried, exit, result, collected) : { ...failed(directory, exit, result), ...measures };
+  }
+  return { ...failed(directory, exit, null), ...measures };
+}
+
+/** The end of an attempt whose files cannot be looked at, whatever the reason: it has no result. */
+export function unreadableOutcome(
+  attempt: Pick<AttemptRecord, "started_at">,
+  ending: Ending,
+  error: unknown,
+): ObservedOutcome {
+  const message = error instanceof Error ? error.message : String(error);
+  const times =
+    ending.state === "ended"
+      ? { ...measuresOf(ending.exit), exit: statusOf(ending.exit) }
+      : { started_at: attempt.started_at, finished_at: new Date().toISOString(), duration: null, exit: null };
+  return {
+    ...noResult,
+    ...times,
+    check_failures: [],
+    state: "failed",
+    category: "bad-result",
+    evidence: `What it left cannot be read: ${message}`,
+    outputs: [],
+    missing_outputs: [],
+  };
+}
+
+/** The end of an attempt that was not started, because it, or what its run needs of others, could not be brought there. */
+export function undeliveredOutcome(failure: RigorError): ObservedOutcome {
+  const category = failure.code === "storage" ? "disk-full" : needMissing;
+  return {
+    ...noResult,
+    check_failures: [],
+    state: "failed",
+    category,
+    evidence: [failure.message, failure.next].filter(Boolean).join(" "),
+    retry_class: category === "disk-full" ? "infrastructure" : "code",
+    exit: null,
+    started_at: null,
+    finished_at: new Date().toISOString(),
+    duration: null,
+    outputs: [],
+    missing_outputs: [],
+  };
+}
+
+const noResult = {
+  category: null,
+  evidence: null,
+  retry_class: "code",
+  memory_peak: null,
+  gpu_memory_peak: null,
+  result: null,
+  check_failures: [],
+} as const satisfies Partial<AttemptOutcome>;
+
+const statusOf = (exit: ExitRecord) => ({ code: exit.code, signal: exit.signal });
+
+/** When it ran and what it used. */
+const measuresOf = (exit: ExitRecord) => ({
+  memory_peak: exit.memory_peak,
+  gpu_memory_peak: exit.gpu_memory_peak,
+  started_at: new Date(exit.started_at * 1_000).toISOString(),
+  finished_at: new Date(exit.finished_at * 1_000).toISOString(),
+  duration: exit.duration,
+});
+
+function withoutRecord(
+  attempt: Pick<AttemptRecord, "started_at">,
+  ending: Extract<Ending, { state: "gone" }>,
+): AttemptOutcome {
+  const times = { started_at: attempt.started_at, finished_at: new Date().toISOString(), duration: null, exit: null };
+  if (ending.withdrawn) return { ...noResult, check_failures: [], ...times, state: "cancelled" };
+  const { category, evidence } = ending;
+  return {
+    ...noResult,
+    check_failures: [],
+    ...times,
+    // What a scheduler refused was never started, so there is nothing to lose.
+    state: category === "submission" ? "failed" : "lost",
+    category,
+    evidence,
+    retry_class: retryClass(category),
+  };
+}
+
+function succeeded(
+  { run: { arm }, experiment: { definition } }: Tried,
+  exit: ExitRecord,
+  { metrics, inputs_hash, warnings }: Extract<RunResult, { ok: true }>,
+  collected: Collected,
+): AttemptOutcome {
+  const failures = checkRun({ experiment: definition, arm, metrics, artifacts: collected.artifacts });
+  return {
+    ...noResult,
+    ...measuresOf(exit),
+    state: "succeeded",
+    exit: statusOf(exit),
+    result: { metrics, inputs_hash, warnings, ...collected },
+    check_failures: failures.map((failure) => ({ code: failure.rule, message: failure.message })),
+  };
+}
+
+function failed(
+  directory: AttemptDirectory,
+  exit: ExitRecord,
+  result: Extract<RunResult, { ok: false }> | null,
+): Omit<AttemptOutcome, "started_at" | "finished_at" | "duration"> {
+  const { category, evidence } = classifyFailure({
+    exit,
+    stderrTail: readLastText(directory.stderr, evidenceBytes),
+    stdoutTail: readLastText(directory.stdout, evidenceBytes),
+    result,
+  });
+  return {
+    ...noResult,
+    check_failures: [],
+    state: exit.reason === "time-limit" ? "timed-out" : "failed",
+    exit: statusOf(exit),
+    category,
+    evidence,
+    retry_class: retryClass(category),
+  };
+}

@@ -1,0 +1,144 @@
+import { delimiter } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RigorError } from "../../domain/errors.ts";
+import type { ExperimentRecord } from "../../domain/records.ts";
+import type { Staged } from "../../provenance/staging/stager.ts";
+import { requireCommand } from "./command-check.ts";
+import type { Lab } from "../lab/lab.ts";
+import type { Lane } from "../lab/lane.ts";
+
+/** What is being made ready, for people who wait. */
+export interface PreparationStep {
+  what: string;
+  since: string;
+  log_file: string | null;
+}
+
+/** Before a machine that did not answer is asked again. */
+const unreachablePauseMs = 5_000;
+
+/** Makes code, environment and inputs of experiments ready, each once on each compute, and remembers where they are. */
+export class Preparation {
+  readonly #lab: Lab;
+  readonly #ready = new Map<string, Staged>();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #steps = new Map<string, PreparationStep>();
+  readonly #failed = new Map<string, RigorError>();
+  /** Ends builds when the daemon stops. */
+  readonly #abort = new AbortController();
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  get(experimentId: string, computeId: string): Staged | undefined {
+    return this.#ready.get(keyOf(experimentId, computeId));
+  }
+
+  /** Takes over what another daemon has made ready. */
+  learn(experimentId: string, computeId: string, staged: Staged): void {
+    const key = keyOf(experimentId, computeId);
+    this.#ready.set(key, staged);
+    this.#failed.delete(key);
+  }
+
+  /** Why the last try failed. It is not tried again until it is forgiven. */
+  failure(experimentId: string, computeId: string): RigorError | null {
+    return this.#failed.get(keyOf(experimentId, computeId)) ?? null;
+  }
+
+  /** What was ready there may be gone: it is looked up anew before it is used again. */
+  forget(experimentId: string, computeId: string): void {
+    this.#ready.delete(keyOf(experimentId, computeId));
+  }
+
+  /** A person has mended what was wrong. */
+  forgive(experimentId: string): void {
+    for (const key of this.#failed.keys()) if (key.startsWith(keyOf(experimentId, ""))) this.#failed.delete(key);
+  }
+
+  /**
+   * Forgets what is ready on a compute for all but some experiments: it is looked up anew before it is used again.
+   *
+   * @returns absolute paths there that the others use
+   */
+  keepOnly(computeId: string, experiments: ReadonlySet<string>): string[] {
+    const kept: string[] = [];
+    for (const [key, { directory, inputs, environment }] of this.#ready) {
+      const [experiment = "", compute] = key.split(" ");
+      if (compute !== computeId) continue;
+      if (!experiments.has(experiment)) this.#ready.delete(key);
+      else kept.push(directory, ...Object.values(inputs), ...[environment.directory].filter((one) => one !== null));
+    }
+    return kept;
+  }
+
+  /** What people wait for, if anything: on the compute where it was begun first. */
+  step(experimentId: string): PreparationStep | null {
+    for (const [key, step] of this.#steps) if (key.startsWith(keyOf(experimentId, ""))) return step;
+    return null;
+  }
+
+  /** Begins to prepare, unless that is under way; calls back when it has ended, well or not. */
+  begin(experiment: ExperimentRecord, lane: Lane, done: () => void): void {
+    const key = keyOf(experiment.id, lane.id);
+    if (this.#running.has(key) || this.#failed.has(key)) return;
+    const work = this.#prepareOnce(key, experiment, lane).then(() => {
+      this.#running.delete(key);
+      this.#steps.delete(key);
+      if (!this.#abort.signal.aborted) done();
+    });
+    this.#running.set(key, work);
+  }
+
+  async #prepareOnce(key: string, experiment: ExperimentRecord, lane: Lane): Promise<void> {
+    try {
+      this.#ready.set(key, await this.#prepare(key, experiment, lane));
+    } catch (error) {
+      // A machine that does not answer says nothing about the experiment: it is tried again.
+      if (error instanceof RigorError && error.code === "unreachable") {
+        await sleep(unreachablePauseMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      } else this.#failed.set(key, error instanceof RigorError ? error : this.#fault(experiment, error));
+    }
+  }
+
+  #fault(experiment: ExperimentRecord, error: unknown): RigorError {
+    this.#lab.log.error({ err: error, experiment: experiment.id }, "preparation failed");
+    const message = error instanceof Error ? error.message : String(error);
+    return new RigorError("internal", `The experiment could not be prepared: ${message}`, { cause: error });
+  }
+
+  /** Ends what is under way; it is begun anew by the next daemon. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await Promise.all(this.#running.values());
+  }
+
+  async #prepare(key: string, experiment: ExperimentRecord, lane: Lane): Promise<Staged> {
+    const { repository, commit } = experiment.source;
+    const staged = await lane.stager.stage({
+      repository,
+      commit,
+      environment: experiment.definition.environment,
+      inputs: experiment.inputs,
+      say: (what, log_file) => this.#steps.set(key, { what, since: new Date().toISOString(), log_file }),
+      log: (line) => this.#lab.log.debug({ experiment: experiment.id, compute: lane.id }, line),
+      signal: this.#abort.signal,
+    });
+    if (lane.isHere) await this.#checkHere(experiment, staged);
+    return staged;
+  }
+
+  /** What was true of this machine when the experiment was planned must still be. */
+  async #checkHere(experiment: ExperimentRecord, { directory, environment }: Staged): Promise<void> {
+    if (environment.key !== experiment.environment.key) {
+      throw new RigorError("environment", "The machine's runtime changed since the experiment was planned.", {
+        next: "Run the experiment file again: it becomes a new version with the present runtime.",
+      });
+    }
+    const path = [...environment.path_prefix, experiment.search_path].join(delimiter);
+    await requireCommand(experiment.definition, directory, path);
+  }
+}
+
+const keyOf = (experimentId: string, computeId: string): string => `${experimentId} ${computeId}`;

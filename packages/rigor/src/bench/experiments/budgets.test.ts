@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { liveAttempts } from "../records/attempt-queries.ts";
+import { Budgets } from "./budgets.ts";
+import { TestBench } from "../bench.testing.ts";
+
+const hour = 3_600;
+
+test("what ended and what runs is counted by the cards that each held [budget.held]", async () => {
+  const bench = await TestBench.open();
+  const { experiment_id: id } = await bench.start({ budget: { gpu_hours: 10, wall: "1h" } });
+  const [ended, running, waiting] = await bench.runs(id);
+  if (ended === undefined || running === undefined || waiting === undefined) throw new Error("too few runs");
+  const first = await bench.begin(ended, ["GPU-0", "GPU-1"]);
+  const times = { started_at: null, finished_at: new Date().toISOString(), duration: 2 * hour };
+  const peaks = { memory_peak: null, gpu_memory_peak: null };
+  const data = { state: "failed" as const, exit: null, category: "unknown", evidence: null, ...times, ...peaks };
+  await bench.append({ kind: "attempt.finished", entity: first, data });
+  const second = await bench.begin(running, ["GPU-0"]);
+  const now = Date.now() + 3 * hour * 1_000;
+  const started_at = new Date(now - hour * 1_000).toISOString();
+  await bench.append({ kind: "attempt.started", entity: second, data: { process: null, started_at } });
+  await bench.begin(waiting, ["GPU-1"]);
+
+  const experiment = await bench.experiment(id);
+  const usage = await new Budgets(bench.db).usage(experiment, await liveAttempts(bench.db), now);
+  expect(usage.gpu_hours).toBeCloseTo(2 * 2 + 1, 6);
+  expect(usage.wall).toBeCloseTo((now - Date.parse(experiment.created_at)) / 1_000, 6);
+});
+
+test("a clock that jumped back uses nothing up [job.clock-jump]", async () => {
+  const bench = await TestBench.open();
+  const { experiment_id: id } = await bench.start({ budget: { gpu_hours: 1, wall: "1h" } });
+  const [run] = await bench.runs(id);
+  if (run === undefined) throw new Error("no run");
+  const attempt = await bench.begin(run, ["GPU-0"]);
+  await bench.append({
+    kind: "attempt.started",
+    entity: attempt,
+    data: { process: null, started_at: new Date().toISOString() },
+  });
+  const before = Date.now() - 1e9;
+  const usage = await new Budgets(bench.db).usage(await bench.experiment(id), await liveAttempts(bench.db), before);
+  expect(usage).toEqual({ gpu_hours: 0, wall: 0 });
+});

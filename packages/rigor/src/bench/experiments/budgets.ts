@@ -1,0 +1,58 @@
+import type { Kysely } from "kysely";
+import type { AttemptRecord, ExperimentRecord } from "../../domain/records.ts";
+import type { Usage } from "../../domain/rules/experiment-rules.ts";
+import { decodeRow, type Database } from "../../store/tables.ts";
+
+const hour = 3_600;
+/** How long a sum over ended attempts is trusted, in milliseconds. */
+const freshMs = 2_000;
+
+/** Seconds for which an experiment was running. @param now epoch milliseconds */
+export function runningSeconds({ running }: Pick<ExperimentRecord, "running">, now: number): number {
+  const present = running.since === null ? 0 : Math.max(0, now - Date.parse(running.since)) / 1_000;
+  return running.seconds + present;
+}
+
+/** What experiments have used of their budgets. */
+export class Budgets {
+  readonly #db: Kysely<Database>;
+  readonly #ended = new Map<string, { gpuSeconds: number; at: number }>();
+
+  constructor(db: Kysely<Database>) {
+    this.#db = db;
+  }
+
+  /** @param live attempts of the experiment that have not ended @param now epoch milliseconds */
+  async usage(
+    experiment: ExperimentRecord,
+    live: readonly Pick<AttemptRecord, "lease" | "started_at">[],
+    now: number,
+  ): Promise<Usage> {
+    const running = live.reduce((sum, attempt) => {
+      const since = attempt.started_at === null ? now : Date.parse(attempt.started_at);
+      return sum + (attempt.lease.gpus.length * Math.max(0, now - since)) / 1_000;
+    }, 0);
+    const ended = experiment.budget.gpu_hours === null ? 0 : await this.#gpuSeconds(experiment.id);
+    return {
+      gpu_hours: (ended + running) / hour,
+      wall: runningSeconds(experiment, now),
+    };
+  }
+
+  async #gpuSeconds(experimentId: string): Promise<number> {
+    const known = this.#ended.get(experimentId);
+    if (known !== undefined && performance.now() - known.at < freshMs) return known.gpuSeconds;
+    const rows = await this.#db
+      .selectFrom("attempts")
+      .select(["lease", "duration"])
+      .where("experiment_id", "=", experimentId)
+      .where("duration", "is not", null)
+      .execute();
+    const gpuSeconds = rows.reduce(
+      (sum, row) => sum + (row.duration ?? 0) * decodeRow("attempts", row).lease.gpus.length,
+      0,
+    );
+    this.#ended.set(experimentId, { gpuSeconds, at: performance.now() });
+    return gpuSeconds;
+  }
+}

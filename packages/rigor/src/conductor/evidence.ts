@@ -1,0 +1,120 @@
+import type { Json } from "../domain/canonical.ts";
+import { plannedRuns } from "../domain/design.ts";
+import { unifiedDiff } from "../domain/format/line-diff.ts";
+import { isEdit } from "../domain/issues/edit-document.ts";
+import {
+  allOf,
+  checkOf,
+  decisionOn,
+  newest,
+  openConcerns,
+  type IssueFacts,
+  type WorkKind,
+} from "../domain/issues/facts.ts";
+import type { GateName } from "../domain/issues/records.ts";
+
+/** What a person sees beside the question of a gate. It is kept with the gate, as it was when it was opened. */
+export function gateEvidence(facts: IssueFacts, name: GateName): Json {
+  switch (name) {
+    case "answer-questions": {
+      const clarification = newest(facts, "clarification");
+      return {
+        questions: clarification?.content.questions ?? [],
+        assumptions: clarification?.content.assumptions ?? [],
+      };
+    }
+    case "plan-approval":
+    case "plan-disputed":
+      return {
+        ...planEvidence(facts),
+        assumptions: assumptionsOf(facts),
+        reviews: reviewsOf(facts),
+        concerns: concernsAbout(facts, "plan"),
+      };
+    case "code-disputed":
+    case "test-failed":
+      return { commit: newest(facts, "change")?.hash ?? null, concerns: concernsAbout(facts, "change") };
+    case "promotion":
+    case "interpretation-disputed":
+      return { ...documentEvidence(facts), concerns: concernsAbout(facts, "result") };
+    default:
+      return null;
+  }
+}
+
+function planEvidence(facts: IssueFacts): Record<string, Json> {
+  const plan = newest(facts, "plan");
+  if (plan === null) return {};
+  const { hypothesis, prediction, refuted_if, experiment_path, experiment_file, risks, changes, parent } = plan.content;
+  const { reasons, needs_code, implementation, smoke, uses } = plan.content;
+  const consistency = checkOf(facts, "consistency", plan.hash);
+  return {
+    version: plan.number,
+    hypothesis,
+    prediction,
+    refuted_if,
+    reasons,
+    experiment_path,
+    experiment_file,
+    needs_code,
+    implementation,
+    smoke,
+    uses,
+    risks,
+    parent,
+    changes,
+    ...costEvidence(facts),
+    differences: (consistency?.details as { differences?: Json } | undefined)?.differences ?? [],
+    duplicates: (consistency?.details as { duplicates?: Json } | undefined)?.duplicates ?? [],
+  };
+}
+
+/** What was taken for granted when it was planned: what nobody asked, and what nobody answered. */
+function assumptionsOf(facts: IssueFacts): string[] {
+  const found = newest(facts, "clarification");
+  if (found === null) return [];
+  const { questions, assumptions } = found.content;
+  const answers = decisionOn(facts, "answer-questions", { clarification: found.hash })?.answers ?? [];
+  const open = questions.filter((_, index) => (answers[index]?.trim() ?? "") === "");
+  return [...assumptions, ...open.map(({ question, proposed_answer }) => `${question} ${proposed_answer}`)];
+}
+
+/** What the critics said of the newest plan. */
+function reviewsOf(facts: IssueFacts): string[] {
+  const plan = newest(facts, "plan");
+  return allOf(facts, "review")
+    .filter(({ subject }) => subject === plan?.hash)
+    .map(({ role, content }) => `${role}: ${content.verdict}. ${content.summary}`);
+}
+
+/** The newest document; and where a person edited it after its review, who did and what. */
+function documentEvidence(facts: IssueFacts): Record<string, Json> {
+  const [before, last] = allOf(facts, "result").slice(-2);
+  const found = last ?? before;
+  if (found === undefined) return { document: null };
+  const { document } = found.content;
+  if (before === undefined || !isEdit(found)) return { document };
+  return { document, edited_by: found.submitted_by, changes: unifiedDiff(before.content.document, document) };
+}
+
+/** What is approved with the plan: how many runs, where, and at what cost. */
+function costEvidence({ design }: IssueFacts): Record<string, Json> {
+  if (design === null) return {};
+  const { gpu_hours, wall } = design.budget;
+  return {
+    runs: plannedRuns(design).length,
+    gpu_hours: gpu_hours ?? "no limit",
+    wall: wall === null ? "no limit" : `${wall} s`,
+    compute: design.compute.join(", "),
+  };
+}
+
+const concernsAbout = (facts: IssueFacts, about: WorkKind): Json =>
+  openConcerns(facts, about).map(({ number, severity, source, location, evidence, fix }) => ({
+    number,
+    severity,
+    source,
+    location,
+    evidence,
+    fix,
+  }));

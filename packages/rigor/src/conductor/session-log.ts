@@ -1,0 +1,88 @@
+import { existsSync } from "node:fs";
+import type { SessionEnd } from "../agents/backends/backend.ts";
+import { SessionDirectory } from "../agents/backends/session-directory.ts";
+import { refusedConnections } from "../agents/sandbox/refusals.ts";
+import { refusedFiles } from "../agents/transcripts/refused-files.ts";
+import { readTranscript, usageIn } from "../agents/transcripts/transcript.ts";
+import type { Lab } from "../bench/lab/lab.ts";
+import type { DomainEvent } from "../domain/events/registry.ts";
+import type { SessionState } from "../domain/issues/issue-lifecycle.ts";
+import type { SessionRecord, Usage } from "../domain/issues/records.ts";
+import { findSession } from "./queries.ts";
+
+/** How a session ended that has no process. */
+export interface Conclusion {
+  outcome: string;
+  evidence: string;
+  next: string | null;
+}
+
+/** What is written of sessions. */
+export class SessionLog {
+  readonly #lab: Lab;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  append(event: DomainEvent): Promise<void> {
+    return this.#lab.store.transact("conductor", (transaction) => transaction.append([event]));
+  }
+
+  /** Writes an event of a session that is in this state; false where it is in another one by now. */
+  appendIf(sessionId: string, state: SessionState, event: DomainEvent): Promise<boolean> {
+    return this.#lab.store.transact("conductor", async (transaction) => {
+      const isSo = (await findSession(transaction.db, sessionId)).state === state;
+      if (isSo) await transaction.append([event]);
+      return isSo;
+    });
+  }
+
+  /**
+   * @param workspace where it worked
+   * @param outcome where it is another one than the back end says
+   */
+  async end(session: SessionRecord, workspace: string, end: SessionEnd, outcome: string = end.outcome): Promise<void> {
+    const refused = [...end.refused, ...(await refusedElsewhere(session, workspace))];
+    await this.#lab.store.transact("conductor", async (transaction) => {
+      const now = await findSession(transaction.db, session.id);
+      if (now.state === "ended") return;
+      const silent = end.outcome === "finished" && now.submission_id === null;
+      const evidence = silent ? "It ended without handing in anything." : end.evidence;
+      await transaction.append([
+        ...refused.map((one): DomainEvent => ({ kind: "session.refused", entity: session.id, data: one })),
+        ended(session, { outcome, evidence, next: end.next, usage: recorded(end.usage) }),
+      ]);
+    });
+  }
+
+  /** Ends a session that has no process, with what its transcript says that it used. */
+  async conclude(session: SessionRecord, end: Conclusion): Promise<void> {
+    const usage = recorded(usageIn(await readTranscript(new SessionDirectory(session.directory).transcript)));
+    await this.#lab.store.transact("conductor", async (transaction) => {
+      const { state } = await findSession(transaction.db, session.id);
+      if (state !== "ended") await transaction.append([ended(session, { ...end, usage })]);
+    });
+  }
+}
+
+/** What no back end tells: connections as the sandbox saw them, and files as far as tools printed it. */
+async function refusedElsewhere({ directory }: SessionRecord, workspace: string) {
+  const { refusals, transcript } = new SessionDirectory(directory);
+  const sight = { own: [directory, workspace], isThere: (path: string) => existsSync(path) };
+  return [...(await refusedConnections(refusals)), ...refusedFiles(await readTranscript(transcript), sight)];
+}
+
+const ended = (
+  session: SessionRecord,
+  data: { outcome: string; evidence: string | null; next: string | null; usage: Usage },
+): DomainEvent => ({ kind: "session.ended", entity: session.id, data });
+
+const recorded = (usage: SessionEnd["usage"]): Usage => ({
+  turns: usage.turns,
+  input_tokens: usage.inputTokens,
+  cached_tokens: usage.cachedTokens,
+  output_tokens: usage.outputTokens,
+  cost: usage.cost,
+  seconds: usage.seconds,
+});

@@ -1,0 +1,398 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { nextStep } from "./next-step.ts";
+import type { BackendName } from "./agent-settings.ts";
+import { planCritics } from "./plan-steps.ts";
+import { fated, finished, PaperBoard, smooth } from "./paper-board.testing.ts";
+import { issueCheckNames, noUsage, type IssueCheckName, type RoleName } from "./records.ts";
+
+const enough = 400;
+
+function statesOf(board: PaperBoard): string[] {
+  return board.steps.flatMap((step) => (step.do === "move" ? [step.to] : []));
+}
+
+const gatesOf = (board: PaperBoard): string[] => board.facts.gates.map((gate) => gate.name);
+const rolesOf = (board: PaperBoard): string[] => board.facts.sessions.map((session) => session.role);
+
+describe("the way of an issue", () => {
+  test("an experiment goes through every step, and waits for a person twice", () => {
+    const board = new PaperBoard();
+    board.run(enough);
+    expect(statesOf(board)).toEqual([
+      "clarifying",
+      "planning",
+      "plan-review",
+      "implementing",
+      "code-review",
+      "testing",
+      "running",
+      "verifying",
+      "analyzing",
+      "result-review",
+      "promotion",
+      "done",
+    ]);
+    expect(gatesOf(board)).toEqual(["plan-approval", "promotion"]);
+    expect(rolesOf(board)).toEqual([
+      "clarifier",
+      "planner",
+      ...planCritics,
+      "implementer",
+      "code-reviewer",
+      "tester",
+      "analyzer",
+      "interpretation-critic",
+      "follow-up-proposer",
+    ]);
+  });
+
+  test.each([
+    ["code", ["running", "verifying", "analyzing", "result-review", "promotion"]],
+    ["survey", ["plan-review", "implementing", "code-review", "testing", "running", "verifying"]],
+  ] as const)("%s skips steps by rule", (kind, skipped) => {
+    const board = new PaperBoard({}, kind);
+    board.run(enough);
+    expect(board.facts.issue.state).toBe("done");
+    for (const state of skipped) expect(statesOf(board)).not.toContain(state);
+  });
+
+  test("a change of nothing but configuration needs no code review; a review that was made counts [issue.kinds]", () => {
+    const unread = new PaperBoard({ configures: () => true });
+    unread.run(enough);
+    expect(rolesOf(unread)).not.toContain("code-reviewer");
+    expect(unread.steps).toContainEqual({ do: "move", to: "testing", reason: "Only configuration was changed." });
+    let copies = 0;
+    const asked = new PaperBoard({
+      configures: () => true,
+      passes: (check) => check !== "duplication" || (copies += 1) > 3,
+      answers: (gate) => (gate.name === "code-disputed" ? "revise" : smooth.answers(gate)),
+    });
+    asked.run(enough);
+    // What a person asked for at the gate is settled by the reviewer.
+    expect(rolesOf(asked).filter((role) => role === "code-reviewer")).toHaveLength(1);
+    const reason = "Nothing that its review asked for is open.";
+    expect(asked.steps).toContainEqual({ do: "move", to: "testing", reason });
+  });
+
+  test("a follow-up inherits its parent's plan: nobody clarifies, plans, criticises or builds [issue.follow-up]", () => {
+    const board = new PaperBoard({}, "experiment", {}, finished);
+    board.run(enough);
+    expect(board.facts.issue.state).toBe("done");
+    expect(gatesOf(board)).toEqual(["plan-approval", "promotion"]);
+    expect(rolesOf(board)).toEqual([
+      "code-reviewer",
+      "tester",
+      "analyzer",
+      "interpretation-critic",
+      "follow-up-proposer",
+    ]);
+  });
+
+  test("a follow-up that code cannot make goes the whole way, and so does one whose plan is sent back [issue.follow-up]", () => {
+    const strange = new PaperBoard({ passes: (check) => check !== "amendment" }, "experiment", {}, finished);
+    strange.run(enough);
+    expect(rolesOf(strange).slice(0, 5)).toEqual(["clarifier", "planner", ...planCritics]);
+    let asked = 0;
+    const unwanted = new PaperBoard(
+      { answers: (gate) => (gate.name === "plan-approval" && (asked += 1) === 1 ? "revise" : smooth.answers(gate)) },
+      "experiment",
+      {},
+      finished,
+    );
+    unwanted.run(enough);
+    expect(rolesOf(unwanted).slice(0, 4)).toEqual(["planner", ...planCritics]);
+    expect(unwanted.facts.issue.state).toBe("done");
+  });
+
+  test("a follow-up runs at once only where that is wanted, and within what is left of its parent's hours [issue.follow-up]", () => {
+    const wanted = { autopilot: { follow_ups: true } };
+    const gates = (settings: object, hours_left: number, fate = {}) => {
+      const board = new PaperBoard(fate, "experiment", settings, { ...finished, hours_left });
+      board.run(enough);
+      return gatesOf(board);
+    };
+    expect(gates(wanted, 1)).toEqual(["promotion"]);
+    expect(gates(wanted, 0.5)).toEqual(["plan-approval", "promotion"]);
+    expect(gates({}, 1)).toEqual(["plan-approval", "promotion"]);
+    const planned = gates(wanted, 1, { passes: (check: string) => check !== "amendment" });
+    expect(planned).toEqual(["plan-approval", "promotion"]);
+  });
+
+  test("two blocking questions wait for a person's answers", () => {
+    const board = new PaperBoard({ asksBack: () => true });
+    board.run(enough);
+    expect(gatesOf(board)[0]).toBe("answer-questions");
+    expect(board.facts.issue.state).toBe("done");
+  });
+});
+
+describe("limits", () => {
+  test.each([
+    ["methodology-critic", "plan-disputed", 3],
+    ["code-reviewer", "code-disputed", 3],
+    ["tester", "test-failed", 3],
+    ["interpretation-critic", "interpretation-disputed", 3],
+  ] as const)(
+    "%s that never agrees ends at a gate, and the work does not advance [gate.caps] [F33]",
+    (critic, gate, rounds) => {
+      const board = new PaperBoard({
+        objects: (role) => role === critic,
+        answers: (one) => (one.name === gate ? "cancel" : smooth.answers(one)),
+      });
+      board.run(enough);
+      expect(gatesOf(board).at(-1)).toBe(gate);
+      expect(board.facts.issue.state).toBe("cancelled");
+      expect(rolesOf(board).filter((role) => role === critic)).toHaveLength(rounds);
+    },
+  );
+
+  test("a role that fails again and again blocks the issue, which resumes where it stood [F33] [F07]", () => {
+    let failures = 0;
+    const works = (role: RoleName): boolean => role !== "implementer" || (failures += 1) > 3;
+    const board = new PaperBoard({ works });
+    board.run(enough);
+    expect(gatesOf(board)).toContain("session-failed");
+    expect(board.facts.issue.state).toBe("done");
+    expect(board.facts.issue.visits.implementing).toBe(1);
+  });
+
+  test("an overloaded service is left in peace between sessions, longer each time [session.failures]", () => {
+    const board = new PaperBoard({}, "experiment", { failures: 4 });
+    board.runTo("clarifying");
+    const about = { issue_id: "i1", role: "clarifier", subject: "1", backend: "claude-code", model: null } as const;
+    for (const minutes of [1, 5, 25]) {
+      const entity = `overloaded ${minutes}`;
+      board.append(
+        { kind: "session.started", entity, data: { ...about, member: null, directory: "/s" } },
+        {
+          kind: "session.ended",
+          entity,
+          data: { outcome: "overloaded", evidence: "529", next: "Wait.", usage: noUsage },
+        },
+      );
+      const ended = Date.parse(board.facts.sessions.at(-1)?.ended_at ?? "");
+      const after = (seconds: number) => {
+        board.now = new Date(ended + seconds * 1000).toISOString();
+        return nextStep(board.facts);
+      };
+      expect(after(minutes * 60 - 1)).toMatchObject({
+        do: "rest",
+        why: expect.stringMatching(/^the clarifier waits: the model's service was overloaded, .* UTC$/) as string,
+      });
+      expect(after(minutes * 60)).toMatchObject({ do: "session", role: "clarifier" });
+    }
+  });
+
+  test.each([
+    ["branch", "its code stays on rigor/issue-2, for you to merge"],
+    ["merge", "rigor/issue-2 is merged into main, if nobody has that checked out"],
+  ])("an approval of a result says what becomes of the code: %s [workspace.promotion]", (promotion, effect) => {
+    const board = new PaperBoard({}, "experiment", { promotion });
+    board.run(enough);
+    const gate = board.facts.gates.find(({ name }) => name === "promotion");
+    expect(gate?.options[0]?.effect).toBe(`The result is final; ${effect}; follow-ups are proposed.`);
+  });
+
+  test.each(issueCheckNames.filter((name) => name !== "amendment"))(
+    "what git fails in costs the author nothing: a person is asked, and %s is made again [check.fault] [F33]",
+    (check) => {
+      let failures = 0;
+      const fails = (one: IssueCheckName): boolean => one === check && (failures += 1) <= 4;
+      const board = new PaperBoard({ fails });
+      board.run(enough);
+      expect(gatesOf(board).filter((name) => name === "check-failed")).toHaveLength(4);
+      expect(board.facts.gates.find(({ name }) => name === "check-failed")?.why).toBe("git failed.");
+      expect(board.facts.concerns).toEqual([]);
+      expect(board.facts.issue.state).toBe("done");
+      const smoothly = new PaperBoard();
+      smoothly.run(enough);
+      expect(rolesOf(board)).toEqual(rolesOf(smoothly));
+    },
+  );
+
+  test.each([
+    [{ tokens: 1 }, /tokens/],
+    [{ turns: 1 }, /turns/],
+    [{ hours: 0.001 }, /hours/],
+  ])("what agents may use in other measures ends at a gate as well: %o [gate.caps]", (issue, words) => {
+    const board = new PaperBoard(
+      { answers: (gate) => (gate.name === "budget-used" ? "cancel" : smooth.answers(gate)) },
+      "experiment",
+      { budget: { issue } },
+    );
+    board.run(enough);
+    expect(gatesOf(board)).toEqual(["budget-used"]);
+    expect(board.facts.gates[0]?.question).toMatch(words);
+    expect(board.facts.issue.state).toBe("cancelled");
+  });
+
+  test("no agent begins when the day's budget is used up, whatever it is of; a person does [gate.caps]", () => {
+    const spent = { cost: 0, tokens: 500_000_000, turns: 0, hours: 0 };
+    const board = new PaperBoard(smooth);
+    board.spentToday = spent;
+    board.run(enough);
+    expect(board.facts.sessions).toEqual([]);
+    expect(board.steps.at(-1)).toMatchObject({
+      do: "rest",
+      why: expect.stringContaining("500,000,000 of 400,000,000"),
+    });
+    const persons = new PaperBoard(smooth, "experiment", { backend: "human" });
+    persons.spentToday = spent;
+    persons.run(enough);
+    expect(persons.facts.sessions.length).toBeGreaterThan(0);
+  });
+
+  test("who does the work is named by the issue, then for the role, then for all [issue.backend]", () => {
+    const settings = { backend: "codex", roles: { planner: { backend: "acp", model: "m" } } };
+    const whoDid = (backend: BackendName | null) => {
+      const board = new PaperBoard(smooth, "experiment", settings, null, backend);
+      board.run(enough);
+      return new Set(
+        board.facts.sessions.map(({ role, backend }) => `${role === "planner" ? role : "others"}: ${backend}`),
+      );
+    };
+    expect(whoDid(null)).toEqual(new Set(["others: codex", "planner: acp"]));
+    expect(whoDid("human")).toEqual(new Set(["others: human", "planner: human"]));
+  });
+
+  test("what agents may cost ends at a gate [gate.caps]", () => {
+    const board = new PaperBoard(
+      { answers: (gate) => (gate.name === "budget-used" ? "cancel" : smooth.answers(gate)) },
+      "experiment",
+      {
+        budget: { issue: { cost: 0.5 } },
+      },
+    );
+    board.run(enough);
+    expect(gatesOf(board).at(-1)).toBe("budget-used");
+    expect(board.facts.sessions.length).toBe(5);
+  });
+});
+
+describe("approval", () => {
+  test("an approval does not outlive a change of the plan [F34]", () => {
+    let asked = 0;
+    const board = new PaperBoard({
+      answers: (gate) => (gate.name === "plan-approval" && (asked += 1) === 1 ? "revise" : smooth.answers(gate)),
+    });
+    board.run(enough);
+    const approvals = board.facts.gates.filter((gate) => gate.name === "plan-approval");
+    expect(approvals.map((gate) => gate.choice)).toEqual(["revise", "approve"]);
+    expect(approvals[0]?.binding).not.toEqual(approvals[1]?.binding);
+    expect(board.facts.concerns.find((one) => one.source === "person")?.state).toBe("verified");
+  });
+
+  test.each(["code-review", "testing", "running"] as const)(
+    "an approval that was lost in %s and is given again builds and runs nothing twice [gate.bound]",
+    (state) => {
+      const board = new PaperBoard({}, "experiment", { autopilot: { gpu_hours: 1 } });
+      board.runTo(state);
+      board.settings = { ...board.settings, autopilot: { gpu_hours: null, follow_ups: false } };
+      board.run(enough);
+      expect(gatesOf(board)).toEqual(["plan-approval", "promotion"]);
+      expect(statesOf(board).filter((one) => one === "implementing")).toHaveLength(2);
+      expect(rolesOf(board).filter((role) => role === "implementer")).toHaveLength(1);
+      expect(board.facts.checks.filter(({ name }) => name === "dispatch")).toHaveLength(1);
+      expect(board.facts.issue.state).toBe("done");
+    },
+  );
+
+  test("a change that was sent back is not good again because the plan was approved again [gate.bound]", () => {
+    let reviews = 0;
+    const board = new PaperBoard({ objects: (role) => role === "code-reviewer" && (reviews += 1) === 1 });
+    board.runTo("code-review");
+    board.runTo("implementing");
+    board.append({ kind: "issue.moved", entity: "i1", data: { to: "plan-review", reason: "Its approval was lost." } });
+    board.run(enough);
+    expect(rolesOf(board).filter((role) => role === "implementer")).toHaveLength(2);
+    expect(board.facts.issue.state).toBe("done");
+  });
+
+  test("a plan within the autopilot's GPU hours needs no person, one above always does", () => {
+    const within = new PaperBoard({}, "experiment", { autopilot: { gpu_hours: 1 } });
+    within.run(enough);
+    expect(gatesOf(within)).toEqual(["promotion"]);
+    const above = new PaperBoard({}, "experiment", { autopilot: { gpu_hours: 0.5 } });
+    above.run(enough);
+    expect(gatesOf(above)).toEqual(["plan-approval", "promotion"]);
+  });
+});
+
+describe("any fate", () => {
+  const fates = fc.array(fc.nat({ max: 1_000 }), { minLength: 30, maxLength: 200 });
+  const kinds = fc.constantFrom("experiment", "code", "analysis", "survey");
+
+  test("no step runs or builds without an approval of exactly the newest plan [F34] [F30]", () => {
+    fc.assert(
+      fc.property(fates, kinds, fc.boolean(), (numbers, kind, follows) => {
+        const board = new PaperBoard(fated(numbers), kind, {}, follows ? finished : null);
+        for (let step = 0; step < enough && board.step(); step++) {
+          const last = board.steps.at(-1);
+          const builds = last?.do === "session" && last.role === "implementer";
+          const runs = last?.do === "check" && (last.check === "dispatch" || last.check === "smoke");
+          if (!builds && !runs) continue;
+          const plan = board.facts.submissions.findLast((one) => one.kind === "plan");
+          const approved = board.facts.gates.some(
+            (gate) => gate.choice === "approve" && (gate.binding as { plan?: string }).plan === plan?.hash,
+          );
+          expect(approved).toBe(true);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("nothing moves while somebody is at work, and whoever has handed in comes to an end [F34]", () => {
+    fc.assert(
+      fc.property(fates, kinds, (numbers, kind) => {
+        const board = new PaperBoard(fated(numbers), kind);
+        for (let steps = 0; steps < enough; steps++) {
+          const { facts } = board;
+          const last = facts.sessions.at(-1);
+          if (last !== undefined && nextStep(facts).do === "move") {
+            const before = facts.sessions.slice(0, -1);
+            const withLast = (changes: object) =>
+              nextStep({ ...facts, sessions: [...before, { ...last, ...changes }] });
+            expect(withLast({ state: "running", submission_id: "w" }).do).toBe("rest");
+            const atWork = withLast({ state: "running", submission_id: null });
+            expect(["rest", "stop-sessions"]).toContain(atWork.do);
+          }
+          if (!board.step()) return;
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("nothing is promoted before a person approved exactly this result, and it ends only so or by a person [F30]", () => {
+    fc.assert(
+      fc.property(fates, kinds, (numbers, kind) => {
+        const board = new PaperBoard(fated(numbers), kind);
+        board.run(enough);
+        const { issue, gates, submissions } = board.facts;
+        if (issue.state === "cancelled") expect(gates.at(-1)?.choice).toBe("cancel");
+        if (issue.state !== "done" || kind === "code") return;
+        const result = submissions.findLast((one) => one.kind === "result");
+        expect(
+          gates.some(
+            (gate) => gate.choice === "approve" && (gate.binding as { result?: string }).result === result?.hash,
+          ),
+        ).toBe(true);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("it never stands still without saying what it waits for, and asking again gives the same step [F05]", () => {
+    fc.assert(
+      fc.property(fates, kinds, (numbers, kind) => {
+        const board = new PaperBoard(fated(numbers), kind);
+        const taken = board.run(enough);
+        if (taken === enough) return;
+        expect(["done", "cancelled"]).toContain(board.facts.issue.state);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

@@ -1,0 +1,220 @@
+/** What persons decide at gates, and what an answer holds for. */
+import { readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { GateView } from "../../packages/rigor/src/api/contract/views/issues.ts";
+import { expectRefusal, UserLab } from "../e2e/lab.ts";
+import { built, openConcerns, Persons } from "./persons.ts";
+import { completed, design, plan } from "./tiny-issue.ts";
+import { stringify } from "yaml";
+
+let lab: UserLab;
+let persons: Persons;
+let plans = 0;
+
+beforeAll(() => {
+  lab = new UserLab().init();
+  lab.commit({ "rigor.yaml": "agents: { backend: human }\n", "README.md": "# A repository of somebody\n" });
+  persons = new Persons(
+    lab,
+    {
+      planner: ({ brief }) => {
+        plans += 1;
+        const budget = { gpu_hours: 0, wall: `${plans * 10}m` };
+        return { ...plan, experiment_file: stringify({ ...design, budget }), answers: fixed(brief, "plan") };
+      },
+      analyzer: ({ brief }) => ({ document: completed(brief ?? ""), answers: fixed(brief, "result") }),
+      "methodology-critic": ({ brief }) => ({
+        verdict: "approve",
+        summary: "Read.",
+        concerns: [],
+        settled: openConcerns(brief, "plan", "fixed").map((concern) => ({
+          concern,
+          status: "verified",
+          reason: "Seen.",
+        })),
+      }),
+    },
+    () => null,
+  );
+});
+afterAll(() => lab.close());
+
+const fixed = (brief: string | null, about: string) =>
+  openConcerns(brief, about, "open").map((concern) => ({ concern, answer: "fixed", reason: "Mended." }));
+
+async function openGate(name: GateView["name"], after = 0): Promise<GateView> {
+  const story = await persons.workUntil(`the gate ${name}`, ({ gates }) =>
+    gates.some((gate) => gate.name === name && gate.state === "open" && gate.number > after),
+  );
+  const found = story.gates.find((gate) => gate.name === name && gate.state === "open");
+  if (found === undefined) throw new Error("it was there a moment ago");
+  return found;
+}
+
+describe("gates", () => {
+  let first: GateView;
+
+  test("say what is asked, why, what each answer does, and since when they wait [gate.open]", async () => {
+    expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
+    first = await openGate("plan-approval");
+    const shown = await lab.rigor("inbox", String(first.number));
+    expect(shown.text).toContain(first.question);
+    expect(shown.text).toContain(first.why);
+    for (const { effect } of first.options) expect(shown.text).toContain(effect);
+    expect(Date.parse(first.opened_at)).toBeLessThanOrEqual(Date.now());
+  });
+
+  test("refuse an answer that they do not have, or that lacks its reason, and change nothing [gate.answers]", async () => {
+    const before = lab.state();
+    expectRefusal(await lab.rigor("answer", String(first.number), "maybe"), 2, "approve");
+    expectRefusal(await lab.rigor("reject", String(first.number)), 2, "reason");
+    expectRefusal(await lab.rigor("answer", String(first.number), "revise", "-m", "  "), 2, "reason");
+    expectRefusal(await lab.rigor("approve", "999"), 2, "no gate 999");
+    expect(lab.state()).toEqual(before);
+  });
+
+  test("do not let an approval outlive the plan: each plan is asked for, an old gate is closed [gate.bound] [F34]", async () => {
+    expect((await lab.rigor("reject", String(first.number), "-m", "It is too short.")).status).toBe(0);
+    const second = await openGate("plan-approval", first.number);
+    expect(JSON.stringify(second.evidence)).toContain("wall: 20m");
+    expectRefusal(await lab.rigor("approve", String(first.number)), 2, "was decided");
+    expect((await persons.story(1)).issue.state).toBe("plan-review");
+  });
+
+  const autopilot = { "rigor.yaml": "agents: { backend: human, autopilot: { gpu_hours: 1 } }\n" };
+  const byHand = { "rigor.yaml": "agents: { backend: human }\n" };
+  // Nobody works meanwhile: what was begun without an approval is taken away.
+  const askedAgain = async ({ number }: GateView): Promise<GateView> => {
+    const gate = await persons.gateAfter(number);
+    expect(gate.name).toBe("plan-approval");
+    expect((await persons.inbox()).sessions).toEqual([]);
+    return gate;
+  };
+
+  test("are withdrawn when nothing is asked any more, and open again when something is [gate.bound]", async () => {
+    const asked = await openGate("plan-approval");
+    lab.write(autopilot);
+    await persons.work("implementer");
+    expectRefusal(await lab.rigor("approve", String(asked.number)), 2, "was withdrawn");
+    lab.write(byHand);
+    await askedAgain(asked);
+    const { submissions } = await persons.story(1);
+    expect(submissions.filter(({ kind }) => kind === "plan")).toHaveLength(2);
+  });
+
+  test("find what was built as it was left, when the same plan is approved again [gate.bound]", async () => {
+    const asked = await openGate("plan-approval");
+    lab.write(autopilot);
+    const begun = await persons.work("implementer");
+    expect((await persons.submit(begun, built(await persons.detail(begun)))).status).toBe(0);
+    await persons.work("code-reviewer");
+    lab.write(byHand);
+    const again = await askedAgain(asked);
+    expect((await lab.rigor("approve", String(again.number))).status).toBe(0);
+    await persons.work("code-reviewer");
+    const { submissions, issue } = await persons.story(1);
+    expect(issue.state).toBe("code-review");
+    expect(submissions.filter(({ kind }) => kind === "change")).toHaveLength(1);
+  });
+
+  test(
+    "let a person edit the document, under the rules for agents, as a version of their own [gate.edit]",
+    { timeout: 400_000 },
+    async () => {
+      const asked = await openGate("promotion");
+      const gate = String(asked.number);
+      expect((await lab.rigor("inbox")).text).toContain(`rigor edit ${gate}`);
+      expect((await lab.rigor("edit", gate, "-o", "document.md")).text).toContain(
+        `rigor edit ${gate} --file document.md`,
+      );
+      const source = readFileSync(join(lab.repository, "document.md"), "utf8");
+      const edited = (from: string | RegExp, to: string) => lab.write({ "document.md": source.replace(from, to) });
+
+      const before = lab.state();
+      edited(/^## Takeaways$/m, "## Takeaways\n\nIt is 98.7 percent better, which proves it.");
+      const line = source.slice(0, source.indexOf("## Takeaways")).split("\n").length + 2;
+      const refused = await lab.rigor("edit", gate, "--file", "document.md");
+      expectRefusal(refused, 2, "98.7");
+      expect(refused.text).toContain(`${line}:7: error:`);
+      expect(refused.text).toContain("proves");
+      edited(/::confidence\{level=\w+/, "::confidence{level=high");
+      expectRefusal(await lab.rigor("edit", gate, "--file", "document.md"), 2, "at most moderate");
+      edited(/^## Limits$/m, "## Limits\n\n:value[loss]{arm=huge}");
+      expectRefusal(await lab.rigor("edit", gate, "--file", "document.md"), 2, "huge");
+      edited("", "");
+      expectRefusal(await lab.rigor("edit", gate, "--file", "document.md"), 2, "as it was");
+      expectRefusal(await lab.rigor("edit", gate, "-o", "document.md"), 2, "exists");
+      expectRefusal(await lab.rigor("answer", gate, "edit"), 2, `rigor edit ${gate}`);
+      expect(lab.state()).toEqual(before);
+
+      edited(/^## Limits$/m, "## Limits\n\nOnly one function was tried.");
+      lab.write({ "hers.md": source.replace(/^## Limits$/m, "## Limits\n\nNoise was small.") });
+      const both = await Promise.all(
+        ["document.md", "hers.md"].map((file) => lab.rigor("edit", gate, "--file", file, "-m", "Plainer.")),
+      );
+      expect(new Set(both.map(({ status }) => status))).toEqual(new Set([0, 2]));
+      expect(both.find(({ status }) => status === 2)?.text).toContain("was decided: edit");
+      expect(both.find(({ status }) => status === 0)?.text).toMatch(/^\+(?:Only one function|Noise was small)/m);
+      expectRefusal(await lab.rigor("approve", gate), 2, "was decided: edit");
+    },
+  );
+
+  test(
+    "show who edited what, and ask about exactly that [gate.edit] [gate.bound] [F34]",
+    { timeout: 400_000 },
+    async () => {
+      const asked = await openGate("promotion");
+      const gate = String(asked.number);
+      const story = await persons.story(1);
+      const results = story.submissions.filter(({ kind }) => kind === "result");
+      expect(results.map(({ number }) => number)).toEqual([1, 2]);
+      expect(results[1]?.submitted_by).toMatch(/^person:/);
+      expect(results[1]?.hash).not.toBe(results[0]?.hash);
+      expect(asked.evidence).toMatchObject({ edited_by: results[1]?.submitted_by });
+      expect((await lab.rigor("issue", "show", "1")).text.replaceAll(/\s+/g, " ")).toContain(
+        "The document was edited: document 2 (2 lines added)",
+      );
+      expect((await lab.rigor("inbox", gate)).text).toMatch(/^ *\+(?:Only one function|Noise was small)/m);
+      expect((await lab.rigor("document", "diff", "1")).text).toMatch(/^\+(?:Only one function|Noise was small)/m);
+      expect((await lab.rigor("document", "show", "1@1")).text).not.toMatch(/Only one function|Noise was small/);
+      expectRefusal(await lab.rigor("document", "show", "1@3"), 2, "no document 3");
+
+      const inEditor = (editor: string) => lab.call(["edit", gate], { environment: { EDITOR: editor, VISUAL: "" } });
+      expectRefusal(await inEditor(""), 2, "EDITOR");
+      expectRefusal(await inEditor("false"), 2, "Nothing was changed");
+      expect((await inEditor("true")).text).toContain("as it was");
+      const typed = await inEditor("sed -i 's/^## Limits$/&\\n\\nIt is 98.7 percent./'");
+      expectRefusal(typed, 2, "98.7");
+      const [, kept = ""] = /What you wrote is in (\S+);/.exec(typed.text) ?? [];
+      expect(readFileSync(kept, "utf8")).toContain("98.7");
+      rmSync(dirname(kept), { recursive: true });
+      expect((await persons.story(1)).gates.at(-1)).toMatchObject({ number: asked.number, state: "open" });
+      const taken = await inEditor("sed -i 's/^## Limits$/&\\n\\nNobody else has looked./'");
+      expect(taken.text).toContain("+Nobody else has looked.");
+      expect(taken.text).toContain(`rigor approve ${asked.number + 1}`);
+    },
+  );
+
+  test("do not let an approval outlive what the result shows [gate.bound] [F34]", { timeout: 400_000 }, async () => {
+    const promotion = await openGate("promotion");
+    const [run] = await lab.runs("tiny");
+    expect((await lab.rigor("rerun", run?.id ?? "", "-m", "Its machine was faulty.")).status).toBe(0);
+    await persons.until("the second try", async () => {
+      const again = (await lab.runs("tiny")).find(({ id }) => id === run?.id);
+      return again?.state === "done" && again.attempts > 1 ? again : undefined;
+    });
+    expect((await lab.rigor("approve", String(promotion.number))).status).toBe(0);
+    const later = await openGate("promotion", promotion.number);
+    const story = await persons.story(1);
+    expect(story.checks.find(({ name, passed }) => name === "document" && !passed)?.findings[0]).toContain(
+      "not what it was",
+    );
+    expect(story.submissions.filter(({ kind }) => kind === "result")).toHaveLength(4);
+    expect(story.issue.state).toBe("promotion");
+    expect((await lab.rigor("document", "show", "1")).text).toContain("Nobody else has looked.");
+    expect((await lab.rigor("approve", String(later.number))).status).toBe(0);
+    expectRefusal(await lab.rigor("edit", String(later.number)), 2, "was decided: approve");
+    await persons.workUntil("the end", ({ issue }) => issue.state === "done");
+  });
+});

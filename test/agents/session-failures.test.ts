@@ -1,0 +1,222 @@
+/** Sessions of agents that cannot work: they end in a named state, and a person is told what to do. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import type { GateView } from "../../packages/rigor/src/api/contract/views/issues.ts";
+import { canMount, SmallDisk } from "../chaos/mount.ts";
+import { processesBelow } from "../chaos/processes.ts";
+import { until, UserLab } from "../e2e/lab.ts";
+import { AnthropicServer } from "./anthropic-server.ts";
+import type { Script } from "./model-server.ts";
+import { Persons } from "./persons.ts";
+import { claudeCode } from "./programs.ts";
+import { scriptedRoles } from "./scripted-roles.ts";
+import { clarification } from "./tiny-issue.ts";
+
+const labs: UserLab[] = [];
+const models: AnthropicServer[] = [];
+const disks: SmallDisk[] = [];
+afterEach(async () => {
+  for (const disk of disks.splice(0)) disk.remove();
+  for (const lab of labs.splice(0)) await lab.close();
+  for (const model of models.splice(0)) await model.close();
+});
+
+/** A clarifier whose service may fail for seconds only. */
+const impatient = readFileSync("packages/rigor/templates/roles/clarifier.md", "utf8").replace(
+  /silence_seconds: \d+/,
+  "silence_seconds: 15",
+);
+
+/**
+ * A lab whose agents are Claude Code, which speaks to a model that says what a script tells it to.
+ *
+ * @param prepare what is done to the lab before its issue is filed
+ */
+async function makeLab(
+  script: Script,
+  path = dirname(claudeCode ?? ""),
+  prepare: (lab: UserLab) => void | Promise<void> = () => undefined,
+) {
+  const model = await AnthropicServer.start(script);
+  models.push(model);
+  const lab = new UserLab().init();
+  labs.push(lab);
+  Object.assign(lab.environment, {
+    PATH: `${path}:${lab.environment["PATH"]}`,
+    ANTHROPIC_BASE_URL: model.url,
+    ANTHROPIC_API_KEY: "sk-ant-key-of-the-user-0123456789",
+  });
+  lab.commit({ "rigor.yaml": "agents: { sessions: 3 }\n", "README.md": "# A repository of somebody\n" });
+  await prepare(lab);
+  const persons = new Persons(lab, {}, () => null);
+  expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
+  return { lab, persons, model };
+}
+
+/** What the inbox says about the one gate that waits, on one line. */
+const inboxOf = async (lab: UserLab): Promise<string> => (await lab.rigor("inbox")).text.replaceAll(/\s+/g, " ");
+
+/** The remedy was found: the same work is tried again, and the issue goes on. */
+async function goesOn(lab: UserLab, persons: Persons, gate: GateView, model: AnthropicServer): Promise<void> {
+  model.follow(scriptedRoles({ objects: false }));
+  expect((await lab.rigor("answer", String(gate.number), "retry")).status).toBe(0);
+  await persons.gate("plan-approval");
+  const { sessions, issue } = await persons.story(1);
+  expect(issue.state).toBe("plan-review");
+  expect(sessions.findLast(({ role }) => role === "clarifier")?.outcome).toBe("finished");
+}
+
+describe.skipIf(claudeCode === null)("a session that cannot work", () => {
+  test(
+    "because its credentials are refused is not tried again; a person may do its work [session.failures] [F35]",
+    { timeout: 300_000 },
+    async () => {
+      const { lab, persons } = await makeLab([{ status: 401, type: "authentication_error", message: "invalid key" }]);
+      const gate = await persons.gate("session-failed");
+      const story = await persons.story(1);
+      expect(story.issue.state).toBe("blocked");
+      expect(story.sessions).toMatchObject([{ outcome: "credentials" }]);
+      expect(gate.why).toContain("ANTHROPIC_API_KEY");
+      expect(gate.why).toMatch(/^401 \S+[.] .*`rigor down` and `rigor up`/);
+      expect((await lab.rigor("issue", "show", "1")).text).toContain("ANTHROPIC_API_KEY");
+      expect((await lab.rigor("answer", String(gate.number), "human")).status).toBe(0);
+      await persons.does("clarifier", clarification);
+      const later = await persons.workUntil(
+        "the planner",
+        ({ issue, gates }) => issue.state === "blocked" && gates.length > 1,
+      );
+      // Only this work was given to a person.
+      expect(later.gates[1]).toMatchObject({
+        name: "session-failed",
+        question: expect.stringContaining("planner") as string,
+      });
+    },
+  );
+
+  test(
+    "because its credentials were refused goes on when they are accepted [session.failures] [F35]",
+    { timeout: 300_000 },
+    async () => {
+      const { lab, persons, model } = await makeLab([
+        { status: 401, type: "authentication_error", message: "invalid key" },
+      ]);
+      const gate = await persons.gate("session-failed");
+      expect(await inboxOf(lab)).toContain("Issue 1: Does the larger step learn faster?");
+      await goesOn(lab, persons, gate, model);
+    },
+  );
+
+  test(
+    "because its model is overloaded without end says so after its limits, and goes on later [session.failures] [F35]",
+    { timeout: 300_000 },
+    async () => {
+      const { lab, persons, model } = await makeLab(
+        [{ status: 529, type: "overloaded_error", message: "Overloaded" }],
+        undefined,
+        (one) => one.write({ ".rigor/roles/clarifier.md": impatient, "rigor.yaml": "agents: { failures: 2 }\n" }),
+      );
+      const waits = await persons.until("a pause", async () => {
+        const { issue } = await persons.story(1);
+        return issue.waits_for.includes("overloaded") ? issue.waits_for : undefined;
+      });
+      expect(waits).toMatch(
+        /^the clarifier waits: the model's service was overloaded, and is tried again at [-0-9 :]+ UTC$/,
+      );
+      const gate = await persons.gate("session-failed");
+      const { sessions, issue } = await persons.story(1);
+      expect(issue.state).toBe("blocked");
+      expect(sessions.map(({ outcome }) => outcome)).toEqual(["overloaded", "overloaded"]);
+      const [first, second] = sessions;
+      expect(Date.parse(second?.started_at ?? "") - Date.parse(first?.ended_at ?? "")).toBeGreaterThan(59_000);
+      expect(sessions.every(({ usage }) => usage.seconds < 60)).toBe(true);
+      expect(gate.question).toBe("The clarifier failed 2 times. What now?");
+      expect(await inboxOf(lab)).toContain("Start it again when the model's service works.");
+      await goesOn(lab, persons, gate, model);
+    },
+  );
+
+  test(
+    "because its issue is put on hold or cancelled ends at once, and the lab goes on [issue.hold] [session.stop] [F35]",
+    { timeout: 300_000 },
+    async () => {
+      const { lab, persons } = await makeLab([{ silent: true }]);
+      const working = (count: number) =>
+        persons.until(`clarifier ${count}`, async () => {
+          const { sessions } = await persons.story(1);
+          return sessions.filter(({ state }) => state === "running").length === 1 && sessions.length === count
+            ? sessions
+            : undefined;
+        });
+      const ended = () =>
+        persons.until("an end of its session", async () => {
+          const story = await persons.story(1);
+          return story.sessions.every(({ state }) => state === "ended") ? story : undefined;
+        });
+      await working(1);
+      expect((await lab.rigor("issue", "hold", "1", "-m", "Not now.")).status).toBe(0);
+      const held = await ended();
+      expect(held.issue).toMatchObject({ state: "on-hold", waits_for: "it is on hold: Not now." });
+      expect(held.sessions.map(({ outcome }) => outcome)).toEqual(["set-aside"]);
+      expect((await lab.rigor("issue", "resume", "1")).status).toBe(0);
+      await working(2);
+      expect((await lab.rigor("issue", "cancel", "1", "-m", "Somebody did it.")).status).toBe(0);
+      const cancelled = await ended();
+      expect(cancelled.issue.state).toBe("cancelled");
+      expect(cancelled.sessions.map(({ outcome }) => outcome)).toEqual(["set-aside", "set-aside"]);
+      expect((await lab.rigor("status")).status).toBe(0);
+      await until("no process of a session", () => processesBelow(join(lab.home, "sessions")).length === 0);
+    },
+  );
+
+  test.skipIf(!canMount())(
+    "because its disk is full says so, and goes on when there is room [session.failures] [session.disk]",
+    { timeout: 300_000 },
+    async () => {
+      const { lab, persons, model } = await makeLab([{ silent: true }], undefined, async (one) => {
+        expect((await one.rigor("up")).status).toBe(0);
+        const place = join(one.home, "sessions");
+        mkdirSync(place, { recursive: true });
+        disks.push(new SmallDisk("60m", place));
+      });
+      await persons.until("the clarifier at work", () => Promise.resolve(model.requests[0]));
+      const [disk] = disks;
+      disk?.fill();
+      const gate = await persons.gate("session-failed");
+      const { sessions } = await persons.story(1);
+      expect(sessions.map(({ outcome }) => outcome)).toEqual(["disk-full", "disk-full", "disk-full"]);
+      expect(await inboxOf(lab)).toContain("Free some space");
+      disk?.clear();
+      await goesOn(lab, persons, gate, model);
+    },
+  );
+
+  test("because a person stopped it is not begun again unasked [session.failures]", { timeout: 300_000 }, async () => {
+    const { lab, persons } = await makeLab([{ silent: true }]);
+    const session = await persons.until("the clarifier at work", async () =>
+      (await persons.story(1)).sessions.find(({ state }) => state === "running"),
+    );
+    expect((await lab.rigor("session", "stop", session.id, "-m", "It is on the wrong track.")).status).toBe(0);
+    const gate = await persons.gate("session-failed");
+    expect(gate.question).toBe("The clarifier was stopped. What now?");
+    expect(gate.why).toContain("It is on the wrong track.");
+    expect((await persons.story(1)).sessions).toHaveLength(1);
+  });
+});
+
+describe("a session whose program is not there", () => {
+  test(
+    "fails as often as rigor.yaml says, and then a person is asked [session.failures]",
+    { timeout: 300_000 },
+    async () => {
+      const { lab, persons } = await makeLab([{ text: "I am not asked." }], "/nonexistent");
+      const gate = await persons.gate("session-failed");
+      const story = await persons.story(1);
+      expect(story.sessions).toHaveLength(3);
+      expect(story.sessions.every(({ outcome }) => outcome === "failed")).toBe(true);
+      expect(gate.why).toContain("claude is not installed.");
+      expect(gate.why).toContain("npm install");
+      expect((await lab.rigor("issue", "show", "1")).text).toContain("claude");
+    },
+  );
+});

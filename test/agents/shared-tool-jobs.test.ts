@@ -1,0 +1,88 @@
+/** A tool server on a host that two machines of a lab reach, when the one that it belongs to is lost. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openPostgresStore } from "../../packages/rigor/src/store/open.ts";
+import { startSshHosts, sshMissing, type SshLab } from "../clusters/ssh.ts";
+import { until, UserLab } from "../e2e/lab.ts";
+import { createTestDatabase, testServerUrl, type TestDatabase } from "../support/postgres.ts";
+import { AnthropicServer } from "./anthropic-server.ts";
+import { beginIn, investigator, showIn } from "./investigating.testing.ts";
+import { claudeCode } from "./programs.ts";
+
+const isMissing = claudeCode === null || sshMissing() !== null || testServerUrl() === undefined;
+let database: TestDatabase;
+let hosts: SshLab;
+let model: AnthropicServer;
+let first: UserLab;
+let second: UserLab;
+
+beforeAll(async () => {
+  if (isMissing) return;
+  database = await createTestDatabase();
+  hosts = await startSshHosts({ lab1: {} });
+  first = new UserLab().init();
+  second = new UserLab("repository", first);
+  model = await AnthropicServer.start(investigator(() => first.directory));
+  for (const lab of [first, second]) {
+    Object.assign(lab.environment, {
+      PATH: `${dirname(claudeCode ?? "")}:${lab.environment["PATH"]}`,
+      RIGOR_DATABASE_URL: database.url,
+      RIGOR_TAKEOVER: "6",
+      ANTHROPIC_BASE_URL: model.url,
+      ANTHROPIC_API_KEY: "sk-ant-key-of-the-user-0123456789",
+    });
+  }
+  const http = { health: "/health", ready_seconds: 120 };
+  first.commit({
+    "measure.py": readFileSync(join(import.meta.dirname, "measure.py"), "utf8"),
+    "rigor.yaml": JSON.stringify({ compute: { lab1: { kind: "ssh", host: "lab1", ssh_config: hosts.config } } }),
+    "tools.json": JSON.stringify({
+      mcpServers: { bench: { command: "python3", args: ["measure.py", "${PORT}"], http } },
+    }),
+  });
+}, 180_000);
+
+afterAll(async () => {
+  if (isMissing) return;
+  await second.close();
+  await first.close();
+  await model.close();
+  await hosts.stop();
+  await database.drop();
+});
+
+/** What tool servers hold by the books. */
+async function leases(): Promise<{ server: string; ended_at: string | null }[]> {
+  const store = await openPostgresStore(database.url);
+  try {
+    return await store.db.selectFrom("tool_jobs").select(["server", "ended_at"]).execute();
+  } finally {
+    await store.close();
+  }
+}
+
+describe.skipIf(isMissing)("a machine that is lost", () => {
+  test("leaves no lease of its tool server, once its investigation is ended from another one [investigate.compute-ends] [shared.investigations]", async () => {
+    const { number, directory } = await beginIn(first, "WAIT for ever", "tools.json", "--compute", "lab1");
+    await until("it has measured", () => existsSync(join(directory, "artifacts/curve.csv")), 120_000);
+    expect(await leases()).toMatchObject([{ server: "bench", ended_at: null }]);
+    process.kill(first.daemonPid() ?? 0, "SIGKILL");
+    expect((await second.rigor("up")).status).toBe(0);
+    await until(
+      "it is ended without its daemon",
+      async () => {
+        await second.rigor("investigation", "stop", String(number), "-m", "That machine is lost.");
+        return (await showIn(second, number)).investigation.state === "ended";
+      },
+      120_000,
+    );
+    await until(
+      "its lease has ended",
+      async () => (await leases()).every(({ ended_at }) => ended_at !== null),
+      120_000,
+    );
+    const left = await hosts.host("lab1").run("ps -eo args | grep -c '[m]easure.py\\|[t]ool-server.py' || true");
+    expect(left.trim()).toBe("0");
+  }, 400_000);
+});
