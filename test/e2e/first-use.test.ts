@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { experiment, expectRefusal, isAlive, rule, script, until, UserLab, workspace } from "./lab.ts";
+import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
+import { experiment, expectRefusal, rule, script, until, UserLab, workspace } from "./lab.ts";
 
 const labs: UserLab[] = [];
 afterAll(async () => {

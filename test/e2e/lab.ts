@@ -10,6 +10,7 @@ import { expect } from "vitest";
 import type { Client } from "../../packages/rigor/src/api/contract/contract.ts";
 import { lockFileName } from "../../packages/rigor/src/api/contract/data-directory.ts";
 import { openLab } from "../../packages/rigor/src/cli/daemon/connection.ts";
+import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
 import { takeOwnership } from "../../packages/rigor/src/store/ownership.ts";
 import { killAllBelow } from "../chaos/processes.ts";
 import { endWithTests } from "../support/left-behind.ts";
@@ -216,16 +217,6 @@ export class UserLab {
     const file = join(this.home, "daemon.json");
     if (!existsSync(file)) return null;
     return (JSON.parse(readFileSync(file, "utf8")) as { pid: number }).pid;
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
-    throw error;
   }
 }
 

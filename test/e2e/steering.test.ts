@@ -1,7 +1,8 @@
 /** Watching, leaving, holding, cancelling and running again, as a person does it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { experiment, expectRefusal, isAlive, rule, script, until, UserLab, type Run } from "./lab.ts";
+import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
+import { experiment, expectRefusal, rule, script, until, UserLab, type Run } from "./lab.ts";
 
 let lab: UserLab;
 
