@@ -10,7 +10,7 @@ import { faulty, judged, type CheckOutcome } from "./checks/check.ts";
 import { checks, recordCheck } from "./checks/registry.ts";
 import { gateOpened } from "./gates.ts";
 import { gatherFacts } from "./gather.ts";
-import type { Investigations } from "./investigations.ts";
+import type { Investigations } from "./investigations/investigations.ts";
 import type { ConductorParts } from "./parts.ts";
 import { resumeExperiment } from "./resume-experiment.ts";
 import { issueById, liveSessions, openIssues } from "./queries.ts";

@@ -4,13 +4,14 @@ import type { Lab } from "../bench/lab/lab.ts";
 import type { DocumentFacts } from "../reports/document/facts.ts";
 import { Conductor } from "./conductor.ts";
 import { IssueDriving } from "./issue-driving.ts";
-import { Investigations } from "./investigations.ts";
+import { Findings } from "./investigations/findings.ts";
+import { Investigations } from "./investigations/investigations.ts";
 import { Orders } from "./orders.ts";
 import type { ConductorParts } from "./parts.ts";
 import type { BackendOf } from "./running-sessions.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import { SessionTokens } from "./session-tokens.ts";
-import { InvestigationServers } from "./tool-servers.ts";
+import { InvestigationServers } from "./investigations/tool-servers.ts";
 import { IssueWorkspaces } from "./workspaces.ts";
 
 /** Everything around issues, ready for the daemon and the API. */
@@ -19,6 +20,7 @@ export interface Board {
   conductor: Conductor;
   orders: Orders;
   investigations: Investigations;
+  findings: Findings;
   issues: IssueDriving;
   tokens: SessionTokens;
 }
@@ -53,9 +55,10 @@ export function openBoard(options: BoardOptions): Board {
   });
   const orders = new Orders({ lab, workspaces, documents, tokens, servers, toolsUrl, describeTools, secrets });
   const sessions = new SessionKeeper(lab, backendOf, orders, issues);
-  const investigations = new Investigations(lab, sessions, servers, issues);
+  const findings = new Findings(lab);
+  const investigations = new Investigations({ lab, sessions, servers, issues, findings });
   const parts: ConductorParts = { lab, dispatcher, issues, workspaces, documents, sessions };
-  return { parts, conductor: new Conductor(parts, investigations), orders, investigations, issues, tokens };
+  return { parts, conductor: new Conductor(parts, investigations), orders, investigations, findings, issues, tokens };
 }
 
 /** Made when it is first asked for, once. */

@@ -16,11 +16,11 @@ import { roleWork } from "../domain/issues/roles.ts";
 import { writeBrief, type BriefSources } from "./brief.ts";
 import type { Documents } from "./documents.ts";
 import { hostOf, modelAccess } from "./model-access.ts";
-import { InvestigationDirectory } from "./investigation-directory.ts";
-import { investigationById } from "./investigation-queries.ts";
+import { InvestigationDirectory } from "./investigations/directory.ts";
+import { investigationById } from "./investigations/queries.ts";
 import { commentsOn, findSession } from "./queries.ts";
 import type { SessionTokens } from "./session-tokens.ts";
-import type { InvestigationServers } from "./tool-servers.ts";
+import type { InvestigationServers } from "./investigations/tool-servers.ts";
 import type { IssueWorkspaces } from "./workspaces.ts";
 
 export interface OrderParts {

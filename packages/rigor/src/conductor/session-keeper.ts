@@ -11,7 +11,7 @@ import type { IssueFacts } from "../domain/issues/facts.ts";
 import type { RoleName, SessionRecord } from "../domain/issues/records.ts";
 import { whoDoes } from "../domain/issues/steps.ts";
 import type { Orders } from "./orders.ts";
-import { hasBegun } from "./investigation-queries.ts";
+import { hasBegun } from "./investigations/queries.ts";
 import type { IssueDriving } from "./issue-driving.ts";
 import { RunningSessions, type BackendOf } from "./running-sessions.ts";
 import { SessionLog } from "./session-log.ts";

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { ORPCError } from "@orpc/server";
 import { readRole } from "../agents/roles/read-role.ts";
 import type { ApiContext } from "../api/context.ts";
-import { investigationById } from "../conductor/investigation-queries.ts";
+import { investigationById } from "../conductor/investigations/queries.ts";
 import { toolsOf } from "../conductor/orders.ts";
 import { findSession, issueById } from "../conductor/queries.ts";
 import { RigorError } from "../domain/errors.ts";

@@ -1,4 +1,4 @@
-import { findInvestigation, investigationsOf } from "../../conductor/investigation-queries.ts";
+import { findInvestigation, investigationsOf } from "../../conductor/investigations/queries.ts";
 import { findRepository } from "../../provenance/git.ts";
 import { api } from "../implementation.ts";
 import { presentInvestigation, presentInvestigationStory } from "../present/investigations.ts";

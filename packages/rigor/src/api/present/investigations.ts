@@ -1,5 +1,5 @@
-import { InvestigationDirectory } from "../../conductor/investigation-directory.ts";
-import { logOf } from "../../conductor/investigation-queries.ts";
+import { InvestigationDirectory } from "../../conductor/investigations/directory.ts";
+import { logOf } from "../../conductor/investigations/queries.ts";
 import { findSession } from "../../conductor/queries.ts";
 import type { InvestigationRecord } from "../../domain/investigations/records.ts";
 import type { InvestigationSummary, InvestigationView } from "../contract/views/investigations.ts";

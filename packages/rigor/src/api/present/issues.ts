@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { investigationById } from "../../conductor/investigation-queries.ts";
+import { investigationById } from "../../conductor/investigations/queries.ts";
 import { gatherFacts } from "../../conductor/gather.ts";
 import { commentsOn } from "../../conductor/queries.ts";
 import { allOf, spent, type IssueFacts } from "../../domain/issues/facts.ts";

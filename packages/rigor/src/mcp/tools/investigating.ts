@@ -13,7 +13,7 @@ export const investigatingTools: readonly LabTool[] = [
     input: explanationSchema,
     reads: false,
     async handle(context, input) {
-      const number = await context.api.board.investigations.explain(the(context).id, input);
+      const number = await context.api.board.findings.explain(the(context).id, input);
       return `Explanation ${number} was taken.`;
     },
   }),
@@ -23,7 +23,7 @@ export const investigatingTools: readonly LabTool[] = [
     input: summarySchema,
     reads: false,
     async handle(context, input) {
-      await context.api.board.investigations.conclude(the(context).id, input);
+      await context.api.board.findings.conclude(the(context).id, input);
       return "It was taken. You are done: say nothing more.";
     },
   }),

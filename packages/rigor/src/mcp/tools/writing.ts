@@ -32,7 +32,7 @@ export const writingTools: readonly LabTool[] = [
     input: z.strictObject({ text: z.string().trim().min(1).max(5_000) }),
     reads: false,
     async handle({ api, session, issue, investigation }, { text }) {
-      if (investigation !== null) await api.board.investigations.note(investigation.id, text);
+      if (investigation !== null) await api.board.findings.note(investigation.id, text);
       if (issue === null) return "It was noted.";
       await api.lab.store.transact(`session:${session.id}`, (transaction) =>
         transaction.append([{ kind: "issue.commented", entity: issue.id, data: { text: `${session.role}: ${text}` } }]),

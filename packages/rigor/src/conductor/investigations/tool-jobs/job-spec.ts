@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { gpuVariables } from "../../bench/attempts/job.ts";
-import type { Lane } from "../../bench/lab/lane.ts";
-import { AttemptDirectory, attemptPath } from "../../compute/attempt/attempt-directory.ts";
-import type { JobSpec } from "../../compute/attempt/job.ts";
-import type { Environment, Experiment } from "../../domain/experiment.ts";
-import { expandVariables, type StartedServer } from "../../domain/files/tool-servers.ts";
+import { gpuVariables } from "../../../bench/attempts/job.ts";
+import type { Lane } from "../../../bench/lab/lane.ts";
+import { AttemptDirectory, attemptPath } from "../../../compute/attempt/attempt-directory.ts";
+import type { JobSpec } from "../../../compute/attempt/job.ts";
+import type { Environment, Experiment } from "../../../domain/experiment.ts";
+import { expandVariables, type StartedServer } from "../../../domain/files/tool-servers.ts";
 import {
   environment as environmentSchema,
   resources as resourcesSchema,
-} from "../../domain/files/experiment-schema.ts";
-import type { ToolJobRecord } from "../../domain/investigations/records.ts";
-import type { Staged } from "../../provenance/staging/stager.ts";
+} from "../../../domain/files/experiment-schema.ts";
+import type { ToolJobRecord } from "../../../domain/investigations/records.ts";
+import type { Staged } from "../../../provenance/staging/stager.ts";
 import type { JobSecret } from "./job-secret.ts";
 
 /** Seconds for which a tool server is kept that no daemon asks for. */
@@ -108,7 +108,7 @@ const outputOf = ({ record, attemptsRoot }: ToolJobFacts, job: string): string =
   new AttemptDirectory(join(attemptsRoot, attemptPath(record.investigation_id, job))).output;
 
 function keeperCommand(): string {
-  const program = readFileSync(new URL("../../../templates/tool-server.py", import.meta.url), "utf8");
+  const program = readFileSync(new URL("../../../../templates/tool-server.py", import.meta.url), "utf8");
   return [
     "if ! command -v python3 >/dev/null; then",
     "  echo 'rigor: a tool server on a compute needs python3 there, 3.6 or newer' >&2",

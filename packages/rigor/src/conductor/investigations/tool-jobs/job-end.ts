@@ -1,11 +1,11 @@
 import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { receiveArtifact } from "../../agents/tool-servers/artifacts.ts";
-import type { Lab } from "../../bench/lab/lab.ts";
-import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
-import type { Handle, JobStatus } from "../../compute/executor.ts";
-import type { ToolJobRecord } from "../../domain/investigations/records.ts";
+import { receiveArtifact } from "../../../agents/tool-servers/artifacts.ts";
+import type { Lab } from "../../../bench/lab/lab.ts";
+import { AttemptDirectory } from "../../../compute/attempt/attempt-directory.ts";
+import type { Handle, JobStatus } from "../../../compute/executor.ts";
+import type { ToolJobRecord } from "../../../domain/investigations/records.ts";
 
 /** Milliseconds between two looks at a job that was told to end, and for which it is looked at. */
 const pauseMs = 500;

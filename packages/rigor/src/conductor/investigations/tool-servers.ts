@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { SessionOrder } from "../agents/backends/backend.ts";
-import { listTools } from "../agents/tool-servers/mcp-client.ts";
-import { secretsOf } from "../agents/transcripts/masking.ts";
-import { OwnToolServer, StoppedError, sweep } from "../agents/tool-servers/tool-server.ts";
-import type { Lab } from "../bench/lab/lab.ts";
-import { RigorError } from "../domain/errors.ts";
+import type { SessionOrder } from "../../agents/backends/backend.ts";
+import { listTools } from "../../agents/tool-servers/mcp-client.ts";
+import { secretsOf } from "../../agents/transcripts/masking.ts";
+import { OwnToolServer, StoppedError, sweep } from "../../agents/tool-servers/tool-server.ts";
+import type { Lab } from "../../bench/lab/lab.ts";
+import { RigorError } from "../../domain/errors.ts";
 import {
   computeOf,
   expandKnown,
@@ -13,9 +13,9 @@ import {
   parseToolServers,
   variablesIn,
   type ToolServers,
-} from "../domain/files/tool-servers.ts";
-import type { InvestigationRecord } from "../domain/investigations/records.ts";
-import { InvestigationDirectory } from "./investigation-directory.ts";
+} from "../../domain/files/tool-servers.ts";
+import type { InvestigationRecord } from "../../domain/investigations/records.ts";
+import { InvestigationDirectory } from "./directory.ts";
 import { JobEnds } from "./tool-jobs/job-ends.ts";
 import type { ToolOrder } from "./tool-jobs/job-search.ts";
 import { ToolJob } from "./tool-jobs/tool-job.ts";

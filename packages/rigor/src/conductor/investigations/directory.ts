@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
-import type { Json } from "../domain/canonical.ts";
-import { RigorError } from "../domain/errors.ts";
-import type { Explanation } from "../domain/investigations/explanation.ts";
-import type { InvestigationRecord } from "../domain/investigations/records.ts";
-import { writeWhole } from "../provenance/files.ts";
+import type { Json } from "../../domain/canonical.ts";
+import { RigorError } from "../../domain/errors.ts";
+import type { Explanation } from "../../domain/investigations/explanation.ts";
+import type { InvestigationRecord } from "../../domain/investigations/records.ts";
+import { writeWhole } from "../../provenance/files.ts";
 
 /** An entry of the research log. */
 export interface LogEntry {

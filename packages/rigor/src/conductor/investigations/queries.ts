@@ -1,9 +1,9 @@
 import type { Kysely } from "kysely";
-import type { Json } from "../domain/canonical.ts";
-import { RigorError } from "../domain/errors.ts";
-import type { InvestigationRecord } from "../domain/investigations/records.ts";
-import { decodeRow, type Database } from "../store/tables.ts";
-import type { InvestigationEvent, LogEntry } from "./investigation-directory.ts";
+import type { Json } from "../../domain/canonical.ts";
+import { RigorError } from "../../domain/errors.ts";
+import type { InvestigationRecord } from "../../domain/investigations/records.ts";
+import { decodeRow, type Database } from "../../store/tables.ts";
+import type { InvestigationEvent, LogEntry } from "./directory.ts";
 
 /** Reads of the table of investigations. Each takes the database or a transaction. */
 

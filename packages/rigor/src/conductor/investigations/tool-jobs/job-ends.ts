@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Lab } from "../../bench/lab/lab.ts";
-import type { InvestigationRecord, ToolJobRecord } from "../../domain/investigations/records.ts";
-import { decodeRow } from "../../store/tables.ts";
-import { InvestigationDirectory } from "../investigation-directory.ts";
+import type { Lab } from "../../../bench/lab/lab.ts";
+import type { InvestigationRecord, ToolJobRecord } from "../../../domain/investigations/records.ts";
+import { decodeRow } from "../../../store/tables.ts";
+import { InvestigationDirectory } from "../directory.ts";
 import { endJob, vacate } from "./job-end.ts";
 import { countedAsOver, whatToDo } from "./unwanted.ts";
 

@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Kysely } from "kysely";
+import type { Lab } from "../../bench/lab/lab.ts";
+import { readSettings } from "../../bench/lab/settings.ts";
+import { investigationEnd } from "../../domain/investigations/outcome.ts";
+import { whyNoAgent } from "../../domain/issues/steps.ts";
+import type { InvestigationRecord } from "../../domain/investigations/records.ts";
+import type { IssueDriving } from "../issue-driving.ts";
+import { begin, type Question } from "./begin.ts";
+import { InvestigationDirectory } from "./directory.ts";
+import type { Findings } from "./findings.ts";
+import { findInvestigation, investigationById, investigationsOn, investigationsToEnd } from "./queries.ts";
+import { agentsAtWork } from "../gather.ts";
+import { findSession } from "../queries.ts";
+import type { Database } from "../../store/tables.ts";
+import type { SessionKeeper } from "../session-keeper.ts";
+import type { InvestigationServers } from "./tool-servers.ts";
+
+/** How long an end that was asked for may take, in milliseconds. */
+const endPatience = 30_000;
+
+export interface InvestigationParts {
+  lab: Lab;
+  sessions: SessionKeeper;
+  servers: InvestigationServers;
+  issues: IssueDriving;
+  findings: Findings;
+}
+
+/** One agent for each question. Sessions are kept by the {@link SessionKeeper}; here is what they are for. */
+export class Investigations {
+  readonly #lab: Lab;
+  readonly #sessions: SessionKeeper;
+  readonly #servers: InvestigationServers;
+  readonly #settling = new Set<Promise<void>>();
+  readonly #issues: IssueDriving;
+  readonly #findings: Findings;
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(parts: InvestigationParts) {
+    this.#lab = parts.lab;
+    this.#sessions = parts.sessions;
+    this.#servers = parts.servers;
+    this.#issues = parts.issues;
+    this.#findings = parts.findings;
+  }
+
+  /** Ends in the log what ended while no daemon was there, and from now on what ends. */
+  async follow(): Promise<void> {
+    this.#unsubscribe = this.#lab.store.subscribe((events) => {
+      const ended = events.filter(({ kind }) => kind === "session.ended").map(({ entity }) => entity);
+      if (ended.length > 0) this.#settle();
+      if (ended.length > 0) void this.admit();
+    });
+    await this.#settleEnded();
+    await this.#tidy();
+    this.#servers.follow();
+  }
+
+  /** Writes the pages of those that were ended from another machine while this one had no daemon, and ends their servers. */
+  async #tidy(): Promise<void> {
+    const { member } = this.#issues;
+    if (member === null) return;
+    for (const one of await investigationsOn(this.#lab.store.db, member, "ended")) {
+      if (!new InvestigationDirectory(one.directory).isOpen) continue;
+      await this.#servers.stop(await this.#findings.writePages(one.id));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe?.();
+    await Promise.all([...this.#settling, this.#servers.close()]);
+  }
+
+  /** Starts investigations of a question, each on its own. @throws RigorError where nothing was started */
+  async start(actor: string, question: Question, count: number): Promise<number[]> {
+    const numbers = await begin(this.#lab, this.#issues.member, actor, question, count);
+    await this.admit();
+    return numbers;
+  }
+
+  /** Begins those that wait, as far as the limits of agents let them. */
+  async admit(): Promise<void> {
+    const { log, store } = this.#lab;
+    if (!this.#issues.isSafe) return;
+    try {
+      if ((await investigationsOn(store.db, this.#issues.member, "waiting")).length === 0) return;
+      await store.transact("conductor", async (transaction) => {
+        for (const one of await investigationsOn(transaction.db, this.#issues.member, "waiting")) {
+          if ((await whyWaiting(transaction.db, one)) !== null) continue;
+          await transaction.append([{ kind: "investigation.begun", entity: one.id, data: {} }]);
+        }
+      });
+      this.#sessions.launchWaiting();
+    } catch (error) {
+      log.error({ err: error }, "investigations could not be begun; it is tried again");
+    }
+  }
+
+  /** What an investigation waits for: to begin, or for its tool servers. Null for one that waits for nothing. */
+  async waitsFor(one: InvestigationRecord): Promise<string | null> {
+    const why = await whyWaiting(this.#lab.store.db, one);
+    return why ?? (this.#servers.waitsOf(one.id).join("; ") || null);
+  }
+
+  /** Ends one by a person's word, and waits until that is on record. */
+  async stop(number: number, reason: string): Promise<void> {
+    const { db } = this.#lab.store;
+    const { session_id: session } = await findInvestigation(db, number);
+    await this.#sessions.dismiss(session, reason);
+    const deadline = performance.now() + endPatience;
+    while ((await findInvestigation(db, number)).state !== "ended" && performance.now() < deadline) await sleep(50);
+  }
+
+  /**
+   * A tool server ended under the agent: its measurements cannot be trusted to go on, so that the agent is stopped.
+   *
+   * @param isOver it has ended by itself
+   */
+  async disrupt(
+    { id, session_id: session }: InvestigationRecord,
+    loss: { server: string; evidence: string },
+    isOver: boolean,
+  ): Promise<void> {
+    const { disruption } = await investigationById(this.#lab.store.db, id);
+    if (disruption === null)
+      await this.#findings.write(id, { kind: "investigation.disrupted", entity: id, data: loss });
+    if (!isOver) await this.#sessions.dismiss(session, loss.evidence);
+  }
+
+  #settle(): void {
+    const work = this.#settleEnded()
+      .catch((error: unknown) =>
+        this.#lab.log.error({ err: error }, "the end of an investigation could not be written"),
+      )
+      .finally(() => this.#settling.delete(work));
+    this.#settling.add(work);
+  }
+
+  /**
+   * Writes the end of every investigation whose session has ended, and lets go of its servers. Those of other machines are
+   * for their daemons to end, as long as there is one.
+   */
+  async #settleEnded(): Promise<void> {
+    const { store } = this.#lab;
+    for (const { id, member } of await investigationsToEnd(store.db)) {
+      const isHere = member === this.#issues.member;
+      if (!isHere && (await this.#issues.isAlive(member))) continue;
+      const ended = await store.transact("conductor", async (transaction) => {
+        const now = await investigationById(transaction.db, id);
+        const session = await findSession(transaction.db, now.session_id);
+        if (now.state === "ended" || session.state !== "ended") return false;
+        await transaction.append([{ kind: "investigation.ended", entity: id, data: investigationEnd(now, session) }]);
+        return true;
+      });
+      if (ended && isHere) await this.#servers.stop(await this.#findings.writePages(id));
+    }
+  }
+}
+
+/** Why an investigation has not begun; null for one that may begin, or has. */
+async function whyWaiting(db: Kysely<Database>, one: InvestigationRecord): Promise<string | null> {
+  return one.state === "waiting" ? whyNoAgent(readSettings(one.project).agents, await agentsAtWork(db)) : null;
+}
