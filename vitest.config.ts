@@ -26,8 +26,9 @@ const waiting = { maxWorkers: Math.max(4, availableParallelism()) };
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Long enough for a machine that does other things too: a limit ends what hangs, and measures nothing.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Starts one PostgreSQL for all tests and names it in RIGOR_TEST_DATABASE_URL.
     globalSetup: "test/support/postgres.ts",
     projects: [

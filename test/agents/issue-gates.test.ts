@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { GateView } from "../../packages/rigor/src/api/contract/views/issues.ts";
-import { expectRefusal, UserLab } from "../e2e/lab.ts";
+import { expectRefusal, until, UserLab } from "../e2e/lab.ts";
 import { built, openConcerns, Persons } from "./persons.ts";
 import { completed, design, plan } from "./tiny-issue.ts";
 import { stringify } from "yaml";
@@ -116,6 +116,18 @@ describe("gates", () => {
     const { submissions, issue } = await persons.story(1);
     expect(issue.state).toBe("code-review");
     expect(submissions.filter(({ kind }) => kind === "change")).toHaveLength(1);
+  });
+
+  test("ask again when a compute of the plan is somewhere else by now [gate.bound] [F34]", async () => {
+    const approved = (await persons.story(1)).gates.at(-1);
+    expect((approved?.evidence as { compute: string }).compute).toBe("local");
+    lab.write({ "rigor.yaml": `${byHand["rigor.yaml"]}compute: { local: { kind: ssh, host: elsewhere } }\n` });
+    const moved = await askedAgain(approved as GateView);
+    expect((moved.evidence as { compute: string }).compute).toBe("local (ssh:elsewhere)");
+    // The approval was of this place, whatever runs may use of it.
+    lab.write({ "rigor.yaml": `${byHand["rigor.yaml"]}compute: { local: { kind: local, cpus: 1 } }\n` });
+    await until("the code is reviewed again", async () => (await persons.story(1)).issue.state === "code-review");
+    lab.write(byHand);
   });
 
   test(

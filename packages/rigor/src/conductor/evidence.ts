@@ -12,6 +12,7 @@ import {
   type WorkKind,
 } from "../domain/issues/facts.ts";
 import type { GateName } from "../domain/issues/records.ts";
+import { machineOfId } from "../domain/rules/compute-rules.ts";
 
 /** What a person sees beside the question of a gate. It is kept with the gate, as it was when it was opened. */
 export function gateEvidence(facts: IssueFacts, name: GateName): Json {
@@ -98,15 +99,22 @@ function documentEvidence(facts: IssueFacts): Record<string, Json> {
 }
 
 /** What is approved with the plan: how many runs, where, and at what cost. */
-function costEvidence({ design }: IssueFacts): Record<string, Json> {
+function costEvidence({ design, computes }: IssueFacts): Record<string, Json> {
   if (design === null) return {};
   const { gpu_hours, wall } = design.budget;
   return {
     runs: plannedRuns(design).length,
     gpu_hours: gpu_hours ?? "no limit",
     wall: wall === null ? "no limit" : `${wall} s`,
-    compute: design.compute.join(", "),
+    compute: design.compute.map((name) => placeOf(name, computes[name])).join(", "),
   };
+}
+
+/** A compute by its name, and by its machine where the name does not tell it. */
+function placeOf(name: string, id: string | undefined): string {
+  if (id === undefined) return `${name} (not in rigor.yaml)`;
+  const machine = machineOfId(id);
+  return machine === name ? name : `${name} (${machine})`;
 }
 
 const concernsAbout = (facts: IssueFacts, about: WorkKind): Json =>

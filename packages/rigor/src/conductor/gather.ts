@@ -5,6 +5,7 @@ import { parseExperiment } from "../domain/files/parse-experiment.ts";
 import { newest, passedLast, type IssueFacts } from "../domain/issues/facts.ts";
 import type { IssueCheckRecord, IssueTables } from "../domain/issues/records.ts";
 import type { SubmissionContent } from "../domain/issues/submissions.ts";
+import { computeId } from "../domain/rules/compute-rules.ts";
 import { decodeRow, type Database } from "../store/tables.ts";
 import { inheritance } from "./parent.ts";
 import { issueById } from "./queries.ts";
@@ -14,7 +15,7 @@ type Db = Kysely<Database>;
 /** All that `nextStep` looks at, as it is now. */
 export async function gatherFacts(db: Db, issueId: string): Promise<IssueFacts> {
   const issue = await issueById(db, issueId);
-  const { agents } = readSettings(issue.project);
+  const { agents, compute } = readSettings(issue.project);
   const [submissions, concerns, gates, sessions, checks] = await Promise.all([
     rowsOf(db, "submissions", issueId, "submitted_at"),
     rowsOf(db, "concerns", issueId, "number"),
@@ -25,6 +26,7 @@ export async function gatherFacts(db: Db, issueId: string): Promise<IssueFacts> 
   const facts = { issue, submissions, concerns, gates, sessions, checks, settings: agents };
   return {
     ...facts,
+    computes: Object.fromEntries(Object.entries(compute).map(([name, one]) => [name, computeId(one)])),
     design: designOf(newest(facts, "plan")?.content ?? null),
     ...(await experimentOf(db, checks)),
     now: new Date().toISOString(),

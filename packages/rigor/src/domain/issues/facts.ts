@@ -34,6 +34,8 @@ export interface IssueFacts {
   /** The finished issue that it follows, where that measured something. */
   parent: ParentFacts | null;
   settings: AgentSettings;
+  /** What `rigor.yaml` names by now: the id of each compute, which tells where it is and how it is reached and used. */
+  computes: Readonly<Record<string, string>>;
   /** When this was looked at, ISO 8601 in UTC. */
   now: string;
   /** What all agents used on this day. */

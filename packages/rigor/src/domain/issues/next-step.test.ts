@@ -298,6 +298,18 @@ describe("approval", () => {
     },
   );
 
+  test("an approval does not outlive a change of where its computes are [F34] [gate.bound]", () => {
+    const board = new PaperBoard();
+    board.runTo("code-review");
+    board.computes = { local: "local", other: "ssh:lab1#1" };
+    board.runTo("testing");
+    board.computes = { local: "ssh:lab2#2" };
+    board.run(enough);
+    expect(gatesOf(board)).toEqual(["plan-approval", "plan-approval", "promotion"]);
+    expect(rolesOf(board).filter((role) => role === "implementer")).toHaveLength(1);
+    expect(board.facts.issue.state).toBe("done");
+  });
+
   test("a change that was sent back is not good again because the plan was approved again [gate.bound]", () => {
     let reviews = 0;
     const board = new PaperBoard({ objects: (role) => role === "code-reviewer" && (reviews += 1) === 1 });

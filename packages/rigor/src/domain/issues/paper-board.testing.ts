@@ -65,6 +65,7 @@ export class PaperBoard {
   now = "2026-01-01T00:00:00.000Z";
   /** What rigor.yaml says now. */
   settings;
+  computes: Record<string, string> = { local: "local" };
   #sessions = 0;
   #works = 0;
   #experiment: IssueFacts["experiment"] = null;
@@ -110,6 +111,7 @@ export class PaperBoard {
       code_failures: this.#experiment?.hold?.code === "runs-failed" ? ["TypeError: x is undefined"] : [],
       parent: this.#parent,
       settings: this.settings,
+      computes: this.computes,
       now: this.now,
       spent_today: this.spentToday,
       busy_agents: 0,

@@ -102,11 +102,11 @@ function sendBack(facts: IssueFacts, hash: string, critics: readonly RoleName[])
 /** What an approval holds for: this plan, at this cost, in these places. */
 export function planBinding(facts: IssueFacts): Json {
   const found = newest(facts, "plan") ?? unreachable();
-  const { design } = facts;
+  const { design, computes } = facts;
   return {
     plan: found.hash,
     budget: design === null ? null : { gpu_hours: design.budget.gpu_hours, wall: design.budget.wall },
-    compute: design?.compute ?? [],
+    compute: Object.fromEntries((design?.compute ?? []).map((name) => [name, computes[name] ?? null])),
   };
 }
 

@@ -21,13 +21,13 @@ test("one that would take minutes to read is refused, holds nobody up, and the n
   const read = () =>
     expect(checkDocument(hostile, facts())).rejects.toMatchObject({
       code: "file-invalid",
-      message: expect.stringContaining("takes more than 5 s"),
+      message: expect.stringContaining("takes more than 5 s of processor time"),
     });
-  expect(await heldUp(read)).toBeLessThan(2_000);
+  expect(await heldUp(read)).toBeLessThan(5_000);
   const { problems, hash } = await checkDocument(documentWith({}), facts());
   expect(problems.filter(({ severity }) => severity === "error")).toEqual([]);
   expect(hash).toMatch(/^[0-9a-f]{64}$/);
-}, 60_000);
+});
 
 test("what is refused in the thread says outside what is wrong and what to do [document.bounded]", async () => {
   const wrong = documentWith({ Takeaways: "It reaches 93.4 %." });
@@ -36,4 +36,4 @@ test("what is refused in the thread says outside what is wrong and what to do [d
     next: expect.stringContaining("Mend 1 error"),
   });
   expect(await outlineDocument("# A text\n")).toEqual({ experiment: null, directives: 0 });
-}, 60_000);
+});
