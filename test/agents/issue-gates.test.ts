@@ -119,10 +119,10 @@ describe("gates", () => {
   });
 
   test("ask again when a compute of the plan is somewhere else by now [gate.bound] [F34]", async () => {
-    const approved = (await persons.story(1)).gates.at(-1);
-    expect((approved?.evidence as { compute: string }).compute).toBe("local");
+    const approved = (await persons.story(1)).gates.at(-1) as GateView;
+    expect((approved.evidence as { compute: string }).compute).toBe("local");
     lab.write({ "rigor.yaml": `${byHand["rigor.yaml"]}compute: { local: { kind: ssh, host: elsewhere } }\n` });
-    const moved = await askedAgain(approved as GateView);
+    const moved = await askedAgain(approved);
     expect((moved.evidence as { compute: string }).compute).toBe("local (ssh:elsewhere)");
     // The approval was of this place, whatever runs may use of it.
     lab.write({ "rigor.yaml": `${byHand["rigor.yaml"]}compute: { local: { kind: local, cpus: 1 } }\n` });

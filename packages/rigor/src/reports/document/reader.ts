@@ -97,12 +97,12 @@ async function answerTo(worker: Worker, work: Work): Promise<Answer> {
       }),
     );
   };
-  const timer = setInterval(async () => {
+  const look = async () => {
     const used = await worker.cpuUsage(before).catch(() => null); // null: it has just ended
-    if (used !== null && used.user + used.system > mostTime * 1_000) {
-      tooMuch(`it takes more than ${mostTime / 1_000} s of processor time`);
-    }
-  }, lookTime);
+    if (used === null || used.user + used.system < mostTime * 1_000) return;
+    tooMuch(`it takes more than ${mostTime / 1_000} s of processor time`);
+  };
+  const timer = setInterval(() => void look(), lookTime);
   worker.ref();
   worker.once("message", resolve);
   worker.once("error", (error) => tooMuch(error instanceof Error ? error.message : String(error)));
