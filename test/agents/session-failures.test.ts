@@ -7,10 +7,10 @@ import { canMount, SmallDisk } from "../chaos/mount.ts";
 import { processesBelow } from "../chaos/processes.ts";
 import { until, UserLab } from "../e2e/lab.ts";
 import { AnthropicServer } from "./anthropic-server.ts";
-import type { Script } from "./model-server.ts";
+import type { Reply, Script } from "./model-server.ts";
 import { Persons } from "./persons.ts";
 import { claudeCode } from "./programs.ts";
-import { scriptedRoles } from "./scripted-roles.ts";
+import { call, scriptedRoles } from "./scripted-roles.ts";
 import { clarification } from "./tiny-issue.ts";
 
 const labs: UserLab[] = [];
@@ -107,31 +107,42 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     },
   );
 
-  test(
-    "because its model is overloaded without end says so after its limits, and goes on later [session.failures] [F35]",
+  test.each<{ what: string; reply: Reply; outcome: string; said: string; next: string }>([
+    {
+      what: "is overloaded without end",
+      reply: { status: 529, type: "overloaded_error", message: "Overloaded" },
+      outcome: "overloaded",
+      said: "the model's service was overloaded, and it is tried again at [-0-9 :]+ UTC$",
+      next: "Start it again when the model's service works.",
+    },
+    {
+      what: "sends what nobody can read",
+      reply: { broken: "garbage" },
+      outcome: "malformed-stream",
+      said: "what the model's service sent could not be read, and it is tried again at [-0-9 :]+ UTC; look for a proxy",
+      next: "look for a proxy before the model's service",
+    },
+  ])(
+    "because its model $what says so after its limits, and goes on later [session.failures] [F35]",
     { timeout: 300_000 },
-    async () => {
-      const { lab, persons, model } = await makeLab(
-        [{ status: 529, type: "overloaded_error", message: "Overloaded" }],
-        undefined,
-        (one) => one.write({ ".rigor/roles/clarifier.md": impatient, "rigor.yaml": "agents: { failures: 2 }\n" }),
+    async ({ reply, outcome, said, next }) => {
+      const { lab, persons, model } = await makeLab([reply], undefined, (one) =>
+        one.write({ ".rigor/roles/clarifier.md": impatient, "rigor.yaml": "agents: { failures: 2 }\n" }),
       );
       const waits = await persons.until("a pause", async () => {
         const { issue } = await persons.story(1);
-        return issue.waits_for.includes("overloaded") ? issue.waits_for : undefined;
+        return issue.waits_for.includes("tried again") ? issue.waits_for : undefined;
       });
-      expect(waits).toMatch(
-        /^the clarifier waits: the model's service was overloaded, and is tried again at [-0-9 :]+ UTC$/,
-      );
+      expect(waits).toMatch(new RegExp(`^the clarifier waits: ${said}`));
       const gate = await persons.gate("session-failed");
       const { sessions, issue } = await persons.story(1);
       expect(issue.state).toBe("blocked");
-      expect(sessions.map(({ outcome }) => outcome)).toEqual(["overloaded", "overloaded"]);
+      expect(sessions.map((one) => one.outcome)).toEqual([outcome, outcome]);
       const [first, second] = sessions;
       expect(Date.parse(second?.started_at ?? "") - Date.parse(first?.ended_at ?? "")).toBeGreaterThan(59_000);
       expect(sessions.every(({ usage }) => usage.seconds < 60)).toBe(true);
       expect(gate.question).toBe("The clarifier failed 2 times. What now?");
-      expect(await inboxOf(lab)).toContain("Start it again when the model's service works.");
+      expect(await inboxOf(lab)).toContain(next);
       await goesOn(lab, persons, gate, model);
     },
   );

@@ -157,32 +157,39 @@ describe("limits", () => {
     expect(board.facts.issue.visits.implementing).toBe(1);
   });
 
-  test("an overloaded service is left in peace between sessions, longer each time [session.failures]", () => {
-    const board = new PaperBoard({}, "experiment", { failures: 4 });
-    board.runTo("clarifying");
-    const about = { issue_id: "i1", role: "clarifier", subject: "1", backend: "claude-code", model: null } as const;
-    for (const minutes of [1, 5, 25]) {
-      const entity = `overloaded ${minutes}`;
-      board.append(
-        { kind: "session.started", entity, data: { ...about, member: null, directory: "/s" } },
-        {
-          kind: "session.ended",
-          entity,
-          data: { outcome: "overloaded", evidence: "529", next: "Wait.", usage: noUsage },
-        },
-      );
-      const ended = Date.parse(board.facts.sessions.at(-1)?.ended_at ?? "");
-      const after = (seconds: number) => {
-        board.now = new Date(ended + seconds * 1000).toISOString();
-        return nextStep(board.facts);
-      };
-      expect(after(minutes * 60 - 1)).toMatchObject({
-        do: "rest",
-        why: expect.stringMatching(/^the clarifier waits: the model's service was overloaded, .* UTC$/) as string,
-      });
-      expect(after(minutes * 60)).toMatchObject({ do: "session", role: "clarifier" });
-    }
-  });
+  test.each([
+    [["overloaded", "overloaded", "overloaded"], /the model's service was overloaded, .* UTC$/],
+    [["malformed-stream", "malformed-stream", "malformed-stream"], /could not be read, .* UTC; look for a proxy/],
+    [["overloaded", "malformed-stream", "overloaded"], /^the clarifier waits: .* and it is tried again at .* UTC/],
+  ])(
+    "a service that cannot work is left in peace between sessions, longer each time: %j [session.failures]",
+    (ends, why) => {
+      const board = new PaperBoard({}, "experiment", { failures: 4 });
+      board.runTo("clarifying");
+      const about = { issue_id: "i1", role: "clarifier", subject: "1", backend: "claude-code", model: null } as const;
+      for (const [index, minutes] of [1, 5, 25].entries()) {
+        const entity = `session ${index}`;
+        board.append(
+          { kind: "session.started", entity, data: { ...about, member: null, directory: "/s" } },
+          {
+            kind: "session.ended",
+            entity,
+            data: { outcome: ends[index] ?? "", evidence: "529", next: "Wait.", usage: noUsage },
+          },
+        );
+        const ended = Date.parse(board.facts.sessions.at(-1)?.ended_at ?? "");
+        const after = (seconds: number) => {
+          board.now = new Date(ended + seconds * 1000).toISOString();
+          return nextStep(board.facts);
+        };
+        expect(after(minutes * 60 - 1)).toMatchObject({
+          do: "rest",
+          why: expect.stringMatching(why) as string,
+        });
+        expect(after(minutes * 60)).toMatchObject({ do: "session", role: "clarifier" });
+      }
+    },
+  );
 
   test.each([
     ["branch", "its code stays on rigor/issue-2, for you to merge"],

@@ -93,18 +93,29 @@ export function work(facts: IssueFacts, role: RoleName, subject: string, isDone:
   return why === null ? { do: "session", role, subject } : rest(`the ${role} waits: ${why}`);
 }
 
+/** How sessions end that find the model's service unable to work, what is said of that, and what may mend it meanwhile. */
+const unableService: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
+  overloaded: ["the model's service was overloaded", ""],
+  "malformed-stream": [
+    "what the model's service sent could not be read",
+    "; look for a proxy before it, or update the agent",
+  ],
+};
+
 /**
- * Until when another session would find the model's service as overloaded as the last ones did: a minute after the first,
+ * Until when another session would find the model's service as unable to work as the last ones did: a minute after the first,
  * five times as long after each further one, half an hour at most. Null where the time has come.
  */
 function whyLater(failed: readonly SessionRecord[], now: string): string | null {
   const last = failed.at(-1);
-  if (last?.outcome !== "overloaded" || last.ended_at === null) return null;
-  const times = failed.length - 1 - failed.findLastIndex(({ outcome }) => outcome !== "overloaded");
+  const said = unableService[last?.outcome ?? ""];
+  if (last === undefined || said === undefined || last.ended_at === null) return null;
+  const times = failed.length - 1 - failed.findLastIndex(({ outcome }) => !((outcome ?? "") in unableService));
   const minutes = Math.min(5 ** (times - 1), 30);
   const until = new Date(Date.parse(last.ended_at) + minutes * 60_000).toISOString();
   if (now >= until) return null;
-  return `the model's service was overloaded, and is tried again at ${until.slice(0, 16).replace("T", " ")} UTC`;
+  const [what, remedy] = said;
+  return `${what}, and it is tried again at ${until.slice(0, 16).replace("T", " ")} UTC${remedy}`;
 }
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
