@@ -109,6 +109,18 @@ describe.skipIf(claudeCode === null)("an issue that Claude Code works on", () =>
     expect(text).toMatch(/The planner ended: finished[.] .*[(]\d+ turns?, \d+ tokens, [$]0[.]\d{4}[)]/);
   });
 
+  test("each session shows what it handed in [session.hand-in]", async () => {
+    const { sessions } = await board.story(1);
+    const shown = async (role: string) => {
+      const id = sessions.find((one) => one.role === role)?.id ?? "";
+      return (await lab.rigor("session", "show", id)).text;
+    };
+    const review = await shown("statistics-critic");
+    expect(review).toMatch(/^\s*handed in\s+review \d+$/m);
+    expect(review).toMatch(/^summary: Five seeds are enough[.]$/m);
+    expect(await shown("analyzer")).toMatch(/^\s*handed in\s+result 1: rigor document show 1@1$/m);
+  });
+
   test("its result is read with its numbers, and its plan was fixed before them [document.values] [F54]", async () => {
     const shown = await lab.rigor("document", "show", "1");
     expect(shown.stdout).toMatch(/[*][*]Decision: supported[.][*][*]/);

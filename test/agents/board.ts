@@ -33,7 +33,7 @@ export class IssueBoard {
   }
 
   /** Waits until something is so. */
-  async until<Value>(what: string, look: () => Promise<Value | undefined>, minutes = 2): Promise<Value> {
+  async until<Value>(what: string, look: () => Promise<Value | undefined>, minutes = 5): Promise<Value> {
     const end = Date.now() + minutes * 60_000;
     for (;;) {
       const found = await look();

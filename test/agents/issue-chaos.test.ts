@@ -116,7 +116,9 @@ describe("an issue whose daemon is killed", () => {
         const story = await persons.workUntil("the end", ({ issue }) => issue.state === "done", { minutes: 13 });
         await killer.stop();
         expect(killer.kills).toBeGreaterThan(1);
-        expect(story.sessions.filter(({ outcome }) => outcome === "finished").every((one) => one.submitted)).toBe(true);
+        expect(
+          story.sessions.filter(({ outcome }) => outcome === "finished").every((one) => one.handed_in !== null),
+        ).toBe(true);
         expect(story.timeline.some(({ kind }) => kind === "session.interrupted")).toBe(true);
         await expectSmooth(lab, story);
         await until("no process of a session", () => processesBelow(`${lab.home}/sessions`).length === 0);

@@ -202,6 +202,40 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     },
   );
 
+  test(
+    "because what it hands in is not taken says that it delivered nothing, and why [session.hand-in] [session.failures]",
+    { timeout: 300_000 },
+    async () => {
+      const half = { ...clarification, questions: "none" };
+      const { lab, persons } = await makeLab(
+        [{ text: "Done.", calls: [call("submit_clarification", half)] }, { text: "I cannot do better." }],
+        undefined,
+        (one) => one.write({ "rigor.yaml": "agents: { failures: 1 }\n" }),
+      );
+      const gate = await persons.gate("session-failed");
+      const [session] = (await persons.story(1)).sessions;
+      expect(session).toMatchObject({ outcome: "nothing-handed-in", handed_in: null });
+      const why = /^It ended without handing in anything; its last try was refused: .*\bquestions\b/s;
+      expect(session?.evidence).toMatch(why);
+      expect(gate.why).toMatch(why);
+      expect(gate.why).toContain(`rigor session follow ${session?.id.slice(0, 8)}`);
+      const shown = await lab.rigor("session", "show", session?.id ?? "");
+      expect(shown.text).toMatch(/^\s*handed in\s+nothing$/m);
+      expect(shown.text).toContain("its last try was refused");
+    },
+  );
+
+  test("shows while it works what it has used so far [session.hand-in]", { timeout: 300_000 }, async () => {
+    const { lab, persons } = await makeLab([{ calls: [call("search_lab", { words: "step" })] }, { silent: true }]);
+    const session = await persons.until("a turn", async () =>
+      (await persons.story(1)).sessions.find(({ usage }) => usage.turns > 0),
+    );
+    expect(session.state).toBe("running");
+    const shown = await lab.rigor("session", "show", session.id);
+    expect(shown.text).toMatch(/^\s*handed in\s+nothing so far$/m);
+    expect(shown.text).toMatch(/^\s*used\s+1 turn, \d+ tokens, .* so far$/m);
+  });
+
   test("because a person stopped it is not begun again unasked [session.failures]", { timeout: 300_000 }, async () => {
     const { lab, persons } = await makeLab([{ silent: true }]);
     const session = await persons.until("the clarifier at work", async () =>

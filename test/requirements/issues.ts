@@ -129,6 +129,11 @@ export const issues: Requirement[] = [
     statement: "A session that cannot work ends in a named state, a person is told what to do, and may take the role.",
   },
   {
+    id: "session.hand-in",
+    statement:
+      "A session's record says what it handed in, or that it handed in nothing and why, and while it works what it has used so far.",
+  },
+  {
     id: "investigate.record",
     statement:
       "An investigation leaves its research log with times, explanations, artifacts, a summary and a transcript.",

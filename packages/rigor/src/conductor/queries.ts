@@ -1,6 +1,12 @@
 import type { Kysely } from "kysely";
 import { RigorError } from "../domain/errors.ts";
-import type { GateRecord, IssueCheckName, IssueRecord, SessionRecord } from "../domain/issues/records.ts";
+import type {
+  GateRecord,
+  IssueCheckName,
+  IssueRecord,
+  SessionRecord,
+  SubmissionRecord,
+} from "../domain/issues/records.ts";
 import { decodeRow, type Database } from "../store/tables.ts";
 
 /** Reads of the tables of issues. Each takes the database or a transaction. */
@@ -150,6 +156,16 @@ export async function findSession(db: Db, reference: string): Promise<SessionRec
   const [row] = rows;
   if (row !== undefined) return decodeRow("sessions", row);
   throw new RigorError("not-found", `There is no session ${reference}.`, { next: "See: rigor session list" });
+}
+
+/** What a session handed in for its issue; null for nothing. */
+export async function handedInBy(
+  db: Db,
+  { submission_id: id }: Pick<SessionRecord, "submission_id">,
+): Promise<SubmissionRecord | null> {
+  if (id === null) return null;
+  const row = await db.selectFrom("submissions").selectAll().where("id", "=", id).executeTakeFirst();
+  return row === undefined ? null : decodeRow("submissions", row);
 }
 
 /** What was said about an issue, oldest first. */

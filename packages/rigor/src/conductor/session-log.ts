@@ -3,6 +3,7 @@ import type { SessionEnd } from "../agents/backends/backend.ts";
 import { SessionDirectory } from "../agents/backends/session-directory.ts";
 import { refusedConnections } from "../agents/sandbox/refusals.ts";
 import { refusedFiles } from "../agents/transcripts/refused-files.ts";
+import { refusedHandIn } from "../agents/transcripts/refused-hand-in.ts";
 import { readTranscript, usageIn } from "../agents/transcripts/transcript.ts";
 import type { Lab } from "../bench/lab/lab.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
@@ -44,26 +45,43 @@ export class SessionLog {
    */
   async end(session: SessionRecord, workspace: string, end: SessionEnd, outcome: string = end.outcome): Promise<void> {
     const refused = [...end.refused, ...(await refusedElsewhere(session, workspace))];
+    const emptyHanded = await withoutWork(session);
     await this.#lab.store.transact("conductor", async (transaction) => {
       const now = await findSession(transaction.db, session.id);
       if (now.state === "ended") return;
-      const silent = end.outcome === "finished" && now.submission_id === null;
-      const evidence = silent ? "It ended without handing in anything." : end.evidence;
+      const isEmptyHanded = end.outcome === "finished" && now.submission_id === null;
+      const { evidence, next } = end;
+      const told = isEmptyHanded ? emptyHanded : { outcome, evidence, next };
       await transaction.append([
         ...refused.map((one): DomainEvent => ({ kind: "session.refused", entity: session.id, data: one })),
-        ended(session, { outcome, evidence, next: end.next, usage: recorded(end.usage) }),
+        ended(session, { ...told, usage: recorded(end.usage) }),
       ]);
     });
   }
 
   /** Ends a session that has no process, with what its transcript says that it used. */
   async conclude(session: SessionRecord, end: Conclusion): Promise<void> {
-    const usage = recorded(usageIn(await readTranscript(new SessionDirectory(session.directory).transcript)));
+    const usage = await usedSoFar(session);
     await this.#lab.store.transact("conductor", async (transaction) => {
       const { state } = await findSession(transaction.db, session.id);
       if (state !== "ended") await transaction.append([ended(session, { ...end, usage })]);
     });
   }
+}
+
+/** What a session has used by its transcript, as far as that is on this machine. */
+export const usedSoFar = async ({ directory }: Pick<SessionRecord, "directory">): Promise<Usage> =>
+  recorded(usageIn(await readTranscript(new SessionDirectory(directory).transcript)));
+
+/** How a session ends that said it was done, and handed in nothing. What becomes of an investigation is its own record. */
+async function withoutWork({ id, issue_id, directory }: SessionRecord): Promise<Conclusion> {
+  const refusal = refusedHandIn(await readTranscript(new SessionDirectory(directory).transcript));
+  const lastTry = refusal === null ? "." : `; its last try was refused: ${refusal}`;
+  return {
+    outcome: issue_id === null ? "finished" : "nothing-handed-in",
+    evidence: `It ended without handing in anything${lastTry}`,
+    next: `See what it did instead: rigor session follow ${id.slice(0, 8)}`,
+  };
 }
 
 /** What no back end tells: connections as the sandbox saw them, and files as far as tools printed it. */

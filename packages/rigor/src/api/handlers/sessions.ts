@@ -4,7 +4,7 @@ import { SessionDirectory } from "../../agents/backends/session-directory.ts";
 import { formTemplate } from "../../conductor/form.ts";
 import { gatherFacts } from "../../conductor/gather.ts";
 import { handIn } from "../../conductor/hand-in.ts";
-import { findIssue, findSession, issueById } from "../../conductor/queries.ts";
+import { findIssue, findSession, handedInBy, issueById } from "../../conductor/queries.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { Json } from "../../domain/canonical.ts";
 import type { IssueFacts } from "../../domain/issues/facts.ts";
@@ -45,7 +45,8 @@ export const sessions = {
   get: api.sessions.get.handler(async ({ context, input }) => {
     const { lab, board } = context;
     const session = await findSession(lab.store.db, input.id);
-    const detail = { session: await present(context, session), brief: null, form: null, workspace: null };
+    const work = (await handedInBy(lab.store.db, session))?.content ?? null;
+    const detail = { session: await present(context, session), work, brief: null, form: null, workspace: null };
     if (session.issue_id === null || session.state === "ended") return detail;
     const facts = await gatherFacts(lab.store.db, session.issue_id);
     const { project, number } = facts.issue;

@@ -1,7 +1,8 @@
 import type { Kysely } from "kysely";
 import { investigationById } from "../../conductor/investigations/queries.ts";
 import { gatherFacts } from "../../conductor/gather.ts";
-import { commentsOn } from "../../conductor/queries.ts";
+import { commentsOn, handedInBy } from "../../conductor/queries.ts";
+import { usedSoFar } from "../../conductor/session-log.ts";
 import { allOf, spent, type IssueFacts } from "../../domain/issues/facts.ts";
 import { nextStep } from "../../domain/issues/next-step.ts";
 import type { ConcernRecord, GateRecord, IssueRecord, SessionRecord } from "../../domain/issues/records.ts";
@@ -133,13 +134,16 @@ export async function presentSession(
   session: SessionRecord,
   issue: number | null,
 ): Promise<SessionView> {
-  const { id, role, backend, model, state, outcome, evidence, next, usage, refused, started_at, ended_at } = session;
+  const { db } = lab.store;
+  const { id, role, backend, model, state, outcome, evidence, next, refused, started_at, ended_at } = session;
+  const work = await handedInBy(db, session);
   return {
-    ...{ id, role, backend, model, state, outcome, evidence, next, usage, refused, started_at, ended_at },
+    ...{ id, role, backend, model, state, outcome, evidence, next, refused, started_at, ended_at },
+    usage: state === "ended" ? session.usage : await usedSoFar(session),
     issue,
-    investigation: session.issue_id === null ? (await investigationById(lab.store.db, session.subject)).number : null,
+    investigation: session.issue_id === null ? (await investigationById(db, session.subject)).number : null,
     machine: await board.issues.machineOf(session.member),
-    submitted: session.submission_id !== null,
+    handed_in: work === null ? null : { kind: work.kind, number: work.number },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { GateView, PersonsSessionView } from "../../api/contract/views/issues.ts";
 import { ago } from "../output/format.ts";
 import { indent } from "../output/text.ts";
+import { recordLines } from "./record.ts";
 import type { Look } from "./results.ts";
 
 /** Everything that waits for a person. */
@@ -51,7 +52,7 @@ function commandOf(number: number, choice: string, needsReason: boolean): string
 export function gateLines(gate: GateView, look: Look): string[] {
   // What it is about follows.
   const question = gate.state === "open" ? questionLines(gate, look).slice(0, -1) : closedLines(gate, look);
-  return [...question, "", ...evidenceLines(gate.evidence, "")];
+  return [...question, "", ...recordLines(gate.evidence)];
 }
 
 /** A gate that waits for nobody any more. */
@@ -68,27 +69,6 @@ function closedLines({ number, question, issue, title, ...gate }: GateView, { st
     ...(gate.reason === null ? [] : [indent(gate.reason, 2)]),
   ];
 }
-
-/** Anything that was recorded as evidence, readable: texts as they are, lists as lists. */
-function evidenceLines(value: unknown, spaces: string): string[] {
-  if (Array.isArray(value)) {
-    return value.flatMap((item: unknown) =>
-      typeof item === "object" ? ["", ...evidenceLines(item, spaces)] : [`${spaces}- ${plainText(item)}`],
-    );
-  }
-  if (typeof value !== "object" || value === null) return indent(plainText(value), spaces.length).split("\n");
-  return Object.entries(value).flatMap(([name, member]: [string, unknown]) => {
-    if (member === null || (Array.isArray(member) && member.length === 0)) return [];
-    const title = name.replaceAll("_", " ");
-    const isShort = typeof member !== "object" && !plainText(member).includes("\n");
-    return isShort
-      ? [`${spaces}${title}: ${plainText(member)}`]
-      : [`${spaces}${title}:`, ...evidenceLines(member, `${spaces}  `)];
-  });
-}
-
-const plainText = (value: unknown): string =>
-  typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value);
 
 /** What was decided, and where the issue goes. */
 export function decidedLines(gate: GateView, { style }: Look): string[] {

@@ -2,6 +2,7 @@ import type { SessionDetail, SessionView } from "../../api/contract/views/issues
 import { ago, dollars, duration, number as count, plural } from "../output/format.ts";
 import { facts, table } from "../output/table.ts";
 import { indent, oneLine, truncate } from "../output/text.ts";
+import { recordLines } from "./record.ts";
 import type { Look } from "./results.ts";
 
 /** Sessions, a line each. */
@@ -33,10 +34,8 @@ export function sessionTable(sessions: readonly SessionView[], { style, columns:
 const workText = ({ issue, investigation }: SessionView): string =>
   issue === null ? `investigation ${investigation}` : `issue ${issue}`;
 
-export function sessionLines({ session, brief, workspace }: SessionDetail, look: Look): string[] {
+export function sessionLines({ session, brief, work, workspace }: SessionDetail, look: Look): string[] {
   const { style, now } = look;
-  const { usage } = session;
-  const used = `${plural(usage.turns, "turn")}, ${count(usage.input_tokens + usage.output_tokens)} tokens, ${dollars(usage.cost)}, ${duration(usage.seconds)}`;
   return [
     style.bold(`${session.role}, session ${session.id.slice(0, 8)}`),
     ...facts(
@@ -47,15 +46,37 @@ export function sessionLines({ session, brief, workspace }: SessionDetail, look:
         ["evidence", session.evidence],
         ["next", session.next],
         ["began", ago(session.started_at, now)],
-        ["used", session.backend === "human" ? null : used],
+        ["handed in", handedInText(session)],
+        ["used", usedText(session)],
         ["refused", session.refused.map(({ tool, why }) => `${tool}: ${why}`).join("\n")],
         ["machine", session.machine],
         ["files", workspace],
       ],
       style.dim,
     ),
+    ...(work === null || isDocument(session) ? [] : ["", ...recordLines(work)]),
     ...(brief === null ? [] : ["", brief]),
   ];
+}
+
+const isDocument = ({ handed_in }: SessionView): boolean => handed_in?.kind === "result";
+
+/** Null where it is not for an issue: what an investigation found is shown there. */
+function handedInText(session: SessionView): string | null {
+  const { handed_in: work, issue, state } = session;
+  if (issue === null) return null;
+  if (work === null) return state === "ended" ? "nothing" : "nothing so far";
+  const name = `${work.kind} ${work.number}`;
+  return isDocument(session) ? `${name}: rigor document show ${issue}@${work.number}` : name;
+}
+
+/** Null for a person. What is used on another machine is told here at the end. */
+function usedText({ backend, machine, state, usage }: SessionView): string | null {
+  if (backend === "human") return null;
+  if (machine !== null && state !== "ended") return `${machine} tells it when the session has ended`;
+  const { turns, input_tokens, output_tokens, cost, seconds } = usage;
+  const soFar = state === "ended" ? "" : " so far";
+  return `${plural(turns, "turn")}, ${count(input_tokens + output_tokens)} tokens, ${dollars(cost)}, ${duration(seconds)}${soFar}`;
 }
 
 interface Entry {

@@ -129,6 +129,7 @@ const proposals = z.strictObject({
 export const submissionSchemas = { clarification, plan, review, change, result, proposals };
 
 export type SubmissionKind = keyof typeof submissionSchemas;
+export const submissionKinds = Object.keys(submissionSchemas) as SubmissionKind[];
 export type SubmissionContent<Kind extends SubmissionKind> = z.output<(typeof submissionSchemas)[Kind]>;
 export type Finding = z.output<typeof finding>;
 export type Answer = z.output<typeof answer>;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { handIn } from "../../conductor/hand-in.ts";
-import { submissionSchemas, type SubmissionKind } from "../../domain/issues/submissions.ts";
+import { submissionKinds, submissionSchemas, type SubmissionKind } from "../../domain/issues/submissions.ts";
 import { tool, type LabTool } from "../tool.ts";
 
 const purposes: Record<SubmissionKind, string> = {
@@ -13,7 +13,7 @@ const purposes: Record<SubmissionKind, string> = {
 };
 
 /** One tool for each kind of work; a role has the one of its own kind. */
-const submitTools: readonly LabTool[] = (Object.keys(submissionSchemas) as SubmissionKind[]).map((kind) =>
+const submitTools: readonly LabTool[] = submissionKinds.map((kind) =>
   tool({
     name: `submit_${kind}`,
     description: `${purposes[kind]} Every problem is answered with how to mend it; hand in again until it is taken.`,

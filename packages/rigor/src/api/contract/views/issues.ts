@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { issueLifecycle, type IssueState } from "../../../domain/issues/issue-lifecycle.ts";
 import { gateNames, issueKinds, roleNames } from "../../../domain/issues/records.ts";
+import { submissionKinds } from "../../../domain/issues/submissions.ts";
 import { json } from "./states.ts";
 
 const issueState = z.enum(Object.keys(issueLifecycle.transitions) as IssueState[]);
@@ -65,10 +66,13 @@ export const sessionView = z.object({
   outcome: z.string().nullable(),
   evidence: z.string().nullable().describe("What shows how it ended"),
   next: z.string().nullable(),
-  usage,
+  usage: usage.describe("So far, while it works"),
   refused: z.array(z.object({ tool: z.string(), why: z.string() })),
   machine: z.string().nullable().describe("Where its files are, if that is another machine of the lab"),
-  submitted: z.boolean(),
+  handed_in: z
+    .object({ kind: z.enum(submissionKinds), number: z.int() })
+    .nullable()
+    .describe("What it handed in for its issue; null for nothing"),
   started_at: z.string(),
   ended_at: z.string().nullable(),
 });
@@ -130,6 +134,7 @@ export const issueView = z.object({
 export const sessionDetail = z.object({
   session: sessionView,
   brief: z.string().nullable().describe("What it was told; null for one that has ended"),
+  work: json.describe("What it handed in, whole; null for nothing"),
   form: z.string().nullable().describe("What it hands in, as YAML to be filled in"),
   workspace: z.string().nullable().describe("Where its files are"),
 });
