@@ -124,7 +124,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     },
   ])(
     "because its model $what says so after its limits, and goes on later [session.failures] [F35]",
-    { timeout: 300_000 },
+    { timeout: 600_000 },
     async ({ reply, outcome, said, next }) => {
       const { lab, persons, model } = await makeLab([reply], undefined, (one) =>
         one.write({ ".rigor/roles/clarifier.md": impatient, "rigor.yaml": "agents: { failures: 2 }\n" }),
@@ -265,3 +265,33 @@ describe("a session whose program is not there", () => {
     },
   );
 });
+
+test.skipIf(!canMount())(
+  "a data directory without room is told wherever somebody looks, in the same words [status.disk]",
+  { timeout: 300_000 },
+  async () => {
+    const lab = new UserLab().init();
+    labs.push(lab);
+    lab.commit({ "rigor.yaml": "agents: { backend: human }\n" });
+    mkdirSync(lab.home, { mode: 0o700 });
+    const disk = new SmallDisk("100m", lab.home);
+    disks.push(disk);
+    expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
+    await new Persons(lab).work("clarifier");
+    const told = /the disk is full: \d+ MB are free, 67 MB are needed in \S+home/;
+    const places = [["status"], ["doctor"], ["inbox"], ["issue", "show", "1"]];
+    const saying = async () => {
+      const answers = await Promise.all(places.map(async (words) => ({ words, ...(await lab.rigor(...words)) })));
+      return answers.filter(({ text }) => told.test(text)).map(({ words }) => words);
+    };
+    expect(await saying()).toEqual([]);
+    disk.fill();
+    await until("all to say so", async () => (await saying()).length === places.length, 120_000);
+    const sentence = (text: string) => /^No run starts here: .*$/m.exec(text)?.[0].replace(/\d+ MB are free/, "");
+    const said = await Promise.all(["status", "inbox"].map(async (word) => sentence((await lab.rigor(word)).text)));
+    expect(said).toEqual([expect.stringContaining("Free some space there"), said[0]]);
+    disk.clear();
+    await until("none to say so", async () => (await saying()).length === 0, 120_000);
+    expect((await lab.rigor("down")).status).toBe(0);
+  },
+);

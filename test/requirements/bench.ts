@@ -170,6 +170,11 @@ export const bench: Requirement[] = [
     statement: "A result file that is missing, empty, huge, or not JSON fails the run and says which.",
   },
   { id: "job.disk-full", statement: "A full disk fails runs with its cause and leaves the database intact." },
+  {
+    id: "status.disk",
+    statement:
+      "While the disk of the data directory lacks room, the lab's state, its diagnosis, the inbox and an issue's story say so in the same words.",
+  },
   { id: "job.secrets", statement: "Variables that are passed through reach the run and stay in no file." },
   { id: "job.resume", statement: "A retry gets the newest checkpoints of the interrupted attempts before it." },
   {

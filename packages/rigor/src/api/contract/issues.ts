@@ -8,6 +8,7 @@ import {
   issueKind,
   issueSummary,
   issueView,
+  lacksRoom,
   personsSessionView,
   sessionDetail,
   sessionView,
@@ -84,7 +85,7 @@ export const boardContract = {
     list: oc
       .route({ method: "GET", path: "/gates", summary: "What waits for a person, oldest first" })
       .input(z.strictObject({ project: project.optional() }))
-      .output(z.object({ gates: z.array(gateView), sessions: z.array(personsSessionView) })),
+      .output(z.object({ gates: z.array(gateView), sessions: z.array(personsSessionView), lacks_room: lacksRoom })),
     get: oc
       .route({ method: "GET", path: "/gates/{number}", summary: "One gate with its evidence" })
       .input(z.strictObject({ number: z.int().positive() }))

@@ -8,6 +8,7 @@ import type { GateRecord } from "../../domain/issues/records.ts";
 import { findRepository } from "../../provenance/git.ts";
 import { api } from "../implementation.ts";
 import { presentDocument } from "../present/document-versions.ts";
+import { lackingDisk } from "../present/progress.ts";
 import { personsWork, presentGate, presentIssue, presentSession, presentStory } from "../present/issues.ts";
 import type { ApiContext } from "../context.ts";
 
@@ -100,6 +101,7 @@ export const gates = {
     const work = (await personsWork(db)).filter(({ issue }) => project === null || issue.project === project);
     return {
       gates: open.filter((gate) => project === null || gate.project === project),
+      lacks_room: lackingDisk(context.lab),
       sessions: await Promise.all(
         work.map(async ({ session, issue }) => ({
           ...(await presentSession(context, session, issue.number)),

@@ -4,6 +4,7 @@ import type { DoctorCheck } from "../contract/views/daemon.ts";
 import type { Sandbox } from "../../agents/sandbox/sandbox.ts";
 import { freeSpace } from "../../compute/placement/resources.ts";
 import { checkDaemons } from "./daemons.ts";
+import { lackingDisk } from "./progress.ts";
 import { compareWithLog } from "../../store/rebuild.ts";
 import type { Lab } from "../../bench/lab/lab.ts";
 
@@ -77,8 +78,9 @@ async function checkTool({ name, args, required, remedy }: Tool): Promise<Doctor
 
 async function checkMachine(lab: Lab): Promise<DoctorCheck[]> {
   const capacity = await lab.lanes.here.probe(0);
+  const lacking = lackingDisk(lab);
   const space = freeSpace(lab.data.root);
-  const roomy = space.bytes >= leastFree && space.inodes >= leastInodes;
+  const roomy = lacking === null && space.bytes >= leastFree && space.inodes >= leastInodes;
   return [
     {
       name: "machine",
@@ -91,7 +93,7 @@ async function checkMachine(lab: Lab): Promise<DoctorCheck[]> {
       name: "disk",
       ok: roomy,
       required: true,
-      found: `${gigabytes(space.bytes)} and ${space.inodes} files free in ${lab.data.root}`,
+      found: lacking ?? `${gigabytes(space.bytes)} and ${space.inodes} files free in ${lab.data.root}`,
       remedy: roomy ? null : "Free some space: no run starts on a full disk.",
     },
   ];

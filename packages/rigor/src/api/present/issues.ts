@@ -10,6 +10,7 @@ import type { IssueStep } from "../../domain/issues/steps.ts";
 import { decodeRow, type Database } from "../../store/tables.ts";
 import type { ConcernView, GateView, IssueSummary, IssueView, SessionView } from "../contract/views/issues.ts";
 import type { ApiContext } from "../context.ts";
+import { lackingDisk } from "./progress.ts";
 import { timelineText } from "./timeline.ts";
 
 type Db = Kysely<Database>;
@@ -80,6 +81,7 @@ export async function presentStory(context: ApiContext, issueId: string): Promis
       checked_at,
     })),
     experiment: await experimentName(db, facts),
+    lacks_room: lackingDisk(context.lab),
     comments: await commentsOn(db, issueId),
     timeline: await timeline(db, facts),
   };

@@ -3,9 +3,17 @@ import { ago } from "../output/format.ts";
 import { indent } from "../output/text.ts";
 import { recordLines } from "./record.ts";
 import type { Look } from "./results.ts";
+import { roomLines } from "./words.ts";
 
 /** Everything that waits for a person. */
 export function inboxLines(
+  inbox: { gates: readonly GateView[]; sessions: readonly PersonsSessionView[]; lacks_room: string | null },
+  look: Look,
+): string[] {
+  return [...roomLines(inbox.lacks_room, look.style), ...waitingLines(inbox, look)];
+}
+
+function waitingLines(
   { gates, sessions }: { gates: readonly GateView[]; sessions: readonly PersonsSessionView[] },
   look: Look,
 ): string[] {

@@ -4,6 +4,7 @@ import { facts, table } from "../output/table.ts";
 import type { Paint, Style } from "../output/terminal.ts";
 import { indent } from "../output/text.ts";
 import type { Look } from "./results.ts";
+import { roomLines } from "./words.ts";
 
 /** `Issue 3 is planning: Does it hold?` */
 export const issueLine = ({ number, state, title, waits_for }: IssueSummary): string[] => [
@@ -71,6 +72,7 @@ export function issueStory(story: IssueView, look: Look): string[] {
       ],
       style.dim,
     ),
+    ...roomLines(story.lacks_room, style),
     ...(story.text.trim() === issue.title ? [] : ["", indent(story.text, 2)]),
     ...openConcerns(story, style),
     "",

@@ -8,7 +8,7 @@ import { experimentTable } from "./experiment.ts";
 import { holdLines } from "./hold.ts";
 import type { Look } from "./results.ts";
 import { closedText } from "./progress.ts";
-import { countsText } from "./words.ts";
+import { countsText, roomLines } from "./words.ts";
 
 /** What the lab does now. */
 export function statusLines(status: StatusView, look: Look): string[] {
@@ -29,7 +29,7 @@ export function statusLines(status: StatusView, look: Look): string[] {
     ),
     "",
     ...hostTable(status.hosts, look),
-    ...(status.waits_for === null ? [] : [style.yellow(`No run starts here: ${status.waits_for}.`)]),
+    ...roomLines(status.waits_for, style),
     ...status.closed.map((one) => style.yellow(closedText(one))),
     ...(status.daemons.length === 0 ? [] : ["", ...daemonTable(status.daemons, look)]),
   ];

@@ -17,6 +17,12 @@ export function countsText(counts: Counts, style: Style): string {
   return parts.length === 0 ? "no runs" : parts.join(", ");
 }
 
+/** That the disk of the data directory lacks room, in the same words wherever somebody looks. */
+export const roomLines = (lacking: string | null, style: Style): string[] =>
+  lacking === null
+    ? []
+    : [style.yellow(`No run starts here: ${lacking}. Free some space there: nothing is lost, and what waits goes on.`)];
+
 /** Reasons that are named for one compute, at most. */
 const mostReasons = 2;
 

@@ -7,6 +7,9 @@ import { json } from "./states.ts";
 const issueState = z.enum(Object.keys(issueLifecycle.transitions) as IssueState[]);
 export const issueKind = z.enum(issueKinds);
 
+/** Whoever looks at issues learns it too: nothing that runs start from, or that is answered, may have room. */
+export const lacksRoom = z.string().nullable().describe("What the disk of the data directory lacks; null for nothing");
+
 const usage = z.object({
   turns: z.number(),
   input_tokens: z.number(),
@@ -125,6 +128,7 @@ export const issueView = z.object({
     }),
   ),
   experiment: z.string().nullable().describe("NAME@VERSION of what its plan became"),
+  lacks_room: lacksRoom,
   comments: z.array(z.object({ actor: z.string(), time: z.string(), text: z.string() })),
   timeline: z
     .array(z.object({ time: z.string(), actor: z.string(), kind: z.string(), text: z.string() }))
