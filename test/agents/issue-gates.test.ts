@@ -208,6 +208,15 @@ describe("gates", () => {
     },
   );
 
+  test("are asked anew when rigor.yaml says something else of the code [gate.bound] [F34]", async () => {
+    const asked = await openGate("promotion");
+    expect(asked.options[0]?.effect).toContain("stays on rigor/issue-1");
+    lab.write({ "rigor.yaml": "agents: { backend: human, promotion: merge }\n" });
+    const other = await persons.gateAfter(asked.number);
+    expect(other.options[0]?.effect).toMatch(/rigor\/issue-1 is merged into \S+, if nobody has that checked out/);
+    expectRefusal(await lab.rigor("approve", String(asked.number)), 2, "was withdrawn");
+  });
+
   test("do not let an approval outlive what the result shows [gate.bound] [F34]", { timeout: 400_000 }, async () => {
     const promotion = await openGate("promotion");
     const [run] = await lab.runs("tiny");

@@ -11,12 +11,13 @@ import {
   passedLast,
   reviewOf,
   roundsLost,
+  sameBinding,
   visits,
   type IssueFacts,
 } from "./facts.ts";
 import { finishChange, merge } from "./finish-steps.ts";
 import { unreachable } from "./plan-steps.ts";
-import type { GateName } from "./records.ts";
+import type { GateName, GateRecord } from "./records.ts";
 import { ask, cancelOption, move, option, passCheck, rest, work, type IssueStep } from "./steps.ts";
 
 /** The experiment of the approved plan, at the commit that was tested. The bench goes through its stages. */
@@ -144,8 +145,8 @@ export function reviewResult(facts: IssueFacts): IssueStep {
 /** A person reads, edits and approves the result; then code is merged and follow-ups are proposed. */
 export function promote(facts: IssueFacts): IssueStep {
   const result = newest(facts, "result") ?? unreachable();
-  const binding = { result: result.hash };
-  switch (decisionOn(facts, "promotion", binding)?.choice) {
+  const code = codeFate(facts);
+  switch (promotionOf(facts, result.hash, code)?.choice) {
     case "approve":
       return withoutResult(facts, result.hash) ?? finish(facts) ?? move("done", "A person approved the result.");
     case "revise":
@@ -156,7 +157,7 @@ export function promote(facts: IssueFacts): IssueStep {
         question: `Publish the result of issue ${facts.issue.number}?`,
         why: "No result leaves the lab before a person has read and approved it.",
         options: [
-          option("approve", approvalEffect(facts)),
+          option("approve", `The result is final;${codeText(code)} follow-ups are proposed.`),
           option(
             "edit",
             "You change the document yourself; what you hand in is a new version, and is asked about anew.",
@@ -164,24 +165,36 @@ export function promote(facts: IssueFacts): IssueStep {
           option("revise", "The analyzer writes another document, with your reason as a blocker.", true),
           cancelOption,
         ],
-        binding,
+        binding: { result: result.hash, code },
       });
   }
 }
 
-/** What becomes of the result and of the code, as `agents.promotion` says. */
-function approvalEffect(facts: IssueFacts): string {
+/** What an approval of the result does with the code; `into` is null where that is left to a person. */
+type CodeFate = { branch: string; into: string | null };
+
+/** As `agents.promotion` says now; null where there is no code, or nothing is to be done with it any more. */
+function codeFate(facts: IssueFacts): CodeFate | null {
   const change = newest(facts, "change");
-  const code = change === null ? "" : ` ${codeText(facts)};`;
-  return `The result is final;${code} follow-ups are proposed.`;
+  if (change === null || checkOf(facts, "merge", change.hash)?.passed === true) return null;
+  const { target = null } = (passedLast(facts.checks, "workspace") ?? {}) as { target?: string | null };
+  return { branch: `rigor/issue-${facts.issue.number}`, into: facts.settings.promotion === "merge" ? target : null };
 }
 
-function codeText({ settings, issue, checks }: IssueFacts): string {
-  const { target = null } = (passedLast(checks, "workspace") ?? {}) as { target?: string | null };
-  const branch = `rigor/issue-${issue.number}`;
-  return settings.promotion === "branch" || target === null
-    ? `its code stays on ${branch}, for you to merge`
-    : `${branch} is merged into ${target}, if nobody has that checked out`;
+function codeText(code: CodeFate | null): string {
+  if (code === null) return "";
+  return code.into === null
+    ? ` its code stays on ${code.branch}, for you to merge;`
+    : ` ${code.branch} is merged into ${code.into}, if nobody has that checked out;`;
+}
+
+/** What a person decided about this result and what becomes of its code; once that is done, about this result. */
+function promotionOf({ gates }: IssueFacts, result: string, code: CodeFate | null): GateRecord | undefined {
+  return gates.findLast(({ name, state, binding }) => {
+    const about = binding as { result?: string; code?: CodeFate | null };
+    const isSameFate = code === null || sameBinding(about.code ?? null, code);
+    return name === "promotion" && state === "decided" && about.result === result && isSameFate;
+  });
 }
 
 /** An approval holds for what was shown: if a run has become invalid since, it is run, verified and analyzed anew. */
