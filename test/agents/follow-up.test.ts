@@ -36,7 +36,7 @@ const rolesOf = (story: IssueView): string[] => story.sessions.map(({ role }) =>
 /** Everybody but who is asked for the plan of a follow-up. */
 const persons = (script = {}): Persons => new Persons(lab, script);
 
-describe("a follow-up [issue.follow-up]", () => {
+describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
   test("is proposed by the issue that it follows", { timeout: 400_000 }, async () => {
     const measured = { ...plan, experiment_file: stringify({ ...design, code: ["train.mjs"] }) };
     const everybody = persons({
@@ -52,6 +52,25 @@ describe("a follow-up [issue.follow-up]", () => {
       { number: 3, state: "proposed", parent: 1, title: "More noise" },
     ]);
     expect((await lab.rigor("issue", "show", "1")).text).toContain("Not filed, as nothing new is asked: Seven seeds.");
+    const before = lab.state();
+    const more = [
+      "issue",
+      "new",
+      "Is it as large with seven seeds?",
+      "--parent",
+      "1",
+      "--change",
+      "seeds=[0,1,2,3,4,5,6]",
+    ];
+    expectRefusal(
+      await lab.rigor(...more),
+      2,
+      "nothing new is asked",
+      'issue 2 (proposed) is "More seeds"',
+      "accept 2",
+    );
+    expectRefusal(await lab.rigor("issue", "new", "more noise!", "--parent", "1"), 2, "issue 3 (proposed)");
+    expect(lab.state()).toEqual(before);
     const proposed = await lab.rigor("issue", "show", "2");
     expect(proposed.text).toMatch(/changes +seeds from \[0, 1, 2, 3, 4\] to \[0, 1, 2, 3, 4, 5, 6\]: Five give a wide/);
   });
@@ -104,6 +123,7 @@ describe("a follow-up [issue.follow-up]", () => {
     expectRefusal(await lab.rigor("issue", "new", "What?", "--change", "seeds=[1]"), 2, "--parent");
     lab.write({ "rigor.yaml": "agents: { backend: human, autopilot: { follow_ups: true } }\n" });
     expect((await file("arms.large.parameters.step=0.05")).status).toBe(0);
+    expectRefusal(await file("arms.large.parameters.step=5e-2"), 2, "issue 4");
     const nobody = new Persons(lab, {}, () => null);
     const story = await nobody.workUntil("its promotion", isAt("promotion"), { issue: 4, minutes: 6 });
     expect(story.gates.map(({ name }) => name)).toEqual(["promotion"]);

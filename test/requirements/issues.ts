@@ -27,6 +27,11 @@ export const issues: Requirement[] = [
       "A follow-up that changes one variable inherits its parent's plan by code; it runs unasked only where that is wanted and approved hours are left.",
   },
   {
+    id: "follow-up.again",
+    statement:
+      "A follow-up that asks what an issue asks already is not filed, whoever wants it, and which one that is is said.",
+  },
+  {
     id: "issue.promotion",
     statement:
       "An accepted change is merged beside the user's work, or its branch is left with the command that merges it; a conflict asks a person.",

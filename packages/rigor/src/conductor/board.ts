@@ -3,10 +3,11 @@ import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { BackendName } from "../domain/issues/agent-settings.ts";
 import type { IssueKind, IssueRecord, VariableChange } from "../domain/issues/records.ts";
+import { askedAlready } from "../domain/issues/same-question.ts";
 import type { Store, Transaction } from "../store/store.ts";
 import { gatherFacts } from "./gather.ts";
 import type { IssueDriving } from "./issue-driving.ts";
-import { findIssue, issueById } from "./queries.ts";
+import { findIssue, issueById, issuesOf } from "./queries.ts";
 
 /** What people do on the board. Each is one decision in one transaction. */
 
@@ -31,12 +32,30 @@ export async function fileIssue(
   filing: Filing,
 ): Promise<IssueRecord> {
   return store.transact(actor, async (transaction) => {
+    if (filing.parent !== null) refuseAgain(await issuesOf(transaction.db, filing.project), filing);
     const [event] = await issueFiled(transaction, [filing]);
     if (event === undefined) throw new Error("an issue that is filed is an event");
     await transaction.append([event]);
     await issues.bringHome(transaction, event.entity);
     return issueById(transaction.db, event.entity);
   });
+}
+
+/** As for the proposals of agents: what is on the board already is not filed once more. */
+function refuseAgain(known: readonly IssueRecord[], filing: Filing): void {
+  const found = askedAlready(known, filing);
+  if (found === null) return;
+  const { number, state, title } = found;
+  throw new RigorError(
+    "not-possible",
+    `Not filed, as nothing new is asked: issue ${number} (${state}) is "${title}".`,
+    {
+      next:
+        state === "proposed"
+          ? `Let that one be worked on: rigor issue accept ${number}`
+          : `See how that one stands: rigor issue show ${number}`,
+    },
+  );
 }
 
 /** The events that file issues of one project, numbered on from the last. */

@@ -1,6 +1,7 @@
 import type { DomainEvent } from "../../domain/events/registry.ts";
 import { amendPlan, hoursOf } from "../../domain/issues/amendment.ts";
 import { newest, type IssueFacts } from "../../domain/issues/facts.ts";
+import { sameChange, sameTitle, sameValue, type Question } from "../../domain/issues/same-question.ts";
 import type { SubmissionContent } from "../../domain/issues/submissions.ts";
 import type { Transaction } from "../../store/store.ts";
 import { issueFiled } from "../board.ts";
@@ -31,7 +32,10 @@ function freshOnes(facts: IssueFacts, known: readonly Question[]): Proposal[] {
   });
 }
 
-const changesNothing = ({ from, to }: Proposal["change"]): boolean => from.trim() === to.trim();
+const changesNothing = ({ from, to }: Proposal["change"]): boolean => sameValue(from, to);
+
+/** The same title, or the same variable of the same experiment set to the same value. */
+const sameQuestion = (one: Question, other: Question): boolean => sameChange(one, other) || sameTitle(one, other);
 
 /** The issues that a check of follow-ups files, in its transaction. */
 export async function followUpEvents(transaction: Transaction, facts: IssueFacts): Promise<DomainEvent[]> {
@@ -67,26 +71,3 @@ async function smallOnes(
 }
 
 type Proposal = SubmissionContent<"proposals">["proposals"][number];
-
-interface Question {
-  parent: string | null;
-  title: string;
-  change: { variable: string; to: string } | null;
-}
-
-/** The same title, or the same variable of the same experiment set to the same value. */
-function sameQuestion(one: Question, other: Question): boolean {
-  const sameChange =
-    one.parent === other.parent &&
-    one.change !== null &&
-    other.change !== null &&
-    one.change.variable === other.change.variable &&
-    one.change.to === other.change.to;
-  return sameChange || plain(one.title) === plain(other.title);
-}
-
-const plain = (title: string): string =>
-  title
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N}]+/gu, " ")
-    .trim();
