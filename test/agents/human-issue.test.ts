@@ -30,6 +30,8 @@ describe("an issue that persons work on", () => {
     async () => {
       const filed = await lab.rigor("issue", "new", "Does the larger step learn faster?", "--backend", "human");
       expect(filed.status, filed.text).toBe(0);
+      const word = await board.submit(await board.work("clarifier"), "not what the form asks for" as unknown as object);
+      expectRefusal(word, 2, "found text `not what the form asks for`, expected a mapping");
       await board.does("clarifier", clarification);
       await board.does("planner", plan);
       for (const critic of ["methodology-critic", "statistics-critic", "alternatives-critic"] as const) {

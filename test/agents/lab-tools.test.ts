@@ -217,11 +217,19 @@ describe.skipIf(claudeCode === null)("the lab's tools", () => {
     expect(busy, `alone it takes ${calm} ms`).toBeLessThan(2_000 + 5 * calm);
   });
 
-  test("take what is handed in once [hand-in.own-session] [hand-in.checked]", async () => {
+  test("take what is handed in once [hand-in.own-session] [hand-in.checked] [errors.words]", async () => {
     const wrong = await callTool(clarifier.token, "submit_clarification", { understanding: "", questions: "none" });
-    expect(wrong.isError || wrong.error !== null).toBe(true);
-    const both = `${wrong.text}${wrong.error?.message ?? ""}`;
-    for (const member of ["understanding", "questions", "assumptions", "related"]) expect(both).toContain(member);
+    expect(wrong).toMatchObject({ isError: true, error: null });
+    expect(wrong.text).toBe(
+      [
+        "submit_clarification was not done: 4 problems.",
+        "- understanding: found empty text",
+        "- questions: found text `none`, expected a list",
+        "- the key `assumptions` is missing; expected a list",
+        "- the key `related` is missing; expected a list",
+        "Mend what is listed and call it again.",
+      ].join("\n"),
+    );
     expect((await callTool(clarifier.token, "submit_clarification", clarification)).isError).toBe(false);
     const twice = await callTool(clarifier.token, "submit_clarification", clarification);
     expect(twice).toMatchObject({ isError: true });

@@ -33,6 +33,15 @@ async function expectUsageError(path: string, value: unknown, named: string): Pr
   expect(body.data).toEqual({ code: "usage", message: body.message, next: expect.stringContaining("openapi.json") });
 }
 
+test("what a request says wrongly is told in words for people [errors.words]", async () => {
+  await expectUsageError(
+    "/api/issues",
+    { project: 3, title: "?", text: "?" },
+    "project: found number `3`, expected text",
+  );
+  await expectUsageError("/api/issues", { title: "?", text: "?" }, "the key `project` is missing; expected text");
+});
+
 interface Runs {
   runs: { id: string; arm: string; seed: number; state: string; stale: boolean | null }[];
   total: number;

@@ -142,6 +142,11 @@ export const bench: Requirement[] = [
   { id: "daemon.reconcile", statement: "A new daemon takes over everything that was under way." },
   { id: "daemon.graceful", statement: "A stopped daemon finishes its writes and leaves running jobs alone." },
   { id: "api.guarded", statement: "Every route checks token, Host and Origin." },
+  {
+    id: "errors.words",
+    statement:
+      "What is wrong with what somebody gives is told by its place, what was found and what is expected, wherever it is given.",
+  },
   { id: "api.openapi", statement: "The OpenAPI description is served and lists every route." },
   { id: "api.sse-resume", statement: "Server-sent events resume after the last id that the client has seen." },
   // Local executor

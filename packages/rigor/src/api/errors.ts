@@ -1,5 +1,6 @@
 import { ORPCError } from "@orpc/server";
 import { errorCodes, RigorError, type ErrorCode } from "../domain/errors.ts";
+import { issueText } from "../domain/files/explain.ts";
 import { TransitionError } from "../domain/lifecycle.ts";
 
 /**
@@ -60,10 +61,7 @@ function nameError(error: unknown): RigorError {
 /** What of the input breaks the schema, each with the name of its member. */
 function issuesOf({ data }: ORPCError<string, unknown>): string[] {
   const issues = typeof data === "object" && data !== null && "issues" in data ? data.issues : [];
-  return (Array.isArray(issues) ? issues : []).map((issue: { path?: unknown; message?: unknown }) => {
-    const path = Array.isArray(issue.path) ? issue.path.map(String).join(".") : "";
-    return path === "" ? String(issue.message) : `${path}: ${String(issue.message)}`;
-  });
+  return (Array.isArray(issues) ? issues : []).map((issue: Parameters<typeof issueText>[0]) => issueText(issue));
 }
 
 const isFrameworks = (error: unknown): error is ORPCError<string, unknown> => error instanceof ORPCError;

@@ -1,6 +1,7 @@
 import { contentHash } from "../domain/canonical.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
+import { read } from "../domain/files/explain.ts";
 import { newest, type IssueFacts } from "../domain/issues/facts.ts";
 import { defendedHash, disputes, handInEvents, handInProblems, type HandIn } from "../domain/issues/hand-in.ts";
 import { noUsage, type SessionRecord } from "../domain/issues/records.ts";
@@ -64,12 +65,9 @@ function roleOf(session: SessionRecord): HandIn["role"] {
 const kindOf = (session: SessionRecord): SubmissionKind => roleWork[roleOf(session)].submits;
 
 function parse(kind: SubmissionKind, content: unknown): HandIn["content"] {
-  const parsed = submissionSchemas[kind].safeParse(content);
-  if (parsed.success) return parsed.data;
-  throw refused(
-    kind,
-    parsed.error.issues.map((one) => `${one.path.join(".") || "the whole"}: ${one.message}`),
-  );
+  const found = read<HandIn["content"]>(submissionSchemas[kind], content);
+  if ("problems" in found) throw refused(kind, found.problems);
+  return found.data;
 }
 
 /** What identifies the work, after looking at it more closely than a schema can. */
@@ -124,12 +122,14 @@ function refuseLate(session: SessionRecord): void {
   }
 }
 
+const wasOrWere = (kind: SubmissionKind): string => (kind === "proposals" ? "were" : "was");
+
 /** The error for work that breaks rules, with each problem. */
 export function refused(kind: SubmissionKind, problems: readonly string[]): RigorError {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   return new RigorError(
     "refused",
-    `The ${kind} was not taken: ${count}.\n${problems.map((one) => `- ${one}`).join("\n")}`,
+    `The ${kind} ${wasOrWere(kind)} not taken: ${count}.\n${problems.map((one) => `- ${one}`).join("\n")}`,
     {
       next: "Mend what is listed and hand in again. Nothing was changed.",
     },
@@ -152,5 +152,5 @@ function endOfPerson(session: SessionRecord): DomainEvent[] {
 
 async function acceptance(transaction: Transaction, facts: IssueFacts, kind: SubmissionKind): Promise<string> {
   const now = await gatherFacts(transaction.db, facts.issue.id);
-  return `The ${kind} was taken as number ${newest(now, kind)?.number}.`;
+  return `The ${kind} ${wasOrWere(kind)} taken as number ${newest(now, kind)?.number}.`;
 }

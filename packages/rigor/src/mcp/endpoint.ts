@@ -1,13 +1,16 @@
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
-import type { CallToolResult } from "@modelcontextprotocol/server";
+import type { CallToolResult, StandardSchemaWithJSON } from "@modelcontextprotocol/server";
 import type { Logger } from "pino";
 import { ORPCError } from "@orpc/server";
+import type { z } from "zod";
 import { readRole } from "../agents/roles/read-role.ts";
 import type { ApiContext } from "../api/context.ts";
 import { investigationById } from "../conductor/investigations/queries.ts";
 import { toolsOf } from "../conductor/orders.ts";
 import { findSession, issueById } from "../conductor/queries.ts";
 import { RigorError } from "../domain/errors.ts";
+import { read } from "../domain/files/explain.ts";
+import { plural } from "../domain/format/numbers.ts";
 import type { LabTool, ToolContext } from "./tool.ts";
 import { toolsNamed } from "./tools/registry.ts";
 
@@ -44,11 +47,27 @@ function serve(offered: readonly LabTool[], context: ToolContext, version: strin
   const server = new McpServer({ name: "rigor", version });
   for (const { name, description, input, reads, handle } of offered) {
     const annotations = { readOnlyHint: reads, destructiveHint: false, openWorldHint: false };
-    server.registerTool(name, { description, inputSchema: input, annotations }, async (given) =>
-      answer(() => handle(context, given), name, log),
+    server.registerTool(name, { description, inputSchema: unchecked(input), annotations }, async (given) =>
+      answer(() => handle(context, checked(name, input, given)), name, log),
     );
   }
   return server;
+}
+
+/** Describes what a tool takes, and leaves it to {@link checked} to say what is wrong: the protocol's own words are a program's. */
+const unchecked = (input: z.ZodType): StandardSchemaWithJSON => {
+  const { version, vendor, jsonSchema } = input["~standard"];
+  return { "~standard": { version, vendor, jsonSchema, validate: (value) => ({ value }) } };
+};
+
+/** @throws RigorError `refused` with every problem */
+function checked(name: string, input: z.ZodType, given: unknown): unknown {
+  const found = read(input, given);
+  if ("data" in found) return found.data;
+  const problems = found.problems.map((one) => `- ${one}`).join("\n");
+  throw new RigorError("refused", `${name} was not done: ${plural(found.problems.length, "problem")}.\n${problems}`, {
+    next: "Mend what is listed and call it again.",
+  });
 }
 
 /** What the agent can mend is an answer to it; what it cannot is logged with its cause. */
@@ -58,7 +77,9 @@ async function answer(handle: () => Promise<string>, name: string, log: Logger):
   } catch (error) {
     const { message, next } = told(error);
     if (next === null) log.error({ err: error, tool: name }, "a tool failed");
-    return { content: [{ type: "text", text: `${message} ${next ?? ""}`.trim() }], isError: true };
+    // What to do stands on a line of its own below a list.
+    const text = `${message}${message.includes("\n") ? "\n" : " "}${next ?? ""}`.trim();
+    return { content: [{ type: "text", text }], isError: true };
   }
 }
 

@@ -1,6 +1,7 @@
 import { parse } from "yaml";
 import { z } from "zod";
 import { RigorError } from "../../domain/errors.ts";
+import { read } from "../../domain/files/explain.ts";
 import type { RoleName } from "../../domain/issues/records.ts";
 
 /** What a role's brief may show: each is filled in from the records of the issue. */
@@ -57,15 +58,11 @@ export function parseRole(name: RoleName, text: string, file: string): Role {
   if (yaml === undefined || brief === undefined) {
     throw invalid(file, ["It must begin with a head between two lines of ---."]);
   }
-  const read = head.safeParse(readYaml(yaml, file));
-  if (!read.success)
-    throw invalid(
-      file,
-      read.error.issues.map((one) => `${one.path.join(".") || "head"}: ${one.message}`),
-    );
-  const problems = slotProblems(brief, read.data.sees);
+  const found = read(head, readYaml(yaml, file));
+  if ("problems" in found) throw invalid(file, found.problems);
+  const problems = slotProblems(brief, found.data.sees);
   if (problems.length > 0) throw invalid(file, problems);
-  return { name, brief: brief.trim(), ...read.data };
+  return { name, brief: brief.trim(), ...found.data };
 }
 
 function readYaml(yaml: string, file: string): unknown {
@@ -86,7 +83,9 @@ function slotProblems(brief: string, sees: readonly Slot[]): string[] {
 }
 
 const invalid = (file: string, problems: readonly string[]): RigorError =>
-  new RigorError("file-invalid", `${file}: ${problems.join(" ")}`, { next: "Correct the file. See docs/agents.md." });
+  new RigorError("file-invalid", problems.map((one) => `${file}: ${one}`).join("\n"), {
+    next: "Correct the file. See docs/issues.md.",
+  });
 
 /** The brief with every slot filled in. Text that is filled in is never looked at for slots. */
 export function fillBrief(role: Role, contents: Readonly<Partial<Record<Slot, () => string>>>): string {

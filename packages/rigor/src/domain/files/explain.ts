@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { Problems } from "./problems.ts";
 import type { Path, Source } from "./source.ts";
 import { closest, suggestion } from "./suggest.ts";
@@ -48,20 +48,37 @@ function report(issue: z.core.$ZodIssue, allowedKeys: Map<string, string[]>, sou
     for (const key of issue.keys) {
       problems.add(source.keyAt([...path, key]), `${label(path)}${unknownKey(key, allowed)}`);
     }
-  } else if (issue.code === "invalid_key") {
-    const reason = issue.issues[0]?.message ?? "this name is not allowed";
-    problems.add(source.keyAt(path), `${label(path.slice(0, -1))}${reason}`);
-  } else if (isMissing(issue)) {
-    problems.add(
-      source.keyAt(path.slice(0, -1)),
-      `${label(path.slice(0, -1))}the key \`${String(path.at(-1))}\` ${issue.message}`,
-    );
-  } else {
+  } else if (issue.code === "invalid_key") problems.add(source.keyAt(path), issueText(issue));
+  else if (isMissing(issue)) problems.add(source.keyAt(path.slice(0, -1)), issueText(issue));
+  else {
     const first: unknown = issue.code === "custom" ? issue.params?.["first"] : undefined;
     const at = typeof first === "number" ? source.valueAt([...path.slice(0, -1), first]) : null;
     const also = at === null ? "" : `; the first is at line ${at.line}, column ${at.column}`;
-    problems.add(source.valueAt(path), `${label(path)}${issue.message}${also}`);
+    problems.add(source.valueAt(path), `${issueText(issue)}${also}`);
   }
+}
+
+/**
+ * Checks a value that has no lines against a schema.
+ *
+ * @param place where the value stands in what people wrote
+ * @returns what is wrong, one sentence each, where anything is
+ */
+export function read<T>(schema: z.ZodType<T>, value: unknown, place: Path = []): { data: T } | { problems: string[] } {
+  const { data, error } = schema.safeParse(value);
+  if (error === undefined) return { data };
+  return { problems: error.issues.map((issue) => issueText({ ...issue, path: [...place, ...issue.path] })) };
+}
+
+/** An issue with its place: `arms.dense: the key \`role\` is missing; expected text`. */
+export function issueText(issue: Pick<z.core.$ZodIssue, "path" | "message"> & { issues?: unknown }): string {
+  const { path, message, issues } = issue;
+  const [about] = Array.isArray(issues) ? (issues as { message?: string }[]) : [];
+  if (about !== undefined) return `${label(path.slice(0, -1))}${about.message ?? "this name is not allowed"}`;
+  if (message.startsWith(missing) && path.length > 0) {
+    return `${label(path.slice(0, -1))}the key \`${String(path.at(-1))}\` ${message}`;
+  }
+  return `${label(path)}${message}`;
 }
 
 /** `the key \`x\` is unknown` with what is allowed. */
@@ -86,7 +103,10 @@ export function pathText(path: Path): string {
 /** Begins the message about a key that is not there; its place is then the mapping that lacks it. */
 export const missing = "is missing";
 
-/** What was found and what is allowed, for every kind of issue that the schemas of this folder can raise. */
+// Wherever else a schema is checked, as by the frameworks of the API and of the tools, people read the same words.
+z.config({ customError: explain });
+
+/** What was found and what is allowed, for every kind of issue that our schemas can raise. */
 function explain(issue: Issue): string {
   switch (issue.code) {
     case "invalid_type": {
@@ -98,7 +118,11 @@ function explain(issue: Issue): string {
     case "invalid_value":
       return explainChoice(issue.values.map(String), issue.input);
     case "invalid_union":
-      return explainChoice(discriminators(issue), discriminated(issue));
+      return discriminators(issue).length === 0
+        ? notAllowed(issue.input)
+        : explainChoice(discriminators(issue), discriminated(issue));
+    case "unrecognized_keys":
+      return issue.keys.map((key) => unknownKey(key, keysOf(issue))).join("; ");
     case "too_small":
       return explainBound(
         issue.origin,
@@ -114,9 +138,11 @@ function explain(issue: Issue): string {
         issue.input,
       );
     default:
-      return `found ${described(issue.input)}, which is not allowed here`;
+      return notAllowed(issue.input);
   }
 }
+
+const notAllowed = (input: unknown): string => `found ${described(input)}, which is not allowed here`;
 
 function explainChoice(values: string[], input: unknown): string {
   const expected =

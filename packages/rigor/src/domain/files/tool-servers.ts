@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { RigorError } from "../errors.ts";
+import { read } from "./explain.ts";
 import { environment, resources } from "./experiment-schema.ts";
 
 // The file of tool servers of an investigation: the `mcpServers` of Claude Code and others, and what a server needs that
@@ -51,26 +52,24 @@ export const computeOf = (server: ToolServers[string], otherwise: string | null)
 
 /** @throws RigorError `file-invalid` that names the file and what is wrong */
 export function parseToolServers(text: string, file: string): ToolServers {
-  const read = fileSchema.safeParse(parseJson(text, file));
-  if (!read.success) throw invalid(file, problemsOf(read.error, []));
+  const found = read(fileSchema, parseJson(text, file));
+  if ("problems" in found) throw invalid(file, found.problems);
+  const { mcpServers } = found.data;
   const servers: ToolServers = {};
   const problems: string[] = [];
-  for (const [name, given] of Object.entries(read.data.mcpServers)) {
+  for (const [name, given] of Object.entries(mcpServers)) {
     if (!/^[a-z][a-z0-9_-]{0,39}$/.test(name)) {
       problems.push(`mcpServers.${name}: a server's name has small letters, digits, - and _ only`);
     }
     if (name === "lab") problems.push("mcpServers.lab: this name is taken by the lab's own tools");
-    const server = ("url" in given ? elsewhere : started).safeParse(given);
-    if (server.success) servers[name] = server.data;
-    else problems.push(...problemsOf(server.error, ["mcpServers", name]));
+    const server = read<ToolServers[string]>("url" in given ? elsewhere : started, given, ["mcpServers", name]);
+    if ("data" in server) servers[name] = server.data;
+    else problems.push(...server.problems);
   }
-  if (Object.keys(read.data.mcpServers).length === 0) problems.push("mcpServers: it names no server");
+  if (Object.keys(mcpServers).length === 0) problems.push("mcpServers: it names no server");
   if (problems.length > 0) throw invalid(file, problems);
   return servers;
 }
-
-const problemsOf = (error: z.ZodError, place: readonly string[]): string[] =>
-  error.issues.map((one) => `${[...place, ...one.path].join(".") || "the file"}: ${one.message}`);
 
 function parseJson(text: string, file: string): unknown {
   try {
