@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { GateView } from "../../packages/rigor/src/api/contract/views/issues.ts";
 import { expectRefusal, until, UserLab } from "../e2e/lab.ts";
 import { built, openConcerns, Persons } from "./persons.ts";
-import { completed, design, plan } from "./tiny-issue.ts";
+import { clarification, completed, design, plan } from "./tiny-issue.ts";
 import { stringify } from "yaml";
 
 let lab: UserLab;
@@ -238,4 +238,33 @@ describe("gates", () => {
     expectRefusal(await lab.rigor("edit", String(later.number)), 2, "was decided: approve");
     await persons.workUntil("the end", ({ issue }) => issue.state === "done");
   });
+});
+
+describe("a gate that asks questions", () => {
+  const asked = ["How long is the text?", "Which corpus?"].map((question) => ({
+    ...{ question, why: "It sets the task.", proposed_answer: "As in issue 1.", blocking: true },
+  }));
+
+  test(
+    "takes one answer for each, and no choice of another gate for one [gate.answers]",
+    { timeout: 300_000 },
+    async () => {
+      expect((await lab.rigor("issue", "new", "Is it so for short texts?")).status).toBe(0);
+      await persons.does("clarifier", { ...clarification, questions: asked });
+      const gate = await persons.gate("answer-questions");
+      const number = String(gate.number);
+      expect((await lab.rigor("inbox")).text).toContain(
+        `rigor answer ${number} "ANSWER 1" "ANSWER 2"  Planning starts`,
+      );
+      const before = lab.state();
+      expectRefusal(await lab.rigor("answer", number), 2, "each question");
+      expectRefusal(await lab.rigor("answer", number, "retry"), 2, "asks 2 questions, and 1 answer was given");
+      expectRefusal(await lab.rigor("answer", number, "1,000", "words", ""), 2, "and 3 answers were given");
+      expect(lab.state()).toEqual(before);
+      expect((await lab.rigor("answer", number, "1,000 words", "")).status).toBe(0);
+      const { brief } = await persons.detail(await persons.work("planner"));
+      expect(brief).toContain("How long is the text? A person answered: 1,000 words");
+      expect(brief).toContain("Which corpus? Assumed: As in issue 1.");
+    },
+  );
 });

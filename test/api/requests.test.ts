@@ -77,7 +77,7 @@ describe("query strings", () => {
     ["limit=1000000", "limit"],
     ["offset=-1", "offset"],
     ["stale=perhaps", "stale"],
-    ["states[0]=finished", "states.0"],
+    ["states[0]=finished", "states[0]"],
     ["seed=", "seed"],
     ["unknown=1", "unknown"],
   ])("that say %s are refused with the member's name", (query, named) =>
@@ -102,7 +102,7 @@ describe("bodies", () => {
     ["text for a number", { ...start, max_runs: "many" }, "max_runs"],
     ["null", { ...start, compute: null }, "compute"],
     ["a list", [], "file"],
-    ["a string", "start", "object"],
+    ["a string", "start", "expected a mapping"],
   ])("with %s are refused with the member's name", (_, value, named) =>
     expectUsageError("/api/experiments", value, named),
   );

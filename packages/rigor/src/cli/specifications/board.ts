@@ -111,8 +111,8 @@ export const boardCommands: readonly CommandSpecification[] = [
     group: groups.board,
     summary: "answer a gate: its questions, or with any of its choices",
     description:
-      "Where a gate asks questions, TEXTs are the answers in their order; an empty one takes the proposed answer. " +
-      "Else the first TEXT is one of its choices.",
+      "Where a gate asks questions, TEXTs are the answers, one for each question in their order; an empty one takes the " +
+      "proposed answer. Else TEXT is one of its choices.",
     arguments: [gateWord, { name: "TEXT...", description: "answers, or a choice", required: false, names: "text" }],
     options: [messageOption],
     examples: [

@@ -41,19 +41,28 @@ function questionLines(gate: GateView, { style, now }: Look): string[] {
     `  Issue ${gate.issue}: ${gate.title}`,
     indent(gate.why, 2),
     ...gate.options.map(({ choice, effect, needs_reason }) => {
-      const command = commandOf(gate.number, choice, needs_reason);
+      const command = commandOf(gate, choice, needs_reason);
       return `  ${command.padEnd(40)} ${effect}`;
     }),
     `  ${`rigor inbox ${gate.number}`.padEnd(40)} Shows what it is about.`,
   ];
 }
 
-function commandOf(number: number, choice: string, needsReason: boolean): string {
+function commandOf({ number, evidence }: GateView, choice: string, needsReason: boolean): string {
   const why = needsReason ? ' -m "WHY"' : "";
   if (choice === "approve" || choice === "edit") return `rigor ${choice} ${number}`;
   if (choice === "revise") return `rigor reject ${number}${why}`;
   if (choice === "cancel") return `rigor reject ${number} --cancel${why}`;
-  return choice === "answer" ? `rigor answer ${number} "ANSWER" ...` : `rigor answer ${number} ${choice}${why}`;
+  return choice === "answer"
+    ? `rigor answer ${number}${placesFor(evidence)}`
+    : `rigor answer ${number} ${choice}${why}`;
+}
+
+/** So many answers as there are questions: ` "ANSWER 1" "ANSWER 2"`. */
+function placesFor(evidence: GateView["evidence"]): string {
+  const { questions = [] } = (evidence ?? {}) as { questions?: unknown[] };
+  const places = questions.map((_, index) => ` "ANSWER ${index + 1}"`);
+  return places.length > 3 ? `${places[0]} ...${places.at(-1)}` : places.join("");
 }
 
 /** One gate with its evidence. */

@@ -17,9 +17,10 @@ test("an answer that lacks its reason says how to give one [gate.answers]", () =
   expect(cancel).toThrow(expect.objectContaining({ next: expect.stringContaining('-m "WHY"') as string }) as Error);
 });
 
-test("more answers than a gate has questions are refused: none of them is lost unseen [gate.answers]", () => {
+test("more or fewer answers than a gate has questions are refused: none is lost or guessed [gate.answers]", () => {
   const { board, gate } = asking();
   const decide = (answers: string[]) => decideGate(board.facts, gate, { choice: "answer", reason: null, answers });
   expect(() => decide(["1", "2", "3"])).toThrow("asks 2 questions, and 3 answers were given");
-  expect(decide(["1"])).toMatchObject([{ kind: "gate.decided", data: { answers: ["1"] } }]);
+  expect(() => decide(["retry"])).toThrow("asks 2 questions, and 1 answer was given");
+  expect(decide(["1", ""])).toMatchObject([{ kind: "gate.decided", data: { answers: ["1", ""] } }]);
 });

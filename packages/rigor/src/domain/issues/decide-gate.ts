@@ -88,10 +88,11 @@ export function refuseAnswer(gate: GateRecord, { choice, reason, answers }: Gate
     throw new RigorError("usage", `Gate ${gate.number} asks no questions that could be answered one by one.`, {});
   }
   const asked = questionsOf(gate).length;
-  if (answers.length > asked) {
+  // One word is so never taken for an answer that was meant as a choice, as of another gate.
+  if (choice === "answer" && answers.length !== asked) {
     const what = `${plural(answers.length, "answer was", "answers were")} given`;
     throw new RigorError("usage", `Gate ${gate.number} asks ${plural(asked, "question")}, and ${what}.`, {
-      next: `Put each answer in quotation marks; the questions: rigor inbox ${gate.number}`,
+      next: `Answer each, in quotation marks; "" takes the proposed answer. The questions: rigor inbox ${gate.number}`,
     });
   }
   if (edits !== (choice === "edit")) {
