@@ -64,9 +64,21 @@ export async function codeSince(
 async function staleNote({ name, source }: ExperimentRecord): Promise<string> {
   const { repository, commit, dirty } = source;
   const isHere = dirty || (await tryGit(repository, ["merge-base", "--is-ancestor", commit, "HEAD"])).status === 0;
-  return isHere
-    ? `The code of these results has changed since: they are stale. \`rigor rerun ${name} --stale\` makes them anew.`
-    : `The code of these results is of commit ${commit.slice(0, 10)}, which is not part of what is checked out.`;
+  if (isHere) {
+    return `The code of these results has changed since: they are stale. \`rigor rerun ${name} --stale\` makes them anew.`;
+  }
+  const short = commit.slice(0, 10);
+  const branch = await branchWith(repository, commit);
+  const made = `These results were made by the code of commit ${short}${branch === null ? "" : ` on the branch ${branch}`}`;
+  const merge = branch === null ? "" : `, and \`git merge ${branch}\` brings it here`;
+  return `${made}, which the files that are checked out do not have. They hold for that code: \`git show ${short}\` shows it${merge}.`;
+}
+
+/** A local branch that holds a commit; null where none does. */
+async function branchWith(repository: string, commit: string): Promise<string | null> {
+  const args = ["for-each-ref", "--contains", commit, "--count=1", "--format=%(refname:short)", "refs/heads"];
+  const { status, stdout } = await tryGit(repository, args);
+  return status === 0 ? stdout.toString("utf8").trim() || null : null;
 }
 
 export async function isStale(experiment: ExperimentRecord): Promise<boolean> {

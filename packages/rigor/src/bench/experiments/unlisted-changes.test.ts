@@ -135,9 +135,15 @@ test("results of a commit that is not checked out say which, and are not to be m
   runGit(bench.repository, "checkout", "--quiet", "-b", "elsewhere", "HEAD~1");
   const { notes, stale } = await results(bench, id);
   expect(stale).toBe(true);
+  const made = `These results were made by the code of commit ${commit.slice(0, 10)}`;
   expect(notes).toEqual([
-    `The code of these results is of commit ${commit.slice(0, 10)}, which is not part of what is checked out.`,
+    expect.stringMatching(`^${made} on the branch \\S+, which the files that are checked out do not`),
   ]);
+  const [, branch = ""] = /`git merge (\S+)` brings it here/.exec(notes[0] ?? "") ?? [];
+  expect(runGit(bench.repository, "rev-parse", branch).trim()).toBe(commit);
+  runGit(bench.repository, "branch", "--delete", "--force", branch);
+  const later = (await results(bench, id)).notes;
+  expect(later).toEqual([expect.stringMatching(`^${made}, which .* \`git show ${commit.slice(0, 10)}\` shows it[.]$`)]);
 });
 
 test("results stay readable when the repository is gone, and say what is not known [identity.unlisted]", async () => {
