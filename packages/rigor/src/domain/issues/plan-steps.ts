@@ -39,7 +39,7 @@ export function clarify(facts: IssueFacts): IssueStep {
     name: "answer-questions",
     question: `Issue ${issue.number} leaves ${blocking} questions open. What do you mean?`,
     why: "With the wrong answer the work would be wasted.",
-    options: [option("answer", "Planning starts; a question without an answer takes the proposed one."), cancelOption],
+    options: [option("answer", "Planning starts; an empty answer takes the proposed one."), cancelOption],
     binding,
   });
 }
