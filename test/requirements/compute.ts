@@ -190,7 +190,7 @@ export const compute: Requirement[] = [
   {
     id: "compute.soon",
     statement:
-      "A machine is looked at soon after something began or ended there; a scheduler is asked no more for that.",
+      "A machine or cluster is looked at soon after something was begun, began, ended or changed there, and less and less often while nothing does.",
   },
   {
     id: "compute.attempts-clean-up",

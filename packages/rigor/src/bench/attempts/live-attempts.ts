@@ -218,11 +218,8 @@ export class LiveAttempts {
     for (const { attempt } of asked) this.#changed.delete(attempt.id);
     if (asked.length === 0) return;
     const statuses = await lane.executor.status(asked.map(handleOf));
-    if (!lane.isPlaced)
-      await this.waits.note(
-        asked.map(({ attempt }) => attempt.id),
-        statuses,
-      );
+    const ids = asked.map(({ attempt }) => attempt.id);
+    if (!lane.isPlaced && (await this.waits.note(ids, statuses))) lane.stir();
     await Promise.all(asked.map((live) => this.#observation.see(live, statuses.get(live.attempt.id))));
   }
 
@@ -289,6 +286,7 @@ export class LiveAttempts {
     if (handles.length === 0) return;
     // A job that was not handed over is withdrawn by its executor, and then seen as gone.
     for (const handle of handles) this.#submission.forget(handle.attempt);
+    lane.stir();
     await lane.executor.cancel(handles);
     for (const handle of handles) this.#cancelling.delete(handle.attempt);
   }

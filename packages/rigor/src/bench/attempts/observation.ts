@@ -66,6 +66,7 @@ export class Observation {
         this.#sightings.submitted(live, job);
         return;
       case "running":
+        if (live.attempt.state !== "running") this.#laneOf(live).stir();
         this.#sightings.started(live, job);
         return;
       case "ended":

@@ -39,6 +39,17 @@ describe("why jobs wait", () => {
     expect(await groups()).toEqual([{ compute: "local", reason: "Resources", held: false, runs: 1 }]);
   });
 
+  test("tells whether it has changed, so that a cluster where nothing changes is left in peace [compute.soon]", async () => {
+    const { note } = await threeJobs();
+    const [held, priority] = [waiting("JobHeldUser", true), waiting("Priority")];
+    expect(await note(held, priority, priority)).toBe(true);
+    expect(await note(held, priority, priority)).toBe(false);
+    expect(await note(waiting("JobHeldUser"), priority, priority)).toBe(true);
+    expect(await note(waiting("JobHeldUser"), waiting("Resources"), priority)).toBe(true);
+    expect(await note({ state: "running", beat_at: null }, waiting("Resources"), priority)).toBe(true);
+    expect(await note({ state: "running", beat_at: null }, waiting("Resources"), priority)).toBe(false);
+  });
+
   test("lasts over daemons; since when changes only with whether it is held [compute.why-waiting]", async () => {
     const { bench, attempts, note } = await threeJobs();
     await note(waiting("Priority"), waiting("Priority"), waiting(null));

@@ -45,8 +45,8 @@ export class Waits {
     return this.#known.get(attempt);
   }
 
-  /** Takes down what a look at attempts has told. */
-  async note(attempts: readonly string[], statuses: ReadonlyMap<string, JobStatus>): Promise<void> {
+  /** Takes down what a look at attempts has told. @returns whether anything changed */
+  async note(attempts: readonly string[], statuses: ReadonlyMap<string, JobStatus>): Promise<boolean> {
     const changed: WaitingJobRow[] = [];
     const over: string[] = [];
     const now = new Date().toISOString();
@@ -66,6 +66,7 @@ export class Waits {
     await noteWaitingJobs(this.#store, changed, over);
     for (const attempt of over) this.#known.delete(attempt);
     for (const row of changed) this.#known.set(row.attempt_id, waitOf(row));
+    return changed.length + over.length > 0;
   }
 }
 

@@ -8,6 +8,7 @@ import type { ComputeRecord } from "../../domain/records.ts";
 import { isProven, machineOf, needsCheck, undecidedPause } from "../../domain/rules/compute-rules.ts";
 import type { Dial } from "../../hosts/dial.ts";
 import type { Stager } from "../../provenance/staging/stager.ts";
+import { LookPace } from "./look-pace.ts";
 
 /** How a compute is reached. */
 export interface Connection {
@@ -36,14 +37,10 @@ export interface Trouble {
 /** Why a turn is wanted: something has just changed, something is still to be done, or only to look. */
 export type Urgency = "news" | "work" | "look";
 
-/**
- * Milliseconds between two turns. A look comes soon after something began or ended, and then less and less often. A
- * login node has other users, and what waits in its queue takes its time; how often a scheduler is asked in a turn, its
- * executor limits further.
- */
+/** Milliseconds between two turns that are more than looks. How often a scheduler is asked in them, its executor limits. */
 const pauseMs = {
-  machine: { news: 50, work: 500, look: { least: 100, most: 2_000 } },
-  cluster: { news: 500, work: 500, look: { least: 2_000, most: 2_000 } },
+  machine: { news: 50, work: 500 },
+  cluster: { news: 500, work: 500 },
   trouble: 10_000,
 };
 
@@ -77,8 +74,7 @@ export class Lane {
   /** What went wrong beside the turns. */
   #failure: { error: unknown } | null = null;
   #turnedAt = Number.NEGATIVE_INFINITY;
-  #lookPause = pauseMs.machine.look.most;
-  #isStirred = false;
+  readonly #lookPace: LookPace;
   #wantedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -94,6 +90,7 @@ export class Lane {
     this.stager = stager;
     this.dial = dial;
     this.scheduler = scheduler;
+    this.#lookPace = new LookPace(this.isPlaced ? "machine" : "cluster");
   }
 
   /** Limits that `rigor.yaml` sets now; with anything else it would be another compute. */
@@ -140,6 +137,7 @@ export class Lane {
   doubt(): void {
     this.#isDoubted = true;
     this.#undecided.dueAt = 0;
+    this.stir();
   }
 
   get isDoubted(): boolean {
@@ -182,23 +180,14 @@ export class Lane {
   /** Milliseconds until the next turn; infinite while one is under way, and not above zero when it is time. */
   dueIn(urgency: Urgency): number {
     if (this.#turn !== null) return Number.POSITIVE_INFINITY;
-    const pause = urgency === "look" ? this.#lookPause : this.#pauses[urgency];
+    const pauses = this.isPlaced ? pauseMs.machine : pauseMs.cluster;
+    const pause = urgency === "look" ? this.#lookPace.pauseMs : pauses[urgency];
     return this.#turnedAt + (this.#trouble === null ? pause : pauseMs.trouble) - performance.now();
   }
 
-  get #pauses() {
-    return this.isPlaced ? pauseMs.machine : pauseMs.cluster;
-  }
-
-  /** Something began or ended there: more may happen soon. */
+  /** Something was begun, began, ended or changed there: more may happen soon. */
   stir(): void {
-    this.#isStirred = true;
-  }
-
-  #calmDown(): void {
-    const { least, most } = this.#pauses.look;
-    this.#lookPause = this.#isStirred ? least : Math.min(most, this.#lookPause * 2);
-    this.#isStirred = false;
+    this.#lookPace.stir();
   }
 
   /** Begins a piece of work with the compute, unless one is under way. @returns whether it was begun */
@@ -206,7 +195,7 @@ export class Lane {
     if (this.#turn !== null) return false;
     this.#turn = this.#tell(work).finally(() => {
       this.#turn = null;
-      this.#calmDown();
+      this.#lookPace.looked();
       this.#turnedAt = performance.now();
       done();
     });

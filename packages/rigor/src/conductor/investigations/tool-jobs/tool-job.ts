@@ -6,6 +6,7 @@ import { lastOutput, lookAt, notReady } from "../../../agents/tool-servers/readi
 import { StoppedError } from "../../../agents/tool-servers/tool-server.ts";
 import type { Lab } from "../../../bench/lab/lab.ts";
 import type { Lane } from "../../../bench/lab/lane.ts";
+import { LookPace } from "../../../bench/lab/look-pace.ts";
 import type { JobStatus, Offsets } from "../../../compute/executor.ts";
 import type { RigorError } from "../../../domain/errors.ts";
 import type { ToolJobRecord } from "../../../domain/investigations/records.ts";
@@ -14,8 +15,8 @@ import { endOf, handleOf, isOver, vacate } from "./job-end.ts";
 import { JobSearch, lostMs, type Placed, type Say, type ToolOrder } from "./job-search.ts";
 import type { JobSecret } from "./job-secret.ts";
 
-/** Milliseconds between two looks at a job. */
-const pauseMs = { machine: 500, cluster: 2_000, ready: 3_000 };
+/** Milliseconds between two looks at a job of a machine; a cluster is looked at like for a run. */
+const pauseMs = { starting: 500, ready: 3_000 };
 /** Milliseconds between two signs to the server that it is wanted. */
 const signEveryMs = 20_000;
 
@@ -42,6 +43,8 @@ export class ToolJob {
   #forward: Forward | null = null;
   #heardAt = performance.now();
   #looking: Promise<unknown> = Promise.resolve();
+  readonly #clusterPace = new LookPace("cluster");
+  #lastState = "";
 
   private constructor(lab: Lab, order: ToolOrder, say: Say, placed: Placed) {
     this.#lab = lab;
@@ -124,8 +127,7 @@ export class ToolJob {
           this.#secret.log,
         );
       }
-      const pause = this.#lane.isPlaced ? pauseMs.machine : pauseMs.cluster;
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      await this.#pause(pauseMs.starting, signal);
     }
   }
 
@@ -158,6 +160,11 @@ export class ToolJob {
     return newest;
   }
 
+  async #pause(machineMs: number, signal: AbortSignal): Promise<void> {
+    const pause = this.#lane.isPlaced ? machineMs : this.#clusterPace.pauseMs;
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
+  }
+
   /** Asks what became of the job, and takes down what it has printed: one after the other, so that nothing is taken twice. */
   #look(): Promise<JobStatus | undefined> {
     const look = this.#looking.then(() => this.#lookOnce());
@@ -169,6 +176,7 @@ export class ToolJob {
     const { executor } = this.#lane;
     const handle = handleOf(this.#record);
     const status = (await executor.status([handle])).get(handle.attempt);
+    this.#keepPace(status);
     const found = (await executor.collect([{ handle, offsets: this.#offsets }])).get(handle.attempt);
     if (found === undefined) return status;
     this.#offsets = found.offsets;
@@ -176,6 +184,13 @@ export class ToolJob {
     appendFileSync(this.#secret.log, found.stderr);
     this.#readAnnouncements(Buffer.from(found.stdout).toString("utf8"));
     return status;
+  }
+
+  #keepPace(status: JobStatus | undefined): void {
+    const state = status === undefined ? "" : `${status.state} ${"reason" in status ? status.reason : ""}`;
+    if (state !== this.#lastState) this.#clusterPace.stir();
+    this.#lastState = state;
+    this.#clusterPace.looked();
   }
 
   #readAnnouncements(text: string): void {
@@ -201,7 +216,7 @@ export class ToolJob {
     this.#heardAt = performance.now();
     const { signal } = this.#leaving;
     for (let signedAt = performance.now(); ;) {
-      await sleep(pauseMs.ready, undefined, { signal }).catch(() => undefined);
+      await this.#pause(pauseMs.ready, signal);
       if (signal.aborted) return new Promise(() => undefined);
       const why = await this.whyLost();
       if (why !== null) return why;
