@@ -258,6 +258,11 @@ export const bench: Requirement[] = [
     id: "init.any-repository",
     statement: "`rigor init` in any git repository writes a commented rigor.yaml and a first experiment that runs.",
   },
+  {
+    id: "environment.network",
+    statement:
+      "A build that fails for want of a network or of room is a fault of the machine, by what its program says: the first is tried again by itself, a person is told what to do, and it is no finding about the code.",
+  },
   { id: "environment.npm", statement: "An npm environment is built from its lock and used by runs." },
   {
     id: "environment.venv",

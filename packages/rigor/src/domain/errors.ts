@@ -33,6 +33,8 @@ export const errorCodes = {
   daemon: { exit: 2, http: 502 },
   /** Another machine gave no whole answer: nothing is known about what it did. */
   unreachable: { exit: 2, http: 504 },
+  /** A server that a machine needs, such as a package index, cannot be reached from it. Another time it may. */
+  network: { exit: 2, http: 502 },
   /** A batch system refuses, or its answer cannot be read. */
   scheduler: { exit: 2, http: 502 },
   /** No valid token, or a foreign Host or Origin. */

@@ -3,7 +3,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { keptLines } from "./environment-build.ts";
+import { keptLines } from "./build-failure.ts";
 import type { Command } from "./environments/manager.ts";
 
 export interface BuildCommand {

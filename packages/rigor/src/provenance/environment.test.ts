@@ -169,6 +169,38 @@ describe("npm", () => {
   });
 });
 
+describe("an index that cannot be reached", () => {
+  const silent = "http://127.0.0.1:9";
+
+  test("is told of npm [environment.network]", async () => {
+    const resolved = `${silent}/gone-1.0.0.tgz`;
+    const packages = { "": { dependencies: { gone: "1.0.0" } }, "node_modules/gone": { version: "1.0.0", resolved } };
+    const repository = scratchRepository({
+      "package.json": JSON.stringify({ dependencies: { gone: "1.0.0" } }),
+      "package-lock.json": JSON.stringify({ lockfileVersion: 3, requires: true, packages }),
+    });
+    const wanted = environment("npm", { variables: { npm_config_fetch_retries: "0" } });
+    const failed = ensureEnvironment({ repository, commit: "HEAD", environment: wanted, root: scratchDirectory() });
+    await expect(failed).rejects.toMatchObject({
+      code: "network",
+      message: expect.stringMatching(/exit status 1\nnpm (?:ERR!|error) code ECONNREFUSED\n/),
+      next: expect.stringContaining("check the network"),
+    });
+  });
+
+  test("is told from a package that does not exist, although pip says the same of both [environment.network]", async () => {
+    const repository = scratchRepository({ "requirements.txt": "rigor-is-not-there==1.0\n" });
+    const build = (variables: Record<string, string>) => {
+      const wanted = environment("pip", { variables });
+      return ensureEnvironment({ repository, commit: "HEAD", environment: wanted, root: scratchDirectory() });
+    };
+    const message = expect.stringContaining("No matching distribution found for rigor-is-not-there==1.0");
+    const away = build({ PIP_INDEX_URL: silent, PIP_RETRIES: "1" });
+    await expect(away).rejects.toMatchObject({ code: "network", message });
+    await expect(build({ PIP_NO_INDEX: "1" })).rejects.toMatchObject({ code: "environment", message });
+  });
+});
+
 describe("pip", () => {
   test("a virtual environment is built from requirements with a local wheel, and used by runs [environment.venv] [provenance.environment]", async () => {
     vi.stubEnv("PIP_NO_INDEX", "1");

@@ -3,9 +3,9 @@ import { delimiter, join, resolve } from "node:path";
 import { RigorError } from "../domain/errors.ts";
 import type { Environment } from "../domain/experiment.ts";
 import { describeEnd, runBuildCommand } from "./build-command.ts";
+import { buildFailure } from "./build-failure.ts";
 import { removeCheckout } from "./checkout.ts";
 import {
-  buildFailure,
   buildLog,
   buildPlan,
   buildVariables,
@@ -59,7 +59,7 @@ const running = new Map<string, Promise<BuiltEnvironment>>();
  * because a virtual environment cannot be moved; it counts only once its `complete.json` is there. The log of the last
  * build stays beside the directory.
  *
- * @throws RigorError `environment` with the last lines of the build and the path of its log.
+ * @throws RigorError `environment`, `network` or `storage` with the last lines of the build and the path of its log.
  */
 export async function ensureEnvironment(request: EnvironmentRequest): Promise<BuiltEnvironment> {
   const source = await environmentSource(request.repository, request.commit, request.environment);

@@ -2,6 +2,7 @@ import { delimiter } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RigorError } from "../../domain/errors.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
+import { undecidedPause } from "../../domain/rules/compute-rules.ts";
 import type { Staged } from "../../provenance/staging/stager.ts";
 import { requireCommand } from "./command-check.ts";
 import type { Lab } from "../lab/lab.ts";
@@ -24,6 +25,8 @@ export class Preparation {
   readonly #running = new Map<string, Promise<void>>();
   readonly #steps = new Map<string, PreparationStep>();
   readonly #failed = new Map<string, RigorError>();
+  /** Tries in a row that failed for want of a network. */
+  readonly #withoutNetwork = new Map<string, number>();
   /** Ends builds when the daemon stops. */
   readonly #abort = new AbortController();
 
@@ -54,7 +57,9 @@ export class Preparation {
 
   /** A person has mended what was wrong. */
   forgive(experimentId: string): void {
-    for (const key of this.#failed.keys()) if (key.startsWith(keyOf(experimentId, ""))) this.#failed.delete(key);
+    for (const kept of [this.#failed, this.#withoutNetwork]) {
+      for (const key of kept.keys()) if (key.startsWith(keyOf(experimentId, ""))) kept.delete(key);
+    }
   }
 
   /**
@@ -94,12 +99,28 @@ export class Preparation {
   async #prepareOnce(key: string, experiment: ExperimentRecord, lane: Lane): Promise<void> {
     try {
       this.#ready.set(key, await this.#prepare(key, experiment, lane));
+      this.#withoutNetwork.delete(key);
     } catch (error) {
-      // A machine that does not answer says nothing about the experiment: it is tried again.
-      if (error instanceof RigorError && error.code === "unreachable") {
-        await sleep(unreachablePauseMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
-      } else this.#failed.set(key, error instanceof RigorError ? error : this.#fault(experiment, error));
+      const pauseMs = this.#pauseAfter(key, error);
+      if (pauseMs === null) {
+        this.#failed.set(key, error instanceof RigorError ? error : this.#fault(experiment, error));
+      } else await sleep(pauseMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
     }
+  }
+
+  /** When it is tried again by itself what says nothing about the experiment; null where a person has to look. */
+  #pauseAfter(key: string, error: unknown): number | null {
+    if (!(error instanceof RigorError)) return null;
+    if (error.code === "unreachable") return unreachablePauseMs;
+    if (error.code !== "network") return null;
+    const times = (this.#withoutNetwork.get(key) ?? 0) + 1;
+    this.#withoutNetwork.set(key, times);
+    const pauseMs = undecidedPause(times);
+    if (pauseMs === null) return null;
+    const what = `a new try in ${pauseMs / 1_000} s: ${error.next ?? error.message}`.replace(/\.$/, "");
+    const log_file = this.#steps.get(key)?.log_file ?? null;
+    this.#steps.set(key, { what, since: new Date().toISOString(), log_file });
+    return pauseMs;
   }
 
   #fault(experiment: ExperimentRecord, error: unknown): RigorError {

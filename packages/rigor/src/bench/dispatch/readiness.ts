@@ -217,7 +217,14 @@ export class ReadinessCheck {
 }
 
 /** What goes wrong while an experiment is made ready, whatever experiment it is. */
-const ofMachines: ReadonlySet<ErrorCode> = new Set(["storage", "unreachable", "scheduler", "git", "internal"]);
+const ofMachines: ReadonlySet<ErrorCode> = new Set([
+  "storage",
+  "unreachable",
+  "network",
+  "scheduler",
+  "git",
+  "internal",
+]);
 
 const optionOf = ({ name, configuration, lane }: NamedLane): Option => ({
   name,

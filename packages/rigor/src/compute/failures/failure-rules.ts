@@ -127,7 +127,7 @@ const rules: readonly FailureRule[] = [
       /^\[?Error: (?:(?:connect|read|write|getaddrinfo) )?(?:ECONN(?:REFUSED|RESET|ABORTED)|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)\b/,
     ],
     line: [
-      /^curl: \((?:5|6|7|16|18|28|35|52|55|56|92)\) /,
+      /(?:^|:--\s+\d+)curl: \((?:5|6|7|16|18|28|35|52|55|56|92)\) /,
       /^(?:fatal|error): unable to access '[^']+': /,
       /^ssh: (?:connect to host|Could not resolve hostname) /,
       /^wget: unable to resolve host address |^Connecting to .* failed: (?:Connection refused|Connection timed out|No route to host)\.$/,

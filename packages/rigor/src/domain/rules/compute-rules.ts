@@ -66,14 +66,15 @@ export function isProven(record: Checked | null, now: number): boolean {
   return checked_at !== null && problems.length === 0 && now - Date.parse(checked_at) < proofMs;
 }
 
-/** Milliseconds before the first, second, ... further try after checks in a row that came to no conclusion. */
+/** Milliseconds before the first, second, ... further try after tries in a row that came to no conclusion. */
 const undecidedPausesMs = [5_000, 15_000, 45_000];
 
 /**
- * When a check is repeated that came to no conclusion, such as one whose job was lost: that says nothing of the compute.
+ * When something is tried again that came to no conclusion: a check whose job was lost says nothing of the compute, and a
+ * build for which an index could not be reached nothing of the experiment.
  *
- * @param times checks in a row without a conclusion
- * @returns milliseconds; null where it is so often that it counts as a problem of the compute
+ * @param times tries in a row without a conclusion
+ * @returns milliseconds; null where it is so often that it counts as a problem
  */
 export const undecidedPause = (times: number): number | null => undecidedPausesMs[times - 1] ?? null;
 

@@ -4,13 +4,12 @@ import { RigorError } from "../../domain/errors.ts";
 import type { Environment } from "../../domain/experiment.ts";
 import { quote } from "../../hosts/quote.ts";
 import { withoutSecrets } from "../build-command.ts";
+import { buildFailure, keptLines } from "../build-failure.ts";
 import {
-  buildFailure,
   buildLog,
   buildVariables,
   describeBuild,
   inheritedVariables,
-  keptLines,
   passedVariables,
   requireTool,
 } from "../environment-build.ts";

@@ -133,9 +133,9 @@ export class JobSearch {
   }
 
   /**
-   * Asks a machine until it answers, as long as that can be expected.
+   * Asks a machine until it answers, and reaches what it needs, as long as that can be expected.
    *
-   * @throws RigorError what it answers; `unreachable` where it does not for long
+   * @throws RigorError what it answers; `unreachable` or `network` where that is so for long
    */
   async patiently<Value>(ask: () => Promise<Value>): Promise<Value> {
     const { compute } = this.#order;
@@ -144,9 +144,11 @@ export class JobSearch {
         return await ask();
       } catch (error) {
         if (this.#signal.aborted) throw new StoppedError();
-        if (!(error instanceof RigorError) || error.code !== "unreachable") throw error;
+        if (!(error instanceof RigorError) || (error.code !== "unreachable" && error.code !== "network")) throw error;
         if (performance.now() - began > lostMs) throw error;
-        this.#say(`${compute} cannot be reached: ${error.message}`);
+        this.#say(
+          error.code === "network" ? `${compute}: ${error.next}` : `${compute} cannot be reached: ${error.message}`,
+        );
       }
       await sleep(pauseMs, undefined, { signal: this.#signal }).catch(() => undefined);
     }
