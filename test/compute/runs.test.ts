@@ -191,7 +191,15 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
     expect(listed).toMatch(/hostA.* drained: maintenance/);
     expect(listed).toMatch(/hostB.* resting until /);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    expect((await lab.runs("steered")).map(({ state }) => state)).toEqual(["pending", "pending"]);
+    const waiting = await lab.runs("steered");
+    expect(waiting.map(({ state }) => state)).toEqual(["pending", "pending"]);
+    const shown = (await lab.rigor("show", waiting[0]?.id ?? "")).stdout;
+    for (const text of [(await lab.rigor("list", "steered")).stdout, shown]) {
+      expect(text).toContain("hostA is drained: maintenance. To use it again: rigor compute use hostA");
+      expect(text).toMatch(/hostB rests until .*\. To use it again: rigor compute use hostB/);
+    }
+    const twice = await lab.rigor("compute", "drain", "hostA");
+    expect(twice.text).toContain("hostA is drained already: maintenance");
     await lab.rigor("compute", "use", "hostB");
     expect((await lab.rigor("run", "steered.yaml")).text).toContain("2 done");
     await lab.rigor("compute", "use", "hostA");

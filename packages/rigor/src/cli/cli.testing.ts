@@ -68,6 +68,7 @@ export function run(change: Partial<RunSummary> = {}): RunSummary {
     reason: { code: "out-of-memory-host", message: "Killed" },
     waiting: null,
     waits_for: [],
+    closed: [],
     host: "box",
     duration: 12,
     changed_at: "2026-01-01T00:00:30Z",

@@ -58,7 +58,7 @@ export const computes = {
   ),
 
   drain: api.computes.drain.handler(({ context, input }) =>
-    steer(context, input, (lane) => drain(context.lab, context.actor, lane, input.message ?? unexplained)),
+    steer(context, input, (lane) => drain(context.lab, context.actor, lane, input.name, input.message ?? unexplained)),
   ),
 
   use: api.computes.use.handler(({ context, input }) =>

@@ -25,12 +25,11 @@ export const runs = {
     const { experiment, stale, ...filter } = input;
     const named = experiment === undefined ? undefined : await findExperiment(db, experiment);
     if (stale === true) return listStale(context, input, named);
-    return listRuns(db, { ...filter, ...(named === undefined ? {} : { experiments: [named.id] }) });
+    return listRuns(context.lab, { ...filter, ...(named === undefined ? {} : { experiments: [named.id] }) });
   }),
 
   get: api.runs.get.handler(async ({ context, input }) => {
-    const { db } = context.lab.store;
-    return presentRun(db, await findRun(db, input.reference), context.lab.data);
+    return presentRun(context.lab, await findRun(context.lab.store.db, input.reference));
   }),
 
   cancel: api.runs.cancel.handler(({ context, input }) =>
@@ -75,7 +74,7 @@ async function listStale(context: ApiContext, input: RunFilter, only: Experiment
   for (const experiment of candidates) if (await isStale(experiment)) stale.push(experiment.id);
   if (stale.length === 0) return { runs: [], total: 0 };
   const { experiment: _, stale: __, states = withResult, ...filter } = input;
-  const page = await listRuns(db, { ...filter, states, experiments: stale });
+  const page = await listRuns(context.lab, { ...filter, states, experiments: stale });
   return { ...page, runs: page.runs.map((run) => ({ ...run, stale: true })) };
 }
 

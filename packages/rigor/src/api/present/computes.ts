@@ -1,9 +1,11 @@
 import type { Dispatcher, Lease } from "../../bench/dispatch/dispatcher.ts";
 import type { Lab } from "../../bench/lab/lab.ts";
 import { lackingRoom } from "../../bench/dispatch/readiness.ts";
+import { readSettings } from "../../bench/lab/settings.ts";
 import type { Lane, Trouble } from "../../bench/lab/lane.ts";
 import { isIdleCard } from "../../compute/placement/placement.ts";
 import type { Compute } from "../../domain/files/compute-schema.ts";
+import type { ExperimentRecord } from "../../domain/records.ts";
 import type { ClosedCompute, ComputeView, HostView } from "../contract/views/computes.ts";
 
 interface Sources {
@@ -22,6 +24,26 @@ export async function closedInUse({ lab, dispatcher }: Sources): Promise<ClosedC
   const used = new Set((await dispatcher.leases()).map((one) => one.compute_id));
   const inUse = lab.lanes.all().filter((lane) => lane.isWanted || used.has(lane.id));
   return inUse.flatMap((lane) => whyClosed(lane, placeOf(lane)) ?? []);
+}
+
+/** Those computes of an experiment on which nothing starts now. */
+export function closedComputes(
+  lab: Lab,
+  { source, compute }: Pick<ExperimentRecord, "source" | "compute">,
+): ClosedCompute[] {
+  const known = readSettings(source.repository).compute;
+  return compute.flatMap((name) => {
+    const configuration = known[name];
+    const lane = configuration === undefined ? undefined : lab.lanes.find(configuration);
+    return lane === undefined ? [] : (whyClosed(lane, name) ?? []);
+  });
+}
+
+/** What a run of an experiment waits for that finds none of its computes open; empty where one of them is. */
+export function allClosed(lab: Lab, experiment: ExperimentRecord): ClosedCompute[] {
+  if (experiment.state !== "running") return [];
+  const closed = closedComputes(lab, experiment);
+  return closed.length < experiment.compute.length ? [] : closed;
 }
 
 /** What a machine is called for all repositories: `lab1 (ssh)`. */

@@ -7,7 +7,7 @@ import { lackingRoom } from "../../bench/dispatch/readiness.ts";
 import { readSettings } from "../../bench/lab/settings.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import type { Progress } from "../contract/views/experiments.ts";
-import { whyClosed } from "./computes.ts";
+import { closedComputes } from "./computes.ts";
 import { decodeRow } from "../../store/tables.ts";
 import { summarize } from "./experiments.ts";
 
@@ -41,15 +41,6 @@ export async function presentProgress(
     closed,
     active: await activeRuns(lab, experiment),
   };
-}
-
-function closedComputes(lab: Lab, { source, compute }: ExperimentRecord): Progress["closed"] {
-  const known = readSettings(source.repository).compute;
-  return compute.flatMap((name) => {
-    const configuration = known[name];
-    const lane = configuration === undefined ? undefined : lab.lanes.find(configuration);
-    return lane === undefined ? [] : (whyClosed(lane, name) ?? []);
-  });
 }
 
 /** Why no run starts on this machine; null where its disk has room. */

@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import type { DataDirectory } from "../../bench/lab/lab.ts";
+import type { DataDirectory, Lab } from "../../bench/lab/lab.ts";
 import { runsAtPlaces, theirResult } from "../../bench/records/placed-runs.ts";
 import { attemptsOfRun } from "../../bench/records/attempt-queries.ts";
 import { experimentById } from "../../bench/records/experiment-queries.ts";
@@ -13,6 +13,7 @@ import type { RunState } from "../../domain/lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { decodeRow, type Database } from "../../store/tables.ts";
+import { allClosed } from "./computes.ts";
 import { neededBy, needing } from "./needs.ts";
 import { presentRepeat } from "./repeat.ts";
 import type { AttemptView, RunDetail, RunSummary } from "../contract/views/runs.ts";
@@ -30,7 +31,8 @@ export interface RunQuery {
 }
 
 /** One page of runs at their places, in the order of their experiments. */
-export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSummary[]; total: number }> {
+export async function listRuns(lab: Lab, query: RunQuery): Promise<{ runs: RunSummary[]; total: number }> {
+  const { db } = lab.store;
   const base = filtered(db, query);
   const { total } = await base.select(({ fn }) => fn.countAll<number | string>().as("total")).executeTakeFirstOrThrow();
   const rows = await base
@@ -39,6 +41,7 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
     .leftJoin("waiting_jobs", "waiting_jobs.attempt_id", "attempts.id")
     .select([
       "runs.id",
+      "experiments.id as experiment_id",
       "experiments.name",
       "experiments.version",
       "placements.arm",
@@ -66,20 +69,32 @@ export async function listRuns(db: Db, query: RunQuery): Promise<{ runs: RunSumm
     db,
     rows.map((row) => row.id),
   );
+  const closed = await closedByExperiment(
+    lab,
+    new Set(rows.flatMap((row) => (isPending(row) ? row.experiment_id : []))),
+  );
   return {
     total: Number(total),
-    runs: rows.map(({ name, version, metrics, compute, waiting_reason, held, since, ...row }) => ({
+    runs: rows.map(({ experiment_id, name, version, metrics, compute, waiting_reason, held, since, ...row }) => ({
       ...decodeRow("runs", decodeRow("placements", row)),
       experiment: reference({ name, version }),
       stale: null,
       metrics: metrics === null ? null : decodeRow("results", { metrics }).metrics,
       waits_for: awaited.get(row.id) ?? [],
+      closed: isPending(row) ? (closed.get(experiment_id) ?? []) : [],
       waiting:
         row.state !== "active" || compute === null || held === null || since === null
           ? null
           : { compute, ...waitOf({ reason: waiting_reason, held, since }) },
     })),
   };
+}
+
+const isPending = ({ state }: { state: string }): boolean => state === ("pending" satisfies RunState);
+
+async function closedByExperiment(lab: Lab, ids: ReadonlySet<string>): Promise<Map<string, RunSummary["closed"]>> {
+  const experiments = await Promise.all([...ids].map((id) => experimentById(lab.store.db, id)));
+  return new Map(experiments.map((one) => [one.id, allClosed(lab, one)]));
 }
 
 function filtered(db: Db, { experiments, states, arm, task, seed }: RunQuery) {
@@ -93,8 +108,10 @@ function filtered(db: Db, { experiments, states, arm, task, seed }: RunQuery) {
   return query;
 }
 
-/** Everything that is known of a run. @param data where attempts lie */
-export async function presentRun(db: Db, run: RunRecord, data: DataDirectory): Promise<RunDetail> {
+/** Everything that is known of a run. */
+export async function presentRun(lab: Lab, run: RunRecord): Promise<RunDetail> {
+  const { data } = lab;
+  const { db } = lab.store;
   const placements = await placementsOfRun(db, run.id);
   const experiments = await Promise.all(placements.map((one) => experimentById(db, one.experiment_id)));
   const present = experiments.toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))[0];
@@ -120,6 +137,7 @@ export async function presentRun(db: Db, run: RunRecord, data: DataDirectory): P
     duration: last?.duration ?? null,
     changed_at: run.changed_at,
     waits_for: (await awaitedRuns(db, [run.id])).get(run.id) ?? [],
+    closed: isPending(run) ? allClosed(lab, present) : [],
     needs: await neededBy(db, run, last?.needs ?? {}),
     needed_by: await needing(db, run),
     parameters: run.parameters,

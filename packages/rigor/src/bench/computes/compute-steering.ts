@@ -47,11 +47,18 @@ export async function rest(lab: Lab, actor: string, lane: Lane, reason: string, 
   await say(lab, actor, lane, { kind: "compute.rested", entity: lane.id, data: { reason, until } });
 }
 
-/** No run is started there until it is taken into use again. @throws RigorError `not-possible` where it is drained */
-export async function drain(lab: Lab, actor: string, lane: Lane, reason: string): Promise<void> {
+/**
+ * No run is started there until it is taken into use again.
+ *
+ * @param name what the person calls it
+ * @throws RigorError `not-possible` where it is drained
+ */
+export async function drain(lab: Lab, actor: string, lane: Lane, name: string, reason: string): Promise<void> {
   await lab.lanes.note(lane);
   if (lane.record?.state === "drained") {
-    throw new RigorError("not-possible", "It is drained already.", { next: "`rigor compute use NAME` ends that." });
+    throw new RigorError("not-possible", `${name} is drained already: ${lane.record.reason}`, {
+      next: `To use it again: rigor compute use ${name}`,
+    });
   }
   await say(lab, actor, lane, { kind: "compute.drained", entity: lane.id, data: { reason } });
 }

@@ -5,7 +5,7 @@ import { integer, plural } from "../output/format.ts";
 import type { Invocation } from "../invocation.ts";
 import { lookOf } from "../views/look.ts";
 import { experimentTable } from "../views/experiment.ts";
-import { runTable } from "../views/run.ts";
+import { closedNotes, runTable } from "../views/run.ts";
 
 const states = [
   "failed",
@@ -56,7 +56,7 @@ async function listRuns(context: Context, client: Client, filter: Filter): Promi
     if (runs.length === 0) return ["No run fits."];
     const more =
       total > runs.length ? [`${integer(runs.length)} of ${plural(total, "run")}; --limit N shows more.`] : [];
-    return [...runTable(runs, lookOf(context)), ...more];
+    return [...runTable(runs, lookOf(context)), ...more, ...closedNotes(runs)];
   });
 }
 

@@ -1,6 +1,7 @@
 import type { AttemptView, RunDetail, RunSummary } from "../../api/contract/views/runs.ts";
 import { ago, bytes, duration, gridText, moment, number, parameterText, plural, shortId } from "../output/format.ts";
 import { facts, table } from "../output/table.ts";
+import { closedSentence, closedText } from "./progress.ts";
 import type { Look } from "./results.ts";
 import { paintState, whyText } from "./words.ts";
 
@@ -63,8 +64,14 @@ function reasonText({ reason }: RunSummary): string {
 /** Why a run is not done: its end, or what it waits for. */
 function whyNotText(run: RunSummary): string {
   if (run.waiting !== null) return waitText(run.waiting);
-  return run.waits_for.length === 0 ? reasonText(run) : `waits for ${run.waits_for.map(awaitedText).join(", ")}`;
+  if (run.waits_for.length > 0) return `waits for ${run.waits_for.map(awaitedText).join(", ")}`;
+  return run.closed.length === 0 ? reasonText(run) : run.closed.map(closedText).join("; ");
 }
+
+/** What can be done about what runs wait for, each said once. */
+export const closedNotes = (runs: readonly RunSummary[]): string[] => [
+  ...new Set(runs.flatMap((run) => (run.waits_for.length > 0 ? [] : run.closed.map(closedSentence)))),
+];
 
 /** `pretrain (run 0123456789, active)` */
 const awaitedText = ({ folder, run_id, state }: RunSummary["waits_for"][number]): string =>
@@ -88,7 +95,7 @@ export function runLines(run: RunDetail, look: Look): string[] {
         [
           "waits",
           run.waiting === null
-            ? null
+            ? closedNotes([run]).join("\n")
             : `${waitText(run.waiting)}\nsince ${moment(run.waiting.since)} (${ago(run.waiting.since, now)})`,
         ],
         [

@@ -9,7 +9,7 @@ import { experimentTable } from "./experiment.ts";
 import { planLines, planSummary } from "./plan.ts";
 import { liveText, lineText } from "./progress.ts";
 import { comparisonLines, resultsLines } from "./results.ts";
-import { runTable } from "./run.ts";
+import { closedNotes, runTable } from "./run.ts";
 import { entryLines } from "./session.ts";
 
 const look = { style: plainStyle, columns: 110, now };
@@ -294,6 +294,19 @@ describe("results [cli.progress]", () => {
       "  Not testable: 2 pairs, at least 3 are needed.",
     ]);
   });
+});
+
+test("a run none of whose computes is open says so, and what can be done is said once [compute.closed]", () => {
+  const drained = { compute: "lab1", state: "drained" as const, message: "maintenance", since: null, until: null };
+  const closed = [{ ...drained, next: "To use it again: rigor compute use lab1" }];
+  const pending = run({ state: "pending", reason: null, host: null, duration: null, closed });
+  const runs = [pending, { ...pending, id: "4f9c2a71d0", seed: 4 }];
+  expect(runTable(runs, look)[1]).toMatch(/pending +lab1 is drained: maintenance$/);
+  expect(closedNotes(runs)).toEqual(["lab1 is drained: maintenance. To use it again: rigor compute use lab1"]);
+  // What it waits for first comes first.
+  const behind = { ...pending, waits_for: [{ folder: "pretrain", run_id: "5f9c2a71d0", state: "active" as const }] };
+  expect(runTable([behind], look)[1]).toContain("waits for pretrain");
+  expect(closedNotes([behind])).toEqual([]);
 });
 
 test("a list of runs has an escaped reason, and no column that says nothing", () => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { closedCompute } from "./computes.ts";
 import { json, runState } from "./states.ts";
 
 export const attemptView = z.object({
@@ -49,6 +50,9 @@ export const runSummary = z.object({
   waits_for: z
     .array(z.object({ folder: z.string(), run_id: z.string(), state: runState }))
     .describe("Runs that must be done before it starts; empty once it may"),
+  closed: z
+    .array(closedCompute)
+    .describe("Why nothing starts on any of its computes while it is pending; empty while something may"),
   host: z.string().nullable(),
   duration: z.number().nullable().describe("seconds, of the last attempt"),
   changed_at: z.string(),
