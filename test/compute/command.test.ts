@@ -149,8 +149,21 @@ describe("a container job service that is described by commands", () => {
     await expect(bench.scheduler.submit(batch)).rejects.toThrow(
       "The command `submit` failed on login: jobctl: no machine has 5 CPUs",
     );
+    await expect(bench.scheduler.submit(batch)).rejects.toMatchObject({
+      next: expect.stringContaining("no other variables of a login than the usual ones"),
+    });
     expect(await bench.report({ ...batch, id: null })).toEqual([undefined]);
     await expect(bench.submit("true", 2)).rejects.toThrow("has no arrays");
+  });
+
+  test("a program that is not on PATH is told, and where PATH comes from [compute.own-words]", async () => {
+    const away = new CommandBench({ ...place, path: "/usr/bin:/bin" }, new LocalShell(), settings);
+    await expect(away.submit("true")).rejects.toMatchObject({
+      message: expect.stringMatching(/^The command `submit` failed on login: .*jobctl: .*not found\.$/),
+      next: expect.stringMatching(
+        /whole path of its program in `submit`.*PATH where a login without a terminal reads it/,
+      ),
+    });
   });
 
   test("commands and patterns with mistakes are told before anything is submitted", async () => {

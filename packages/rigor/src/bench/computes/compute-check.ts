@@ -123,7 +123,7 @@ async function tryJob(lane: Lane, data: DataDirectory, patience: number): Promis
     let startableMs = performance.now();
     while (performance.now() - began < patience && performance.now() - startableMs < heldMs) {
       status = (await lane.executor.status([handle])).get(attempt);
-      if (status?.state === "ended" || status?.state === "gone") return judge(status, lane, directory, began);
+      if (status?.state === "ended" || status?.state === "gone") return judge(status, directory, began);
       if (!isHeld(status)) startableMs = performance.now();
       await sleep(pollMs);
     }
@@ -166,7 +166,6 @@ function late(status: JobStatus | undefined, patience: number): Finding {
 
 function judge(
   status: Extract<JobStatus, { state: "ended" | "gone" }>,
-  { configuration: { kind } }: Lane,
   directory: AttemptDirectory,
   began: number,
 ): Finding {
@@ -181,14 +180,10 @@ function judge(
     check: "job",
     ok: false,
     found: `a job ${how}`,
-    remedy: status.state === "gone" && kind === "command" ? commandRemedy : "Run one by hand there to see why.",
+    remedy: "Run one by hand there to see why.",
     is_undecided: status.state === "gone",
   };
 }
-
-/** Commands that work by hand may miss what a login sets. */
-const commandRemedy =
-  'Run it by hand there to see why, in `env -i HOME="$HOME" PATH="$PATH" sh`: commands of rigor.yaml get no other variables of a login than the usual ones, and must set what says where the scheduler is.';
 
 function describeGone(status: Extract<JobStatus, { state: "gone" }>): string {
   if (status.withdrawn) return "was withdrawn";

@@ -178,9 +178,20 @@ export class CommandScheduler implements Scheduler {
       .split("\n")
       .flatMap((line) => line.replace(/^(?:ba)?sh: (?:line \d+: |\d+: )?/, "").trim() || []);
     const said = words.length === 0 ? `exit status ${status}` : words.slice(-4).join("; ").slice(0, 1000);
-    return new RigorError("scheduler", `The command \`${name}\` failed on ${this.#shell.host}: ${said}`);
+    const sentence = said.replace(/\.?$/, ".");
+    return new RigorError("scheduler", `The command \`${name}\` failed on ${this.#shell.host}: ${sentence}`, {
+      next: status === 127 ? notFoundHint(name) : loginHint,
+    });
   }
 }
+
+/** Commands that work by hand may miss what a login sets. */
+const loginHint =
+  'If it works in your own login there, try it in `env -i HOME="$HOME" PATH="$PATH" sh`: commands of rigor.yaml get no other variables of a login than the usual ones, and must set what says where the scheduler is.';
+
+/** A shell says so of a program that is not on its `PATH`. */
+const notFoundHint = (name: CommandName): string =>
+  `Write the whole path of its program in \`${name}\` of this compute in rigor.yaml, or add the folder to PATH where a login without a terminal reads it, such as the beginning of ~/.bashrc: a profile is not read.`;
 
 const textOf = ({ stdout }: Answer): string => stdout.toString("utf8");
 
