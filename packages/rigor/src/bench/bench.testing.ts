@@ -77,16 +77,25 @@ export class TestBench {
   }
 
   /** What is written when a run starts. Returns the id of the attempt. */
-  async begin(run: RunRecord, gpus: string[] = []): Promise<string> {
+  begin(run: RunRecord, gpus: string[] = []): Promise<string> {
+    return this.#begin(run, gpus, gpus.length);
+  }
+
+  /** The same at a scheduler, which alone knows what cards it gives. @param gpus how many were asked for */
+  beginAtScheduler(run: RunRecord, gpus: number): Promise<string> {
+    return this.#begin(run, [], gpus);
+  }
+
+  async #begin(run: RunRecord, held: string[], gpus: number): Promise<string> {
     const number = run.attempts + 1;
     const id = `${run.id.slice(0, 16)}-${number}`;
-    const resources = { cpus: 1, gpus: gpus.length, gpu_memory: null, memory: null, time: null };
+    const resources = { cpus: 1, gpus, gpu_memory: null, memory: null, time: null };
     const where = {
       compute: "local",
       compute_id: "local",
       host: "h",
       directory: "/d",
-      lease: { cpus: 1, memory: 0, gpus },
+      lease: { cpus: 1, memory: 0, gpus: held },
       resources,
       needs: (await outputsFor(this.db, [run])).get(run.id) ?? {},
     };

@@ -99,10 +99,10 @@ async function experimentRun(db: Db, issueId: string) {
 async function hoursUsed(db: Db, experimentId: string): Promise<number> {
   const rows = await db
     .selectFrom("attempts")
-    .select(["lease", "duration"])
+    .select(["resources", "duration"])
     .where("experiment_id", "=", experimentId)
     .execute();
-  const seconds = rows.map((row) => (row.duration ?? 0) * decodeRow("attempts", row).lease.gpus.length);
+  const seconds = rows.map((row) => (row.duration ?? 0) * decodeRow("attempts", row).resources.gpus);
   return seconds.reduce((sum, one) => sum + one, 0) / hour;
 }
 

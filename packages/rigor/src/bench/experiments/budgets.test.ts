@@ -27,6 +27,23 @@ test("what ended and what runs is counted by the cards that each held [budget.he
   expect(usage.wall).toBeCloseTo((now - Date.parse(experiment.created_at)) / 1_000, 6);
 });
 
+test("cards that a scheduler gives are counted as they were asked for: nobody here knows which they are [budget.held]", async () => {
+  const bench = await TestBench.open();
+  const { experiment_id: id } = await bench.start({ budget: { gpu_hours: 10, wall: "1h" } });
+  const [ended, running] = await bench.runs(id);
+  if (ended === undefined || running === undefined) throw new Error("too few runs");
+  const times = { started_at: null, finished_at: new Date().toISOString(), duration: 3 * hour };
+  const peaks = { memory_peak: null, gpu_memory_peak: null };
+  const data = { state: "failed" as const, exit: null, category: "unknown", evidence: null, ...times, ...peaks };
+  await bench.append({ kind: "attempt.finished", entity: await bench.beginAtScheduler(ended, 2), data });
+  const now = Date.now() + 3 * hour * 1_000;
+  const started_at = new Date(now - hour * 1_000).toISOString();
+  const second = await bench.beginAtScheduler(running, 4);
+  await bench.append({ kind: "attempt.started", entity: second, data: { process: null, started_at } });
+  const usage = await new Budgets(bench.db).usage(await bench.experiment(id), await liveAttempts(bench.db), now);
+  expect(usage.gpu_hours).toBeCloseTo(2 * 3 + 4, 6);
+});
+
 test("a clock that jumped back uses nothing up [job.clock-jump]", async () => {
   const bench = await TestBench.open();
   const { experiment_id: id } = await bench.start({ budget: { gpu_hours: 1, wall: "1h" } });

@@ -22,15 +22,20 @@ export class Budgets {
     this.#db = db;
   }
 
-  /** @param live attempts of the experiment that have not ended @param now epoch milliseconds */
+  /**
+   * Cards count as they were asked for: which ones a scheduler gave is known to it alone.
+   *
+   * @param live attempts of the experiment that have not ended
+   * @param now epoch milliseconds
+   */
   async usage(
     experiment: ExperimentRecord,
-    live: readonly Pick<AttemptRecord, "lease" | "started_at">[],
+    live: readonly Pick<AttemptRecord, "resources" | "started_at">[],
     now: number,
   ): Promise<Usage> {
     const running = live.reduce((sum, attempt) => {
       const since = attempt.started_at === null ? now : Date.parse(attempt.started_at);
-      return sum + (attempt.lease.gpus.length * Math.max(0, now - since)) / 1_000;
+      return sum + (attempt.resources.gpus * Math.max(0, now - since)) / 1_000;
     }, 0);
     const ended = experiment.budget.gpu_hours === null ? 0 : await this.#gpuSeconds(experiment.id);
     return {
@@ -44,12 +49,12 @@ export class Budgets {
     if (known !== undefined && performance.now() - known.at < freshMs) return known.gpuSeconds;
     const rows = await this.#db
       .selectFrom("attempts")
-      .select(["lease", "duration"])
+      .select(["resources", "duration"])
       .where("experiment_id", "=", experimentId)
       .where("duration", "is not", null)
       .execute();
     const gpuSeconds = rows.reduce(
-      (sum, row) => sum + (row.duration ?? 0) * decodeRow("attempts", row).lease.gpus.length,
+      (sum, row) => sum + (row.duration ?? 0) * decodeRow("attempts", row).resources.gpus,
       0,
     );
     this.#ended.set(experimentId, { gpuSeconds, at: performance.now() });

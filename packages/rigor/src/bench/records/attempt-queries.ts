@@ -55,10 +55,12 @@ export async function attemptsHere(db: Db, ids: readonly string[]): Promise<Set<
 /** What attempts hold that are under way anywhere. */
 export async function heldAnywhere(
   db: Db,
-): Promise<Pick<AttemptRecord, "id" | "run_id" | "experiment_id" | "compute_id" | "lease" | "started_at">[]> {
+): Promise<
+  Pick<AttemptRecord, "id" | "run_id" | "experiment_id" | "compute_id" | "lease" | "resources" | "started_at">[]
+> {
   const rows = await db
     .selectFrom("attempts")
-    .select(["id", "run_id", "experiment_id", "compute_id", "lease", "started_at"])
+    .select(["id", "run_id", "experiment_id", "compute_id", "lease", "resources", "started_at"])
     .where("state", "in", ["queued", "staging", "submitted", "running"])
     .execute();
   return rows.map((row) => decodeRow("attempts", row));
