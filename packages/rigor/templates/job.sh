@@ -246,6 +246,11 @@ end_orphans() {
   if [ "$group" = "$$" ]; then kill -s KILL 0; fi
 }
 
+# Notes for a later start of the same job how long it has run so far.
+note_spent() {
+  if [ -n "$scheduled" ]; then printf '%s\n' $((earlier + now - began)) 2>/dev/null >spent; fi
+}
+
 # Shows that the job lives, and ends it at its time limit. Works without Rigor. ALRM ends it.
 watch() {
   trap '' TERM INT HUP
@@ -276,6 +281,7 @@ watch() {
     fi
     if [ -n "$uptime" ]; then clock; else now=$((now + nap * 100)); fi
     printf '%s\n' "$now" 2>/dev/null >heartbeat
+    note_spent
     weigh
     sample
   done
@@ -361,7 +367,11 @@ record() {
     return
   fi
   if [ -n "$scheduled" ]; then
-    if [ "$reason" = terminated ]; then return; fi
+    if [ "$reason" = terminated ]; then
+      clock
+      note_spent
+      return
+    fi
     if [ -e secrets.sh ]; then rm -f secrets.sh; fi
   fi
   clock
@@ -381,7 +391,7 @@ record() {
     count_ooms
     if [ -n "$ooms" ]; then oom_kills=$((ooms - ooms_before)); fi
   fi
-  seconds "$took"
+  seconds $((earlier + took))
   duration=$text
   seconds "$born"
   start=$text
@@ -444,9 +454,11 @@ main() {
   trap terminated TERM INT HUP
   trap expired ALRM
   trap overdue USR2
-  restarts=0
+  restarts=0 earlier=0
   if [ -n "$scheduled" ] && [ -r restarts ]; then
     while read -r _; do restarts=$((restarts + 1)); done <restarts
+    read -r earlier 2>/dev/null <spent
+    case $earlier in '' | *[!0-9]*) earlier=0 ;; esac
   fi
   find_checkpoints
   printf '{"host":"%s","pid":%s,"started":"%s","boot":"%s"}\n' "$host" $$ "$started" "$boot" >process

@@ -223,11 +223,18 @@ echo "0, GPU-a, 9000, 99
     await new Promise((resolve) => first.once("exit", resolve));
     expect(existsSync(directory.exit)).toBe(false);
     expect(existsSync(directory.secrets)).toBe(true);
+    const spent = join(directory.path, "spent");
+    expect(Number(readFileSync(spent, "utf8"))).toBeGreaterThan(0);
+    // What the first start took counts; here an hour, in hundredths of a second.
+    writeFileSync(spent, "360000\n");
     rmSync(directory.claim);
     writeFileSync(join(directory.path, "restarts"), readFileSync(directory.process, "utf8"));
     const second = execute("job 7");
     await new Promise((resolve) => second.once("exit", resolve));
-    expect(directory.readExit()).toMatchObject({ code: 0, reason: "exited", restarts: 1 });
+    const exit = directory.readExit();
+    expect(exit).toMatchObject({ code: 0, reason: "exited", restarts: 1 });
+    expect(exit?.duration).toBeGreaterThanOrEqual(3_600);
+    expect((exit?.finished_at ?? 0) - (exit?.started_at ?? 0)).toBeLessThan(3_600);
     expect(readFileSync(directory.stdout, "utf8")).toBe(
       `secret /of/an/earlier/attempt\nsecret ${directory.checkpoints}\n`,
     );
