@@ -184,7 +184,8 @@ export class ReadinessCheck {
       const failure = this.preparation.failure(experiment.id, lane.id);
       return failure !== null && !ofMachines.has(failure.code);
     });
-    await this.hold(experiment, isItsOwn ? "preparation" : "compute", reasons.join(" "));
+    const next = "What is mended is tried again when the experiment is released, and not before.";
+    await this.hold(experiment, isItsOwn ? "preparation" : "compute", [...reasons, next].join(" "));
   }
 
   async #overBudget(experiment: ExperimentRecord, holding: readonly Live[]): Promise<string | null> {
