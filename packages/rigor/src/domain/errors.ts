@@ -63,3 +63,10 @@ export class RigorError extends Error {
     this.next = options.next;
   }
 }
+
+/** What the operating system calls an error of its own. Node has no name for that of a quota, only its number. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return undefined;
+  // On Linux, and on macOS.
+  return /^Unknown system error -(?:122|69)$/.test(error.code) ? "EDQUOT" : error.code;
+}

@@ -1,4 +1,4 @@
-import { RigorError } from "../domain/errors.ts";
+import { RigorError, systemCode } from "../domain/errors.ts";
 
 type Meaning = [code: "storage" | "database", message: string, next: string];
 
@@ -87,9 +87,10 @@ function meaningOf(error: unknown, ofFile: boolean): Meaning | undefined {
   if (number !== undefined) return sqliteMeanings[number];
   if (!(error instanceof Error)) return undefined;
   if (nameless.has(error.message)) return unreachable;
-  if (!("code" in error && typeof error.code === "string")) return undefined;
-  const known = ofFile ? fileMeanings[error.code] : undefined;
-  return known === undefined ? postgresMeanings[error.code] : sqliteMeanings[known];
+  const code = systemCode(error);
+  if (code === undefined) return undefined;
+  const known = ofFile ? fileMeanings[code] : undefined;
+  return known === undefined ? postgresMeanings[code] : sqliteMeanings[known];
 }
 
 /**

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { RigorError } from "../../domain/errors.ts";
+import { RigorError, systemCode } from "../../domain/errors.ts";
 
 /** Where a lab keeps everything: `RIGOR_HOME`, or `.rigor` in the home directory. */
 export function dataDirectory(environment: NodeJS.ProcessEnv): string {
@@ -56,12 +56,11 @@ const reasons: Readonly<Record<string, string>> = {
 const full = new Set(["ENOSPC", "EDQUOT"]);
 
 /** Whether an error of the operating system says that there is no room. */
-export const isFull = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && full.has(String(error.code));
+export const isFull = (error: unknown): boolean => full.has(systemCode(error) ?? "");
 
 /** The error for a data directory that cannot be made or written. */
 export function notWritable(directory: string, cause: unknown): RigorError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+  const code = systemCode(cause) ?? String(cause);
   return new RigorError("storage", `The data directory ${directory} cannot be written: ${reasons[code] ?? code}.`, {
     next: full.has(code)
       ? "Make room there, then run the same command again: nothing was lost, and jobs go on."

@@ -1,4 +1,4 @@
-import { errorCodes, RigorError, type ErrorCode } from "../../domain/errors.ts";
+import { errorCodes, RigorError, systemCode, type ErrorCode } from "../../domain/errors.ts";
 import { escapeControls, indent } from "./text.ts";
 import type { Style } from "./terminal.ts";
 
@@ -146,9 +146,9 @@ const systemCodes: Readonly<Record<string, { code: ErrorCode; what: string; next
 
 /** Errors of the operating system about a path that the user chose. */
 function systemFailure(error: unknown): Failure | null {
-  const code = member(error, "code");
+  const code = systemCode(error);
   const path = member(error, "path");
-  if (typeof code !== "string" || typeof path !== "string") return null;
+  if (code === undefined || typeof path !== "string") return null;
   const known = systemCodes[code];
   return known === undefined ? null : { code: known.code, message: `${path} ${known.what}.`, next: known.next };
 }

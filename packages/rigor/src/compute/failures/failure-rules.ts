@@ -68,7 +68,15 @@ const rules: readonly FailureRule[] = [
     ],
   },
 
-  { category: "quota", any: [system("Disk quota exceeded")] },
+  {
+    category: "quota",
+    // The number is that of Linux, which Node has no name for.
+    any: [
+      system("Disk quota exceeded"),
+      /^\[?Error: (?:Unknown system error -122|EDQUOT)\b/,
+      /^npm (?:ERR!|error) code EDQUOT$/,
+    ],
+  },
   {
     category: "disk-full",
     any: [system("No space left on device|database or disk is full"), /^npm (?:ERR!|error) code ENOSPC$/],

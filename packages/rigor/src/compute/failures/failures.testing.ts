@@ -235,6 +235,7 @@ AttributeError: late
 `,
   ),
   python("quota", "OSError: [Errno 122] Disk quota exceeded: '/home/a/checkpoints/1.pt'"),
+  tool("quota", "Error: Unknown system error -122: Unknown system error -122, write"),
   tool("quota", "tar: model.bin: Cannot write: Disk quota exceeded"),
 
   // Network, as the last thing that was written
@@ -292,6 +293,10 @@ Node.js v24.21.0
 `,
   ),
   tool("network", "curl: (6) Could not resolve host: example.org"),
+  tool(
+    "network",
+    "0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0curl: (6) Could not resolve host: x",
+  ),
   tool("network", "curl: (7) Failed to connect to 127.0.0.1 port 1 after 4 ms: Couldn't connect to server"),
   tool("network", "ssh: connect to host 127.0.0.1 port 1: Connection refused"),
   tool("network", "fatal: unable to access 'http://127.0.0.1:1/x/': Failed to connect to 127.0.0.1 port 1 after 0 ms"),
