@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import type { AttemptDirectory } from "./attempt/attempt-directory.ts";
 import type { Collected, Offsets } from "./executor.ts";
@@ -134,6 +134,16 @@ export function readResult(outputDirectory: string, file: string, declared: read
       return problem("unreadable", `${file} cannot be read: ${String(error)}.`);
     }
     throw error;
+  }
+}
+
+/** Whether a result is more than {@link readResult} reads: a file above the limit, or a directory. */
+export function isTooMuch(outputDirectory: string, file: string): boolean {
+  try {
+    const status = statSync(join(outputDirectory, file));
+    return status.isDirectory() || status.size > resultLimit;
+  } catch {
+    return false; // Whatever is wrong with it is said by those who read it.
   }
 }
 

@@ -1,5 +1,5 @@
 import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
-import { readResult, type RunResult } from "../../compute/collect.ts";
+import { isTooMuch, readResult, type RunResult } from "../../compute/collect.ts";
 import type { JobStatus } from "../../compute/executor.ts";
 import { classifyFailure, retryClass } from "../../compute/failures/failures.ts";
 import type { ExitRecord } from "../../compute/attempt/job.ts";
@@ -28,9 +28,12 @@ export interface ObservedOutcome extends AttemptOutcome {
 /** How an attempt ended, from its directory and the last word of its executor. */
 export async function observeOutcome(tried: Tried, ending: Ending): Promise<ObservedOutcome> {
   const { definition } = tried.experiment;
+  const { result } = definition.outputs;
   const { output } = new AttemptDirectory(tried.attempt.directory);
-  const { outputs, missing, sha256 } = await hashOutputs(output, outputPaths(definition, tried.run.arm));
-  const artifacts = outputs.filter((file) => file.path !== definition.outputs.result);
+  // A result of a terabyte is refused by its size: to hash it would hold up every other run for as long.
+  const paths = outputPaths(definition, tried.run.arm).filter((path) => path !== result || !isTooMuch(output, path));
+  const { outputs, missing, sha256 } = await hashOutputs(output, paths);
+  const artifacts = outputs.filter((file) => file.path !== result);
   const outcome = outcomeOf(tried, ending, { artifacts, outputs_hash: sha256 });
   const host = new AttemptDirectory(tried.attempt.directory).readProcess()?.host;
   return { ...outcome, ...(host === undefined ? {} : { host }), outputs, missing_outputs: missing };
