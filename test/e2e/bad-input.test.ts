@@ -193,6 +193,15 @@ describe("a repository", () => {
     expectRefusal(answer, 2, /rigor\.yaml:1:\d+: .*`max_run`.*`max_runs`/);
   });
 
+  test("with a pipe in place of a file does not wait for it", async () => {
+    for (const name of ["pipe.yaml", "rigor.yaml"]) await lab.program("mkfifo", [join(lab.repository, name)]);
+    const asked = await lab.rigor("plan", "pipe.yaml");
+    const settings = await lab.rigor("plan", "good.yaml");
+    rmSync(join(lab.repository, "rigor.yaml"));
+    expectRefusal(asked, 2, "pipe.yaml is no ordinary file");
+    expectRefusal(settings, 2, "rigor.yaml is no ordinary file");
+  });
+
   test("is found through a link to the file", async () => {
     symlinkSync(join(lab.repository, "good.yaml"), join(lab.directory, "link.yaml"));
     const answer = await lab.call(["plan", "link.yaml"], { cwd: lab.directory });

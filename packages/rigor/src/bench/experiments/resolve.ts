@@ -1,4 +1,4 @@
-import { readFile, realpath } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { contentHash } from "../../domain/canonical.ts";
 import { artifactsOf, plannedRuns } from "../../domain/design.ts";
@@ -207,12 +207,13 @@ function runsOf(experiment: Omit<ResolvedExperiment, "runs" | "needs">, needed: 
 }
 
 async function existingFile(file: string): Promise<string> {
-  try {
-    return await realpath(file);
-  } catch (error) {
+  const path = await realpath(file).catch((cause: unknown) => {
     throw new RigorError("not-found", `There is no file ${file}.`, {
       next: "Name an experiment file; `rigor init` writes a first one.",
-      cause: error,
+      cause,
     });
-  }
+  });
+  // A pipe may never have an end.
+  if ((await stat(path)).isFile()) return path;
+  throw new RigorError("usage", `${file} is no ordinary file.`, { next: "Name an experiment file." });
 }

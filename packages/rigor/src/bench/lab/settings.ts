@@ -13,7 +13,13 @@ const known = new Map<string, { mtime: number; settings: Settings }>();
  */
 export function readSettings(repository: string): Settings {
   const file = join(repository, "rigor.yaml");
-  const mtime = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const status = statSync(file, { throwIfNoEntry: false });
+  if (status !== undefined && !status.isFile()) {
+    throw new RigorError("file-invalid", `${file} is no ordinary file.`, {
+      next: "Make it a file of settings, or remove it: every key has a default.",
+    });
+  }
+  const mtime = status?.mtimeMs ?? 0;
   const cached = known.get(file);
   if (cached?.mtime === mtime) return cached.settings;
   const settings = parseSettings(readIfThere(file), { file });

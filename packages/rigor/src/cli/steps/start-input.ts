@@ -13,9 +13,15 @@ export function startInput(context: Context, invocation: Invocation): StartInput
       next: "Name an experiment file, or let `rigor init` write a first one.",
     });
   }
-  if (statSync(file).isDirectory()) {
+  const kind = statSync(file);
+  if (kind.isDirectory()) {
     throw new RigorError("usage", `${file} is a directory.`, {
       next: "Name the experiment file in it, often experiment.yaml.",
+    });
+  }
+  if (!kind.isFile()) {
+    throw new RigorError("usage", `${file} is no ordinary file.`, {
+      next: "Write the experiment to a file in its repository: a run again, and `rigor rerun`, read it from there.",
     });
   }
   const maxRuns = invocation.number("maxRuns");
