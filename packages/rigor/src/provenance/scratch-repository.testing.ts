@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 
 /** A directory for one test, with its symbolic links resolved; removed when the test ends, read-only parts included. */
 export function scratchDirectory(): string {
@@ -44,4 +44,17 @@ export function commitAll(directory: string, message = "state"): string {
   runGit(directory, "add", "--all");
   runGit(directory, "commit", "--quiet", "--message", message);
   return runGit(directory, "rev-parse", "HEAD");
+}
+
+/** The commands of git that some work calls, sorted. */
+export async function gitCalls(work: () => Promise<unknown>): Promise<string[]> {
+  const programs = scratchDirectory();
+  const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
+  writeFiles(programs, { calls: "", git: `#!/bin/sh\necho "$@" >>${programs}/calls\nexec ${real} "$@"\n` });
+  chmodSync(join(programs, "git"), 0o755);
+  vi.stubEnv("PATH", `${programs}:${process.env["PATH"]}`);
+  await work();
+  vi.unstubAllEnvs();
+  const lines = readFileSync(join(programs, "calls"), "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => line.replace(/^(?:-c \S+ )*/, "").replace(/ .*/, "")).sort();
 }

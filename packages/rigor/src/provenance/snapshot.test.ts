@@ -13,9 +13,16 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
-import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
-import { maxChangedFiles, snapshot } from "./snapshot.ts";
+import { describe, expect, test } from "vitest";
+import {
+  commitAll,
+  gitCalls,
+  runGit,
+  scratchDirectory,
+  scratchRepository,
+  writeFiles,
+} from "./scratch-repository.testing.ts";
+import { keepCommit, maxChangedFiles, snapshot } from "./snapshot.ts";
 
 /** Everything that a snapshot must leave alone: branch, index bytes, status, and each file with its time. */
 function untouched(repository: string): unknown {
@@ -58,7 +65,6 @@ test("a clean tree is named by HEAD itself [provenance.snapshot]", async () => {
   const taken = await snapshotUntouched(repository);
   expect(taken).toEqual({
     commit: head,
-    tree: runGit(repository, "rev-parse", "HEAD^{tree}"),
     base: head,
     branch: "main",
     dirty: false,
@@ -312,23 +318,11 @@ test("snapshots at the same time agree and all succeed [provenance.snapshot]", a
   expect(runGit(repository, "fsck", "--strict")).toBe("");
 });
 
-test("the present state costs three processes of git, and where files changed, one more for each step [size.throughput]", async () => {
+test("the present state costs two processes of git, and where files changed, one more for each step [size.throughput]", async () => {
   const repository = scratchRepository({ "a.txt": "1" });
-  const programs = scratchDirectory();
-  const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
-  writeFiles(programs, { git: `#!/bin/sh\necho "$@" >>${programs}/calls\nexec ${real} "$@"\n` });
-  chmodSync(join(programs, "git"), 0o755);
-  const callsOf = async (work: () => Promise<unknown>): Promise<string[]> => {
-    writeFileSync(join(programs, "calls"), "");
-    vi.stubEnv("PATH", `${programs}:${process.env["PATH"]}`);
-    await work();
-    vi.unstubAllEnvs();
-    const lines = readFileSync(join(programs, "calls"), "utf8").trimEnd().split("\n");
-    return lines.map((line) => line.replace(/^(?:-c \S+ )*/, "").replace(/ .*/, "")).sort();
-  };
-  expect(await callsOf(() => snapshot(repository))).toEqual(["ls-files", "show", "status"]);
+  expect(await gitCalls(() => snapshot(repository))).toEqual(["ls-files", "status"]);
   writeFiles(repository, { "a.txt": "2" });
-  expect(await callsOf(() => snapshot(repository, { keep: false }))).toEqual([
+  expect(await gitCalls(() => snapshot(repository, { keep: false }))).toEqual([
     "commit-tree",
     "ls-files",
     "show",
@@ -336,4 +330,15 @@ test("the present state costs three processes of git, and where files changed, o
     "update-index",
     "write-tree",
   ]);
+});
+
+test("a commit that is kept already costs no process of git, and is kept anew where its reference is gone", async () => {
+  const repository = scratchRepository();
+  const head = runGit(repository, "rev-parse", "HEAD");
+  const reference = `refs/rigor/snapshots/${head}`;
+  expect(await gitCalls(() => keepCommit(repository, head))).toEqual(["update-ref"]);
+  expect(await gitCalls(() => keepCommit(repository, head))).toEqual([]);
+  runGit(repository, "update-ref", "-d", reference);
+  await keepCommit(repository, head);
+  expect(runGit(repository, "rev-parse", reference)).toBe(head);
 });

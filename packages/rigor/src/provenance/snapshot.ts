@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { copyFile, lstat, stat, utimes } from "node:fs/promises";
+import { copyFile, lstat, readFile, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { RigorError } from "../domain/errors.ts";
 import { bytes } from "../domain/format/numbers.ts";
@@ -11,7 +11,6 @@ import { isMissing } from "../hosts/system-errors.ts";
 export interface Snapshot {
   /** HEAD where nothing was changed, else a commit under `refs/rigor/snapshots/`. */
   commit: string;
-  tree: string;
   /** The commit that HEAD names; null before the first commit. */
   base: string | null;
   /** Null with a detached HEAD. */
@@ -48,19 +47,20 @@ export const defaultMaxUntrackedBytes = 50_000_000;
 export async function snapshot(repository: string, options: SnapshotOptions = {}): Promise<Snapshot> {
   return withTemporaryIndex(async (indexFile) => {
     await copyIndex(repository, indexFile);
-    const [wereHidden, seen, head] = await Promise.all([
+    const [wereHidden, seen] = await Promise.all([
       revealHiddenFiles(repository, indexFile),
       readStatus(repository, indexFile),
-      describeCommit(repository, "HEAD"),
     ]);
     const { base, branch, changes } = wereHidden ? await readStatus(repository, indexFile) : seen;
+    const names = changes.map((change) => nameText(change.name)).sort();
+    const state = { base, branch, changed_files: names.slice(0, maxChangedFiles), changed_count: names.length };
+    if (base !== null && changes.length === 0) return { ...state, commit: base, dirty: false };
     await refuseLargeFiles(repository, changes, options.maxUntrackedBytes ?? defaultMaxUntrackedBytes);
     await refuseEmptyRepositories(repository, changes);
-    const parent = base === null ? null : await parentCommit(repository, base, head);
-    const unchanged = parent !== null && changes.length === 0;
-    const tree = unchanged ? parent.tree : await writeTree(repository, indexFile, changes);
-    const names = changes.map((change) => nameText(change.name)).sort();
-    const state = { tree, base, branch, changed_files: names.slice(0, maxChangedFiles), changed_count: names.length };
+    const [parent, tree] = await Promise.all([
+      base === null ? null : describeCommit(repository, base),
+      writeTree(repository, indexFile, changes),
+    ]);
     if (tree === parent?.tree) return { ...state, commit: parent.commit, dirty: false };
     const commit = await commitTree(repository, tree, parent);
     if (options.keep !== false) await keepCommit(repository, commit);
@@ -71,12 +71,19 @@ export async function snapshot(repository: string, options: SnapshotOptions = {}
 /** Puts a commit under `refs/rigor/snapshots/`, so that it outlives rebases, amendments and `git gc`. */
 export async function keepCommit(repository: string, commit: string): Promise<void> {
   const ref = `refs/rigor/snapshots/${commit}`;
+  if (await isKept(repository, ref, commit)) return;
   for (let attempt = 1; ; attempt++) {
     const outcome = await tryGit(repository, ["update-ref", ref, commit]);
     if (outcome.status === 0) return;
     // Another process may be writing the same reference at this moment.
     if (attempt === 5) throw gitFailure(`${ref} cannot be written`, outcome);
   }
+}
+
+/** Whether a reference is where git usually writes it. It may be elsewhere, as in a worktree: only git knows then. */
+async function isKept(repository: string, ref: string, commit: string): Promise<boolean> {
+  const content = await readFile(join(repository, ".git", ref), "utf8").catch(() => null);
+  return content === `${commit}\n`;
 }
 
 interface Change {
@@ -177,19 +184,9 @@ async function readStatus(repository: string, indexFile: string): Promise<Status
   };
 }
 
-/** The commit that the status named. @param head what HEAD was while that was read: it may have moved meanwhile */
-async function parentCommit(repository: string, base: string, head: ParentCommit | null): Promise<ParentCommit> {
-  const parent = head?.commit === base ? head : await describeCommit(repository, base);
-  if (parent === null) throw new RigorError("git", `git cannot read commit ${base} of ${repository}.`);
-  return parent;
-}
-
-/** Null where there is no such commit. */
-async function describeCommit(repository: string, name: string): Promise<ParentCommit | null> {
-  const args = ["show", "--no-patch", "--no-show-signature", "--format=%H %T %ct", name, "--"];
-  const outcome = await tryGit(repository, args);
-  if (outcome.status !== 0) return null;
-  const [commit = "", tree = "", committed_at = ""] = outcome.stdout.toString("utf8").trim().split(" ");
+async function describeCommit(repository: string, commit: string): Promise<ParentCommit> {
+  const args = ["show", "--no-patch", "--no-show-signature", "--format=%T %ct", commit, "--"];
+  const [tree = "", committed_at = ""] = (await git(repository, args)).trim().split(" ");
   return { commit, tree, committed_at };
 }
 

@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { commitAll, runGit, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
+import { committedKind } from "./committed-kind.ts";
+import { commitAll, gitCalls, runGit, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
 import { changedPaths, codeIdentity, readCommitted, repositoryPath, treeIdentity } from "./tree.ts";
 
 test("each code path is named by its object, the root by the tree [identity.run-key]", async () => {
@@ -65,9 +66,42 @@ test("submodules are refused inside the code paths only [F59]", async () => {
   await expect(codeIdentity(repository, commit, ["code"])).rejects.toThrow("code/lib");
   await expect(codeIdentity(repository, commit, ["."])).rejects.toThrow("code/lib");
   await expect(codeIdentity(repository, commit, ["code/lib"])).rejects.toThrow("code/lib");
+  await expect(codeIdentity(repository, commit, ["code/lib/lib.py"])).rejects.toThrow("another git repository");
   expect(await codeIdentity(repository, commit, ["other", "code/x"])).toEqual(
     await treeIdentity(repository, commit, ["other", "code/x"]),
   );
+});
+
+test("the code of runs, and what a path of theirs is, cost one process of git each [size.throughput]", async () => {
+  const repository = scratchRepository({ "code/deep/train.py": "1", "other/y": "1" });
+  expect(await gitCalls(() => codeIdentity(repository, "HEAD", ["code/deep", "other/y"]))).toEqual(["ls-tree"]);
+  expect(await gitCalls(() => committedKind(repository, "HEAD", "code/deep/train.py"))).toEqual(["ls-tree"]);
+});
+
+test("a commit says what lies at a path, and where a link or another repository hides it", async () => {
+  const inner = scratchRepository({ "lib.py": "1" });
+  const repository = scratchRepository({ "code/deep/x": "1", "code/run.sh": "1" });
+  chmodSync(join(repository, "code/run.sh"), 0o755);
+  symlinkSync("code", join(repository, "link"));
+  runGit(repository, "submodule", "--quiet", "add", inner, "code/lib");
+  const commit = commitAll(repository);
+  const kinds = {
+    ".": "directory",
+    code: "directory",
+    "code/deep/": "directory",
+    "code/deep/x": "file",
+    "code/run.sh": "executable",
+    "code/run.sh/x": "missing",
+    "code/none": "missing",
+    "none/x": "missing",
+    link: "elsewhere",
+    "link/deep/x": "elsewhere",
+    "code/lib": "elsewhere",
+    "code/lib/lib.py": "elsewhere",
+  };
+  for (const [path, kind] of Object.entries(kinds)) {
+    expect([path, await committedKind(repository, commit, path)]).toEqual([path, kind]);
+  }
 });
 
 test("a committed file is read from the commit, not from disk", async () => {

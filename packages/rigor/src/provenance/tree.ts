@@ -15,16 +15,15 @@ export async function treeIdentity(
   commit: string,
   paths: readonly string[],
 ): Promise<Record<string, string>> {
-  return identityIn(await listNamed(repository, commit, paths), repository, commit, paths);
+  return identityOf(await objectIds(repository, commit, paths), repository, commit, paths);
 }
 
-async function identityIn(
-  listed: readonly TreeEntry[],
+async function identityOf(
+  found: ReadonlyMap<string, string>,
   repository: string,
   commit: string,
   paths: readonly string[],
 ): Promise<Record<string, string>> {
-  const found = await idsIn(listed, repository, commit, paths);
   const identity: Record<string, string> = {};
   for (const path of paths) {
     const id = found.get(path);
@@ -72,21 +71,17 @@ export async function codeIdentity(
   commit: string,
   paths: readonly string[],
 ): Promise<Record<string, string>> {
-  const [inside, listed] = await Promise.all([
-    listInside(repository, commit, paths),
-    listNamed(repository, commit, paths),
-  ]);
-  refuseSubmodules([...inside, ...listed]);
-  return identityIn(listed, repository, commit, paths);
-}
-
-/** Everything at or below some paths. */
-function listInside(repository: string, commit: string, paths: readonly string[]): Promise<TreeEntry[]> {
   const normal = paths.map(repositoryPath);
-  return listTree(repository, commit, ["-r"], normal.includes(".") ? null : normal);
+  const inside = await listTree(repository, commit, ["-r", "-t"], normal.includes(".") ? null : normal);
+  refuseSubmodules(inside);
+  const found = await idsIn(inside, repository, commit, paths);
+  // A path inside a submodule shows only as the submodule above it.
+  const missing = paths.filter((path) => !found.has(path));
+  if (missing.length > 0) refuseSubmodules(await listNamed(repository, commit, missing));
+  return identityOf(found, repository, commit, paths);
 }
 
-/** What some paths name, and the directories above them: a path inside a submodule shows only as one of those. */
+/** What some paths name, and the directories above them. */
 async function listNamed(repository: string, commit: string, paths: readonly string[]): Promise<TreeEntry[]> {
   const names = new Set(paths.map(repositoryPath).flatMap(parentPaths));
   return (await listTree(repository, commit, ["-t"], [...names])).filter((entry) => names.has(entry.path));
@@ -106,6 +101,17 @@ function refuseSubmodules(entries: readonly TreeEntry[]): void {
       next: "Name `code` paths without it, copy its files into this repository, or add it to .gitignore if no run needs it.",
     },
   );
+}
+
+/** Modes of the directories above a path, from the top, and of the path itself; undefined where a commit has none. */
+export async function committedModes(
+  repository: string,
+  commit: string,
+  path: string,
+): Promise<(string | undefined)[]> {
+  const listed = await listNamed(repository, commit, [path]);
+  const modes = new Map(listed.map((entry) => [entry.path, entry.mode]));
+  return parentPaths(repositoryPath(path)).map((name) => modes.get(name));
 }
 
 /** The content of a committed file, or null where the commit has none at this path. */

@@ -24,9 +24,12 @@ export const experiments = {
   start: api.experiments.start.handler(async ({ context, input }) => {
     const { lab, dispatcher, actor } = context;
     const { here } = lab.lanes;
-    const resolved = await resolveExperiment(input, lab, (environment) => here.stager.foresee?.(environment));
+    const [resolved, capacity] = await Promise.all([
+      resolveExperiment(input, lab, (environment) => here.stager.foresee?.(environment)),
+      here.probe(0),
+    ]);
     refuseMissingVariables(resolved);
-    refuseImpossible(lab.lanes, await here.probe(0), resolved);
+    refuseImpossible(lab.lanes, capacity, resolved);
     const plan = await presentPlan(lab, resolved);
     const { experiment_id, created, message } = await startExperiment(lab, actor, resolved, {
       mayReplace: refuseNameOfIssue,

@@ -27,6 +27,9 @@ import { commandText } from "./runs.ts";
 
 const hour = 3_600;
 
+/** How old what is known of this machine may be: whoever starts an experiment has just looked at it. */
+const freshMs = 1_000;
+
 /** What starting a resolved experiment would do. Records nothing. */
 export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promise<PlanView> {
   const { definition, source, runs } = resolved;
@@ -122,7 +125,7 @@ const count = (states: Map<string, RunState>, state: RunState): number =>
 
 /** The computes of an experiment, as far as is known without asking another machine. */
 async function describeComputes(lab: Lab, resolved: ResolvedExperiment) {
-  const here = await lab.lanes.here.probe(0);
+  const here = await lab.lanes.here.probe(freshMs);
   return computesOf(resolved.source.repository, resolved.definition.compute).map(({ name, configuration }) => {
     const { kind } = configuration;
     const host = kind === "local" ? here.host : (hostOf(configuration) ?? "this machine");

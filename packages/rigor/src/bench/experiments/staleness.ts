@@ -18,8 +18,10 @@ interface PresentCode {
   stale: boolean;
 }
 
-async function presentCode({ source: { repository, code } }: ExperimentRecord): Promise<PresentCode> {
+async function presentCode({ source }: ExperimentRecord): Promise<PresentCode> {
+  const { repository, code } = source;
   const { commit } = await snapshot(repository, { keep: false });
+  if (commit === source.commit) return { commit, stale: false };
   try {
     const now = await treeIdentity(repository, commit, Object.keys(code));
     return { commit, stale: contentHash(now) !== contentHash(code) };

@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
 import { Socket } from "node:net";
-import { delimiter, join } from "node:path";
 import type { Writable } from "node:stream";
 
 /** Starts scripts of attempts, each as the leader of its own session. */
@@ -124,11 +122,6 @@ export class SpawnLauncher implements Launcher {
   close(): void {
     // Nothing is held.
   }
-}
-
-/** Whether a command exists in the directories of PATH. */
-export function hasCommand(name: string, path = process.env["PATH"] ?? ""): boolean {
-  return path.split(delimiter).some((directory) => directory !== "" && existsSync(join(directory, name)));
 }
 
 function unref(stream: Writable): void {

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, relative } from "node:path";
 import type { AttemptDirectory } from "../attempt/attempt-directory.ts";
-import { hasCommand, SpawnLauncher, StarterLauncher } from "./launcher.ts";
+import { hasCommand } from "../../hosts/has-command.ts";
+import { SpawnLauncher, StarterLauncher } from "./launcher.ts";
 import type { Launcher } from "./launcher.ts";
 import { Timers } from "./timers.ts";
 

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, freemem, hostname, totalmem } from "node:os";
 import { promisify } from "node:util";
+import { hasCommand } from "../../hosts/has-command.ts";
 import { hasCode } from "../../hosts/system-errors.ts";
 
 export interface Gpu {
@@ -56,6 +57,8 @@ const gpuQuery = ["--query-gpu=index,uuid,name,memory.total,memory.used", "--for
 
 /** The NVIDIA GPUs of this machine; none where `nvidia-smi` is missing or finds no driver. */
 async function probeGpus(): Promise<Gpu[]> {
+  // To look for it is cheap; a process of this large one is not.
+  if (!hasCommand("nvidia-smi")) return [];
   try {
     const { stdout } = await promisify(execFile)("nvidia-smi", gpuQuery, { timeout: 20_000 });
     return parseGpus(stdout);
