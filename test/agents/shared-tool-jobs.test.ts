@@ -29,6 +29,7 @@ beforeAll(async () => {
       PATH: `${dirname(claudeCode ?? "")}:${lab.environment["PATH"]}`,
       RIGOR_DATABASE_URL: database.url,
       RIGOR_TAKEOVER: "6",
+      RIGOR_TOOL_PATIENCE: "20",
       ANTHROPIC_BASE_URL: model.url,
       ANTHROPIC_API_KEY: "sk-ant-key-of-the-user-0123456789",
     });
@@ -62,6 +63,11 @@ async function leases(): Promise<{ server: string; ended_at: string | null }[]> 
   }
 }
 
+async function serversLeft(): Promise<string> {
+  const left = await hosts.host("lab1").run("ps -eo args | grep -c '[m]easure.py\\|[t]ool-server.py' || true");
+  return left.trim();
+}
+
 describe.skipIf(isMissing)("a machine that is lost", () => {
   test("leaves no lease of its tool server, once its investigation is ended from another one [investigate.compute-ends] [shared.investigations]", async () => {
     const { number, directory } = await beginIn(first, "WAIT for ever", "tools.json", "--compute", "lab1");
@@ -82,7 +88,27 @@ describe.skipIf(isMissing)("a machine that is lost", () => {
       async () => (await leases()).every(({ ended_at }) => ended_at !== null),
       120_000,
     );
-    const left = await hosts.host("lab1").run("ps -eo args | grep -c '[m]easure.py\\|[t]ool-server.py' || true");
-    expect(left.trim()).toBe("0");
+    expect(await serversLeft()).toBe("0");
   }, 400_000);
+
+  test("leaves none either where nobody ends its investigation, which goes on when it comes back [investigate.compute-ends] [investigate.survives]", async () => {
+    const { number, directory } = await beginIn(first, "WAIT for the machine", "tools.json", "--compute", "lab1");
+    await until("it has measured", () => existsSync(join(directory, "artifacts/curve.csv")), 120_000);
+    expect((await second.rigor("up")).status).toBe(0);
+    process.kill(first.daemonPid() ?? 0, "SIGKILL");
+    await until(
+      "its lease has ended",
+      async () => (await leases()).every(({ ended_at }) => ended_at !== null),
+      180_000,
+    );
+    expect(await serversLeft()).toBe("0");
+    expect((await showIn(second, number)).investigation).toMatchObject({
+      state: "running",
+      waits_for: expect.stringMatching(/^no daemon is heard of on .+, where it is$/),
+    });
+    first.write({ "../go-on": "" });
+    expect((await first.rigor("up")).status).toBe(0);
+    await until("it has ended", async () => (await showIn(first, number)).investigation.state === "ended", 180_000);
+    expect((await showIn(first, number)).investigation).toMatchObject({ outcome: "answered" });
+  }, 600_000);
 });

@@ -11,6 +11,7 @@ import type { ConductorParts } from "./parts.ts";
 import type { BackendOf } from "./running-sessions.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import { SessionTokens } from "./session-tokens.ts";
+import type { ToolPatience } from "./investigations/tool-jobs/patience.ts";
 import { InvestigationServers } from "./investigations/tool-servers.ts";
 import { IssueWorkspaces } from "./workspaces.ts";
 
@@ -35,15 +36,17 @@ export interface BoardOptions {
   toolsUrl: () => string;
   describeTools: (names: readonly string[]) => string;
   secrets: () => readonly string[];
+  toolPatience: ToolPatience;
 }
 
 export function openBoard(options: BoardOptions): Board {
-  const { lab, dispatcher, backendOf, sandbox, readDocumentFacts, toolsUrl, describeTools, secrets } = options;
+  const { lab, dispatcher, backendOf, sandbox, readDocumentFacts, toolsUrl, describeTools, secrets, toolPatience } =
+    options;
   const issues = new IssueDriving(lab.driving, lab.store);
   const tokens = new SessionTokens();
   const workspaces = new IssueWorkspaces(lab, sandbox);
   const documents = later(async () => new (await import("./documents.ts")).Documents(readDocumentFacts));
-  const servers = new InvestigationServers(lab, async (investigation, loss, isOver) => {
+  const servers = new InvestigationServers(lab, toolPatience, async (investigation, loss, isOver) => {
     try {
       await investigations.disrupt(investigation, loss, isOver);
     } catch (error) {

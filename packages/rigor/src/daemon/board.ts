@@ -6,8 +6,10 @@ import type { Lab } from "../bench/lab/lab.ts";
 import { findExperiment } from "../bench/records/lookup.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { AgentSettings } from "../domain/issues/agent-settings.ts";
+import { toolPatience } from "../conductor/investigations/tool-jobs/patience.ts";
 import { openBoard, type Board } from "../conductor/open-board.ts";
 import { describeTools } from "../mcp/tools/registry.ts";
+import type { DaemonOptions } from "./options.ts";
 
 /** The board with every back end, and the sandbox that this machine has. */
 export function makeBoard(
@@ -15,6 +17,7 @@ export function makeBoard(
   dispatcher: Dispatcher,
   address: () => string,
   secrets: () => readonly string[],
+  options: Pick<DaemonOptions, "toolSeconds">,
 ): Board {
   return openBoard({
     lab,
@@ -28,6 +31,7 @@ export function makeBoard(
     toolsUrl: () => `${address()}/mcp`,
     describeTools,
     secrets,
+    toolPatience: toolPatience(options.toolSeconds),
   });
 }
 

@@ -59,6 +59,7 @@ export async function startDaemon(
     dispatcher,
     () => server.address,
     () => [token],
+    options,
   );
   const instance = randomUUID();
   const token = randomBytes(32).toString("base64url");

@@ -12,6 +12,8 @@ export interface DaemonOptions {
    * share the database.
    */
   patience: number;
+  /** `RIGOR_TOOL_PATIENCE`: seconds without an answer after which a tool server on a compute counts as lost. */
+  toolSeconds: number;
   /** `RIGOR_HOST`: loopback unless the user says otherwise. */
   hostname: string;
   /** `RIGOR_PORT`; 0 takes any free one. */
@@ -38,12 +40,8 @@ export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
       next: "Give a number from 0 to 65535.",
     });
   }
-  const patience = Number(environment["RIGOR_TAKEOVER"] || 30);
-  if (!Number.isInteger(patience) || patience < 5 || patience > 3_600) {
-    throw new RigorError("usage", `RIGOR_TAKEOVER is ${environment["RIGOR_TAKEOVER"]}.`, {
-      next: "Give a number of seconds from 5 to 3600.",
-    });
-  }
+  const patience = secondsOf(environment, "RIGOR_TAKEOVER", { otherwise: 30, least: 5, most: 3_600 });
+  const toolSeconds = secondsOf(environment, "RIGOR_TOOL_PATIENCE", { otherwise: 600, least: 10, most: 86_400 });
   const hostname = environment["RIGOR_HOST"] || "127.0.0.1";
   if (!["127.0.0.1", "localhost", "::1"].includes(hostname)) {
     throw new RigorError("usage", `RIGOR_HOST is ${hostname}, which is not this machine's loopback address.`, {
@@ -61,7 +59,21 @@ export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
     directory: dataDirectory(environment),
     databaseUrl,
     patience,
+    toolSeconds,
     hostname,
     port,
   };
+}
+
+/** @throws RigorError `usage` */
+function secondsOf(
+  environment: NodeJS.ProcessEnv,
+  name: string,
+  { otherwise, least, most }: { otherwise: number; least: number; most: number },
+): number {
+  const seconds = Number(environment[name] || otherwise);
+  if (Number.isInteger(seconds) && seconds >= least && seconds <= most) return seconds;
+  throw new RigorError("usage", `${name} is ${environment[name]}.`, {
+    next: `Give a number of seconds from ${least} to ${most}.`,
+  });
 }

@@ -9,6 +9,8 @@ export interface ForwardOptions {
   token: string;
   /** Folder of the artifacts on this machine. */
   artifacts: string;
+  /** Whether it is certain that no other daemon frees what the server holds. */
+  isOurs: () => boolean;
   /** Told what went wrong beside an answer. */
   say: (line: string) => void;
 }
@@ -53,8 +55,9 @@ export class Forward {
 }
 
 async function hand(options: ForwardOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { keeper, say } = options;
+  const { keeper, say, isOurs } = options;
   const body = await buffer(request);
+  if (!isOurs()) return busy(response, "The lab cannot reach its database now. Try again.");
   const leaving = new AbortController();
   response.once("close", () => leaving.abort());
   const { method = "GET", url: path = "/" } = request;
@@ -64,8 +67,7 @@ async function hand(options: ForwardOptions, request: IncomingMessage, response:
   } catch (error) {
     if (leaving.signal.aborted) return;
     say(`the tool server cannot be reached: ${messageOf(error)}`);
-    const text = "The machine of the tool server cannot be reached now. Try again.";
-    return void response.writeHead(503, { "retry-after": "5" }).end(text);
+    return busy(response, "The machine of the tool server cannot be reached now. Try again.");
   }
   response.writeHead(answer.statusCode ?? 502, headersOfMessage(answer.headers));
   for await (const piece of answer) {
@@ -74,6 +76,10 @@ async function hand(options: ForwardOptions, request: IncomingMessage, response:
   }
   if (method === "POST") await bring(options);
   response.end();
+}
+
+function busy(response: ServerResponse, why: string): void {
+  response.writeHead(503, { "retry-after": "5" }).end(why);
 }
 
 /** Calls change artifacts. An answer is worth more than they are: whoever refers to one that did not come is told so. */

@@ -35,7 +35,7 @@ export const waitText = ({ waits_for }: InvestigationSummary): string =>
 
 function stateText(one: InvestigationSummary, session: string): string {
   if (one.state === "waiting") return waitText(one);
-  return one.waits_for === null ? `running, its agent is ${session}` : `waiting for its tool servers: ${one.waits_for}`;
+  return one.waits_for === null ? `running, its agent is ${session}` : `running, and waits: ${one.waits_for}`;
 }
 
 export function investigationLines(view: InvestigationView, { style, now }: Look): string[] {

@@ -97,10 +97,17 @@ export class Investigations {
     }
   }
 
-  /** What an investigation waits for: to begin, or for its tool servers. Null for one that waits for nothing. */
+  /** What an investigation waits for: its machine, to begin, its tool servers. Null for one that waits for nothing. */
   async waitsFor(one: InvestigationRecord): Promise<string | null> {
-    const why = await whyWaiting(this.#lab.store.db, one);
+    const why = (await this.#whyForsaken(one)) ?? (await whyWaiting(this.#lab.store.db, one));
     return why ?? (this.#servers.waitsOf(one.id).join("; ") || null);
+  }
+
+  async #whyForsaken({ state, session_id }: InvestigationRecord): Promise<string | null> {
+    if (state === "ended" || this.#issues.member === null) return null;
+    const { member } = await findSession(this.#lab.store.db, session_id);
+    if (await this.#issues.isAlive(member)) return null;
+    return `no daemon is heard of on ${await this.#issues.machineOf(member)}, where it is`;
   }
 
   /** Ends one by a person's word, and waits until that is on record. */

@@ -18,6 +18,7 @@ import type { InvestigationRecord } from "../../domain/investigations/records.ts
 import { InvestigationDirectory } from "./directory.ts";
 import { JobEnds } from "./tool-jobs/job-ends.ts";
 import type { ToolOrder } from "./tool-jobs/job-search.ts";
+import type { ToolPatience } from "./tool-jobs/patience.ts";
 import { ToolJob } from "./tool-jobs/tool-job.ts";
 
 type Servers = SessionOrder["tools"]["servers"];
@@ -50,16 +51,18 @@ interface Kept {
 export class InvestigationServers {
   readonly #lab: Lab;
   readonly #kept = new Map<string, Kept>();
+  readonly #patience: ToolPatience;
   readonly #onLoss: OnLoss;
   readonly #jobEnds: JobEnds;
   /** The daemon ends, and the next one goes on with the jobs of computes. */
   #isLeaving = false;
 
   /** @param onLoss told when a server ends that nobody has stopped */
-  constructor(lab: Lab, onLoss: OnLoss) {
+  constructor(lab: Lab, patience: ToolPatience, onLoss: OnLoss) {
     this.#lab = lab;
+    this.#patience = patience;
     this.#onLoss = onLoss;
-    this.#jobEnds = new JobEnds(lab);
+    this.#jobEnds = new JobEnds(lab, patience);
   }
 
   /** Ends, now and from now on, jobs of computes whose investigations are over. */
@@ -129,7 +132,8 @@ export class InvestigationServers {
   ): Promise<Servers[string]> {
     if ("url" in server) return elsewhere(name, server);
     const compute = computeOf(server, investigation.compute);
-    if (compute !== null) return this.#startJob(kept, { investigation, name, server, compute });
+    if (compute !== null)
+      return this.#startJob(kept, { investigation, name, server, compute, patience: this.#patience });
     const directory = new InvestigationDirectory(investigation.directory);
     const place = {
       name,

@@ -9,7 +9,7 @@ export const investigationSummary = z.object({
   project: z.string(),
   question: z.string(),
   state: z.enum(["waiting", "running", "ended"]),
-  waits_for: z.string().nullable().describe("Why it has not begun, or what its tool servers wait for"),
+  waits_for: z.string().nullable().describe("Why it does not go on: limits of agents, its tool servers, its machine"),
   outcome: z
     .enum(investigationOutcomes)
     .nullable()

@@ -4,27 +4,33 @@ import type { InvestigationRecord, ToolJobRecord } from "../../../domain/investi
 import { decodeRow } from "../../../store/tables.ts";
 import { InvestigationDirectory } from "../directory.ts";
 import { endJob, vacate } from "./job-end.ts";
+import type { ToolPatience } from "./patience.ts";
 import { countedAsOver, whatToDo } from "./unwanted.ts";
 
 /** Milliseconds between two tries to end what could not be ended. */
 const pauseMs = 10_000;
 
-/** A job that nobody wants any more, and where what it left goes. */
-type Unwanted = ToolJobRecord & { directory: string };
+/** A job, and where what it left goes. */
+type Left = ToolJobRecord & { directory: string };
 /** @see whatToDo */
-type OfMember = Unwanted & { member: string | null };
+type OfMember = Left & { member: string | null; state: InvestigationRecord["state"] };
 
-/** Ends jobs of tool servers whose investigations are over, again and again until each is known to have ended. */
+/**
+ * Ends jobs of tool servers whose investigations are over, or wait for a machine that does not come back, again and again
+ * until each is known to have ended.
+ */
 export class JobEnds {
   readonly #lab: Lab;
+  readonly #patience: ToolPatience;
   readonly #closing = new AbortController();
   readonly #ending = new Map<string, Promise<void>>();
   /** Job of another machine -> since when that was seen without a daemon. */
   readonly #forsaken = new Map<string, number>();
   #following: Promise<void> | null = null;
 
-  constructor(lab: Lab) {
+  constructor(lab: Lab, patience: ToolPatience) {
     this.#lab = lab;
+    this.#patience = patience;
   }
 
   follow(): void {
@@ -47,7 +53,7 @@ export class JobEnds {
   async #endAll(): Promise<void> {
     if (!this.#lab.driving.isSafe) return;
     const alive = new Set((await this.#lab.driving.drivers?.roster.daemons())?.map(({ member }) => member));
-    await Promise.all((await this.#unwanted()).map((job) => this.#settle(job, alive)));
+    await Promise.all((await this.#open()).map((job) => this.#settle(job, alive)));
   }
 
   async #settle(job: OfMember, alive: ReadonlySet<string | null>): Promise<void> {
@@ -57,11 +63,13 @@ export class JobEnds {
     if (hasDaemon) this.#forsaken.delete(job.id);
     else if (!this.#forsaken.has(job.id)) this.#forsaken.set(job.id, now);
     const forsakenMs = now - (this.#forsaken.get(job.id) ?? now);
-    switch (whatToDo({ isOwn, hasDaemon, isReachable: this.#lab.lanes.isReachable(job.compute_id), forsakenMs })) {
+    const isReachable = this.#lab.lanes.isReachable(job.compute_id);
+    const remaining = { isWanted: job.state !== "ended", isOwn, hasDaemon, isReachable, forsakenMs };
+    switch (whatToDo(remaining, this.#patience)) {
       case "end":
         return this.#end(job);
       case "count-as-over":
-        return vacate(this.#lab, job, countedAsOver);
+        return vacate(this.#lab, job, countedAsOver(this.#patience));
       case "leave":
     }
   }
@@ -77,7 +85,7 @@ export class JobEnds {
     await Promise.all(rows.map((row) => this.#end({ ...decodeRow("tool_jobs", row), directory })));
   }
 
-  #end(job: Unwanted): Promise<void> {
+  #end(job: Left): Promise<void> {
     const known = this.#ending.get(job.id);
     if (known !== undefined) return known;
     const work = endJob(this.#lab, job, new InvestigationDirectory(job.directory).artifacts)
@@ -92,16 +100,15 @@ export class JobEnds {
     this.#lab.log.warn({ err: error, job: what }, "a tool server could not be ended; it is tried again");
   }
 
-  /** Jobs of investigations that have ended. */
-  async #unwanted(): Promise<OfMember[]> {
+  /** Jobs that are not known to have ended. */
+  async #open(): Promise<OfMember[]> {
     const rows = await this.#lab.store.db
       .selectFrom("tool_jobs")
       .innerJoin("investigations", "investigations.id", "tool_jobs.investigation_id")
       .innerJoin("sessions", "sessions.id", "investigations.session_id")
       .selectAll("tool_jobs")
-      .select(["investigations.directory", "sessions.member"])
+      .select(["investigations.directory", "investigations.state", "sessions.member"])
       .where("tool_jobs.ended_at", "is", null)
-      .where("investigations.state", "=", "ended")
       .execute();
     return rows.map((row) => decodeRow("tool_jobs", row));
   }

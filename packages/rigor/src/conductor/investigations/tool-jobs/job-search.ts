@@ -14,11 +14,10 @@ import { InvestigationDirectory } from "../directory.ts";
 import { endOf, handleOf, isOver, vacate } from "./job-end.ts";
 import { makeSecret, readSecret, type JobSecret } from "./job-secret.ts";
 import { environmentOf, jobOfTool, resourcesOf } from "./job-spec.ts";
+import type { ToolPatience } from "./patience.ts";
 
 /** Milliseconds before a machine is asked again. */
 const pauseMs = 2_000;
-/** Milliseconds without an answer after which a machine or a server counts as lost; less than it waits for us. */
-export const lostMs = 10 * 60_000;
 /** How long what is known of a machine may be old, in milliseconds. */
 const probeMs = 2_000;
 
@@ -31,6 +30,9 @@ export interface ToolOrder {
   server: StartedServer;
   /** The compute, as rigor.yaml names it. */
   compute: string;
+  /** What its artifacts may take. */
+  mostBytes: number;
+  patience: ToolPatience;
 }
 
 /** A job that is on record, and how to get at it. */
@@ -113,12 +115,22 @@ export class JobSearch {
 
   /** Hands the job over. Doing it twice starts it once. */
   async submit(lane: Lane, record: ToolJobRecord, secret: JobSecret): Promise<void> {
-    const { server } = this.#order;
+    const { server, mostBytes, patience } = this.#order;
     const staged = await this.patiently(() => this.#stage(lane));
     const [previous] = (await this.#jobs()).filter(({ id }) => id !== record.id).toReversed();
     if (this.#signal.aborted) throw new StoppedError();
     const attemptsRoot = await this.patiently(() => lane.executor.attemptsRoot());
-    const facts = { record, server, secret, staged, lane, attemptsRoot, previous: previous?.id ?? null };
+    const facts = {
+      record,
+      server,
+      secret,
+      staged,
+      lane,
+      attemptsRoot,
+      previous: previous?.id ?? null,
+      mostBytes,
+      patience,
+    };
     await this.patiently(() => lane.executor.submit([jobOfTool(facts)]));
   }
 
@@ -138,14 +150,14 @@ export class JobSearch {
    * @throws RigorError what it answers; `unreachable` or `network` where that is so for long
    */
   async patiently<Value>(ask: () => Promise<Value>): Promise<Value> {
-    const { compute } = this.#order;
+    const { compute, patience } = this.#order;
     for (const began = performance.now(); ;) {
       try {
         return await ask();
       } catch (error) {
         if (this.#signal.aborted) throw new StoppedError();
         if (!(error instanceof RigorError) || (error.code !== "unreachable" && error.code !== "network")) throw error;
-        if (performance.now() - began > lostMs) throw error;
+        if (performance.now() - began > patience.lostMs) throw error;
         this.#say(
           error.code === "network" ? `${compute}: ${error.next}` : `${compute} cannot be reached: ${error.message}`,
         );

@@ -13,9 +13,8 @@ import {
 import type { ToolJobRecord } from "../../../domain/investigations/records.ts";
 import type { Staged } from "../../../provenance/staging/stager.ts";
 import type { JobSecret } from "./job-secret.ts";
+import type { ToolPatience } from "./patience.ts";
 
-/** Seconds for which a tool server is kept that no daemon asks for. */
-export const unattendedSeconds = 15 * 60;
 const heartbeatSeconds = 10;
 const graceSeconds = 10;
 
@@ -39,6 +38,7 @@ export interface ToolJobFacts {
   attemptsRoot: string;
   /** The job that the server was before, whose data it goes on with. */
   previous: string | null;
+  patience: ToolPatience;
 }
 
 /**
@@ -46,7 +46,7 @@ export interface ToolJobFacts {
  * is started may hold secrets, and travels with them.
  */
 export function jobOfTool(facts: ToolJobFacts): JobSpec {
-  const { record, server, secret, staged, lane, previous } = facts;
+  const { record, server, secret, staged, lane, previous, patience } = facts;
   const output = outputOf(facts, record.id);
   const environment = environmentOf(server);
   const resources = resourcesOf(server);
@@ -67,7 +67,7 @@ export function jobOfTool(facts: ToolJobFacts): JobSpec {
     token: secret.token,
     announce: secret.announce,
     is_networked: !lane.isPlaced,
-    unattended_seconds: unattendedSeconds,
+    unattended_seconds: patience.unattendedSeconds,
     data: told.RIGOR_TOOL_DATA,
     artifacts: told.RIGOR_ARTIFACTS,
     previous_data: previous === null ? null : `${outputOf(facts, previous)}/data`,

@@ -12,13 +12,15 @@ import type { RigorError } from "../../../domain/errors.ts";
 import type { ToolJobRecord } from "../../../domain/investigations/records.ts";
 import { InvestigationDirectory } from "../directory.ts";
 import { endOf, handleOf, isOver, vacate } from "./job-end.ts";
-import { JobSearch, lostMs, type Placed, type Say, type ToolOrder } from "./job-search.ts";
+import { JobSearch, type Placed, type Say, type ToolOrder } from "./job-search.ts";
 import type { JobSecret } from "./job-secret.ts";
+import { spanOf } from "./patience.ts";
 
 /** Milliseconds between two looks at a job of a machine; a cluster is looked at like for a run. */
 const pauseMs = { starting: 500, ready: 3_000 };
-/** Milliseconds between two signs to the server that it is wanted. */
+/** Milliseconds between two signs to the server that it is wanted, and how many of them may be lost. */
 const signEveryMs = 20_000;
+const signsInTime = 6;
 
 /** Where a server that speaks on its input and output is found at its keeper. */
 const bridged = { path: "/mcp", health: "/health", ready_seconds: 300 };
@@ -142,9 +144,16 @@ export class ToolJob {
   async #tryIt(): Promise<string[] | string> {
     const { token } = this.#secret;
     try {
-      this.#keeper ??= await Keeper.find(this.#lane.dial, this.#newest, token);
+      this.#keeper ??= await Keeper.find(this.#lane.dial, this.#newest, token, this.#order.mostBytes);
       const { artifacts } = this.#directory;
-      this.#forward ??= await Forward.open({ keeper: this.#keeper, token, artifacts, say: (line) => this.#note(line) });
+      const { driving } = this.#lab;
+      this.#forward ??= await Forward.open({
+        keeper: this.#keeper,
+        token,
+        artifacts,
+        isOurs: () => driving.isSafe,
+        say: (line) => this.#note(line),
+      });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return `It runs on ${this.#newest.host}, and could not be reached there: ${reason}.`;
@@ -215,23 +224,34 @@ export class ToolJob {
   async lost(): Promise<string> {
     this.#heardAt = performance.now();
     const { signal } = this.#leaving;
+    const everyMs = Math.min(signEveryMs, this.#order.patience.lostMs / signsInTime);
     for (let signedAt = performance.now(); ;) {
       await this.#pause(pauseMs.ready, signal);
       if (signal.aborted) return new Promise(() => undefined);
       const why = await this.whyLost();
       if (why !== null) return why;
-      if (performance.now() - signedAt < signEveryMs) continue;
+      if (performance.now() - signedAt < everyMs) continue;
       signedAt = performance.now();
-      await this.#keeper?.stayAlive().then(
-        () => (this.#heardAt = performance.now()),
-        (error: unknown) => this.#note(`no answer: ${error instanceof Error ? error.message : String(error)}`),
-      );
+      await this.#sign();
     }
+  }
+
+  /** Says that it is wanted, if that is certain: others free what a server holds that seems to have no daemon. */
+  async #sign(): Promise<void> {
+    if (!this.#lab.driving.isSafe) {
+      // That is no silence of the server.
+      this.#heardAt = performance.now();
+      return;
+    }
+    await this.#keeper?.stayAlive().then(
+      () => (this.#heardAt = performance.now()),
+      (error: unknown) => this.#note(`no answer: ${error instanceof Error ? error.message : String(error)}`),
+    );
   }
 
   /** What says that it cannot be used any more, if that is known or can be seen now. */
   async whyLost(): Promise<string | null> {
-    const { compute } = this.#order;
+    const { compute, patience } = this.#order;
     try {
       const status = await this.#look();
       if (isOver(status)) {
@@ -244,9 +264,9 @@ export class ToolJob {
     } catch (error) {
       this.#note(`${compute} could not be asked: ${error instanceof Error ? error.message : String(error)}`);
     }
-    if (performance.now() - this.#heardAt < lostMs) return null;
+    if (performance.now() - this.#heardAt < patience.lostMs) return null;
     return (
-      `${compute} has not been reached for ${lostMs / 60_000} minutes. The job there is ended when it can be reached, and ` +
+      `${compute} has not been reached for ${spanOf(patience.lostMs / 1_000)}. The job there is ended when it can be reached, and ` +
       "by itself when it was left alone for long. See: rigor compute check"
     );
   }

@@ -1,10 +1,9 @@
-import { unattendedSeconds } from "./job-spec.ts";
+import { spanOf, type ToolPatience } from "./patience.ts";
 
-/** Milliseconds without a daemon after which a tool server has ended by itself, with some time for slow machines. */
-const surelyOverMs = (unattendedSeconds + 5 * 60) * 1_000;
-
-/** What is known of the job of an investigation that is over. */
-export interface Unwanted {
+/** What is known of the job of a tool server. */
+export interface Remaining {
+  /** Whether its investigation has not ended. */
+  isWanted: boolean;
   /** Whether it is of this daemon's own data directory. */
   isOwn: boolean;
   /** Whether a daemon lives that it is of. */
@@ -16,16 +15,22 @@ export interface Unwanted {
 }
 
 /**
- * What a daemon does about such a job: each ends its own. Those of a machine that is lost are ended by whoever reaches
- * their compute; where nobody does, they count as over when they must have ended by themselves.
+ * What a daemon does about such a job: each ends its own when they are not wanted any more. Those of a machine that is lost
+ * are ended by whoever reaches their compute; where nobody does, they count as over when they must have ended by
+ * themselves. A job whose investigation waits for that machine is left alone as long as its server may be alive.
  */
-export function whatToDo({ isOwn, hasDaemon, isReachable, forsakenMs }: Unwanted): "end" | "count-as-over" | "leave" {
-  if (isOwn) return "end";
+export function whatToDo(
+  { isWanted, isOwn, hasDaemon, isReachable, forsakenMs }: Remaining,
+  { surelyOverMs }: Pick<ToolPatience, "surelyOverMs">,
+): "end" | "count-as-over" | "leave" {
+  if (isOwn) return isWanted ? "leave" : "end";
   if (hasDaemon) return "leave";
-  if (forsakenMs >= surelyOverMs) return "count-as-over";
+  const unwantedMs = isWanted ? forsakenMs - surelyOverMs : forsakenMs;
+  if (unwantedMs < 0) return "leave";
+  if (unwantedMs >= surelyOverMs) return "count-as-over";
   return isReachable ? "end" : "leave";
 }
 
-export const countedAsOver =
-  `Its machine has had no daemon for ${surelyOverMs / 60_000} minutes; a tool server that nobody asks for ends by itself ` +
-  `after ${unattendedSeconds / 60}.`;
+export const countedAsOver = ({ surelyOverMs, unattendedSeconds }: ToolPatience): string =>
+  `Its machine has had no daemon for ${spanOf(surelyOverMs / 1_000)} or more; a tool server that nobody asks for ends by ` +
+  `itself after ${spanOf(unattendedSeconds)}.`;
