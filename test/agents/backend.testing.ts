@@ -103,7 +103,15 @@ export function usePlace(agent: AgentUnderTest) {
           servers: {},
           ...more.tools,
         },
-        limits: { turns: 20, minutes: 2, tokens: 1_000_000, cost: 100, silenceSeconds: 60, ...more.limits },
+        limits: {
+          turns: 20,
+          minutes: 2,
+          tokens: 1_000_000,
+          cost: 100,
+          silenceSeconds: 60,
+          toolSeconds: 600,
+          ...more.limits,
+        },
       };
     },
   };

@@ -134,6 +134,14 @@ export const issues: Requirement[] = [
     statement: "A session that cannot work ends in a named state, a person is told what to do, and may take the role.",
   },
   {
+    id: "session.hanging",
+    statement: "A tool that gives no answer is named, while the session goes on and in how it ended.",
+  },
+  {
+    id: "session.size",
+    statement: "What a session leaves on the disk is limited: too much ends it by that name, before the disk is full.",
+  },
+  {
     id: "session.hand-in",
     statement:
       "A session's record says what it handed in, or that it handed in nothing and why, and while it works what it has used so far.",

@@ -125,6 +125,7 @@ export class Orders {
         // Codex tells no cost: without a price, tokens and time are what limits it.
         cost: session.backend === "codex" && price === null ? null : role.limits.cost,
         silenceSeconds: role.limits.silence_seconds,
+        toolSeconds: role.limits.tool_seconds,
       },
       environment: { ...agentEnvironment(), ...model.variables },
       secrets: [...secrets(), ...place.secrets],

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Backend, RunningSession, SessionEnd, SessionOrder } from "../agents/backends/backend.ts";
+import type { Backend, HangingCall, RunningSession, SessionEnd, SessionOrder } from "../agents/backends/backend.ts";
 import { nextFor } from "../agents/backends/verdict.ts";
 import type { SessionOutcome } from "../agents/transcripts/entry.ts";
 import type { Lab } from "../bench/lab/lab.ts";
@@ -137,9 +137,18 @@ export class RunningSessions {
 
   async #startAgent(session: SessionRecord, backend: Backend, order: SessionOrder): Promise<Started | null> {
     if (session.restarts > 0 && (await this.#isOver(session, order, await backend.settle(order)))) return null;
-    const running = await backend.start(order);
+    const onHang = (call: HangingCall): void => void this.#tellHang(session.id, call);
+    const running = await backend.start({ ...order, onHang });
     this.#running.set(session.id, running);
     return (await this.#isWanted(session, running)) ? { backend, running, workspace: order.workspace } : null;
+  }
+
+  async #tellHang(id: string, call: HangingCall): Promise<void> {
+    try {
+      await this.#log.appendIf(id, "running", { kind: "session.stalled", entity: id, data: call });
+    } catch (error) {
+      this.#lab.log.error({ err: error, session: id, tool: call.tool }, "that a tool hangs could not be written");
+    }
   }
 
   /** Whether a session that was interrupted had come to its end, or may not go on; that is written. */

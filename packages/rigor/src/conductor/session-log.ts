@@ -9,6 +9,7 @@ import type { Lab } from "../bench/lab/lab.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { SessionState } from "../domain/issues/issue-lifecycle.ts";
 import type { SessionRecord, Usage } from "../domain/issues/records.ts";
+import { hangingTools, withHanging } from "./hanging-tools.ts";
 import { findSession } from "./queries.ts";
 
 /** How a session ended that has no process. */
@@ -49,12 +50,14 @@ export class SessionLog {
     await this.#lab.store.transact("conductor", async (transaction) => {
       const now = await findSession(transaction.db, session.id);
       if (now.state === "ended") return;
-      const isEmptyHanded = end.outcome === "finished" && now.submission_id === null;
-      const { evidence, next } = end;
-      const told = isEmptyHanded ? emptyHanded : { outcome, evidence, next };
+      const isFinished = end.outcome === "finished";
+      const isEmptyHanded = isFinished && now.submission_id === null;
+      const told = isEmptyHanded ? emptyHanded : { ...end, outcome };
+      const hanging = isFinished && !isEmptyHanded ? [] : await hangingTools(transaction.db, session.id);
+      const evidence = withHanging(told.evidence, hanging);
       await transaction.append([
         ...refused.map((one): DomainEvent => ({ kind: "session.refused", entity: session.id, data: one })),
-        ended(session, { ...told, usage: recorded(end.usage) }),
+        ended(session, { outcome: told.outcome, evidence, next: told.next, usage: recorded(end.usage) }),
       ]);
     });
   }

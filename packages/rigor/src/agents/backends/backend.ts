@@ -19,6 +19,8 @@ export interface SessionLimits {
   cost: number | null;
   /** Seconds without any progress. While a tool works, its own time limit is added. */
   silenceSeconds: number;
+  /** Seconds that one call of a tool may take before the agent gives it up. */
+  toolSeconds: number;
 }
 
 /** US dollars for a million tokens. */
@@ -32,6 +34,13 @@ export interface ModelPrice {
 export interface ToolServer {
   url: string;
   token: string;
+}
+
+/** A call of a tool that had no answer for so long that the tool seems to hang. */
+export interface HangingCall {
+  tool: string;
+  /** How long there was no answer. */
+  seconds: number;
 }
 
 /** What a back end is asked to do. */
@@ -63,6 +72,8 @@ export interface SessionOrder {
   secrets: readonly string[];
   /** Goes on where the last process of this session stood, if there was one. */
   resume: boolean;
+  /** Told once of each call that seems to hang. */
+  onHang?: (call: HangingCall) => void;
   /** Puts a command into its sandbox. */
   wrap: (command: readonly string[]) => readonly string[];
 }

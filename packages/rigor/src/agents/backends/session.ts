@@ -4,7 +4,7 @@ import { isFull } from "../../hosts/system-errors.ts";
 import { readTranscript, usageIn } from "../transcripts/transcript.ts";
 import { Account, lastWords, type AgentReader } from "./account.ts";
 import { AgentProcess, endRemains, type Exit } from "./agent-process.ts";
-import type { BackendName, RunningSession, SessionEnd, SessionOrder } from "./backend.ts";
+import type { BackendName, HangingCall, RunningSession, SessionEnd, SessionOrder } from "./backend.ts";
 import { fullDiskIn, SessionDisk } from "./disk.ts";
 import { SessionDirectory } from "./session-directory.ts";
 import { lastProcess, settleSession, transcriptOf } from "./settle.ts";
@@ -73,7 +73,8 @@ export async function startSession(order: SessionOrder, program: AgentProgram): 
   const time = new WatchedTime();
   const watch = new SessionWatch(order.limits, usageIn(records), time.now());
   const { credentialsHelp } = program;
-  return new ProcessSession({ directory, number, process, account, watch, time, credentialsHelp });
+  const { onHang = () => undefined } = order;
+  return new ProcessSession({ directory, number, process, account, watch, time, onHang, credentialsHelp });
 }
 
 interface Parts {
@@ -83,6 +84,7 @@ interface Parts {
   account: Account;
   watch: SessionWatch;
   time: WatchedTime;
+  onHang: (call: HangingCall) => void;
   credentialsHelp: string;
 }
 
@@ -151,12 +153,13 @@ class ProcessSession implements RunningSession {
   }
 
   async #takeIn(isOver = false): Promise<void> {
-    const { account, time, watch } = this.#parts;
+    const { account, onHang, time, watch } = this.#parts;
     const before = account.lines;
     const { entries, progress } = await account.takeIn(isOver);
     const now = time.now();
     await this.#disk.look(account.lines > before && account.rest === "", now);
     watch.hear(entries, progress, now);
+    for (const call of watch.hanging(now)) onHang(call);
     const used = account.reader.used();
     watch.spend(used);
     if (used.turns > this.#turns) await account.add({ kind: "usage", usage: watch.usage(now) });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { noUsage, type Entry, type Usage } from "../transcripts/entry.ts";
-import { SessionWatch, toolSeconds } from "./watch.ts";
+import { SessionWatch } from "./watch.ts";
 
-const limits = { turns: 10, minutes: 10, tokens: 1000, cost: 5, silenceSeconds: 30 };
+const limits = { turns: 10, minutes: 10, tokens: 1000, cost: 5, silenceSeconds: 30, toolSeconds: 600 };
 const start = 1_000_000;
 const at = (seconds: number) => start + seconds * 1000;
 const call: Entry = { kind: "tool-call", id: "a", tool: "Bash", input: {} };
@@ -29,8 +29,30 @@ describe("silence [session.silence] [F35]", () => {
 
     const stuck = new SessionWatch({ ...limits, minutes: 60 }, noUsage, start);
     stuck.hear([call], true, at(1));
-    const end = stuck.verdict(at(1 + 30 + toolSeconds + 1));
+    const end = stuck.verdict(at(1 + 30 + limits.toolSeconds + 1));
     expect(end).toMatchObject({ outcome: "silent", evidence: expect.stringContaining("a call of Bash") });
+  });
+});
+
+describe("a tool that hangs [session.hanging]", () => {
+  const other: Entry = { kind: "tool-call", id: "b", tool: "bench/measure", input: {} };
+
+  test("is told once, before its call is given up", () => {
+    const session = watch();
+    session.hear([call], true, at(0));
+    session.hear([other], true, at(100));
+    expect(session.hanging(at(539))).toEqual([]);
+    expect(session.hanging(at(541))).toEqual([{ tool: "Bash", seconds: 540 }]);
+    expect(session.hanging(at(641))).toEqual([{ tool: "bench/measure", seconds: 540 }]);
+    expect(session.hanging(at(900))).toEqual([]);
+  });
+
+  test("is told also where nobody looked before its answer came", () => {
+    const session = watch();
+    session.hear([call, other], true, at(0));
+    session.hear([result], true, at(601));
+    session.hear([{ ...result, id: "b" }], true, at(100));
+    expect(session.hanging(at(602))).toEqual([{ tool: "Bash", seconds: 540 }]);
   });
 });
 

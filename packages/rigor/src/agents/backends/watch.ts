@@ -1,10 +1,10 @@
 import type { Entry, Usage } from "../transcripts/entry.ts";
 import { addUsage } from "../transcripts/entry.ts";
-import type { SessionLimits } from "./backend.ts";
+import type { HangingCall, SessionLimits } from "./backend.ts";
 import { refusesCredentials, type Verdict } from "./verdict.ts";
 
-/** Seconds that one call of a tool may take before its silence counts; agents are told the same limit. */
-export const toolSeconds = 600;
+/** Share of a call's time after which its tool seems to hang: before the agent gives it up, which may be seen late. */
+const hangingShare = 0.9;
 
 /** A second refusal is no accident: credentials that are refused twice in a row are not accepted. */
 const mostRefusals = 2;
@@ -21,7 +21,8 @@ export class SessionWatch {
   #last = "nothing";
   /** Since when, and with what, the model's service has failed; null while it works. */
   #failing: { since: number; refusals: number; evidence: string } | null = null;
-  #openCalls = new Set<string>();
+  readonly #openCalls = new Map<string, { tool: string; since: number; isTold: boolean }>();
+  #hanging: HangingCall[] = [];
   #usage: Usage;
 
   constructor(limits: SessionLimits, before: Usage, now: number) {
@@ -39,11 +40,31 @@ export class SessionWatch {
       this.#failing = null;
     }
     for (const entry of entries) {
-      if (entry.kind === "tool-call") this.#openCalls.add(entry.id);
-      else if (entry.kind === "tool-result") this.#openCalls.delete(entry.id);
+      if (entry.kind === "tool-call") this.#openCalls.set(entry.id, { tool: entry.tool, since: now, isTold: false });
+      else if (entry.kind === "tool-result") this.#close(entry.id, now);
       else if (entry.kind === "retry") this.#fail(entry.status, entry.why, now);
       if (entry.kind !== "usage") this.#last = describe(entry);
     }
+  }
+
+  /** Calls that seem to hang, each once. */
+  hanging(now: number): HangingCall[] {
+    for (const id of this.#openCalls.keys()) this.#judge(id, now);
+    return this.#hanging.splice(0);
+  }
+
+  /** An answer that comes so late may be that the agent has given the call up. */
+  #close(id: string, now: number): void {
+    this.#judge(id, now);
+    this.#openCalls.delete(id);
+  }
+
+  #judge(id: string, now: number): void {
+    const call = this.#openCalls.get(id);
+    const seconds = this.#limits.toolSeconds * hangingShare;
+    if (call === undefined || call.isTold || now - call.since < seconds * 1000) return;
+    call.isTold = true;
+    this.#hanging.push({ tool: call.tool, seconds });
   }
 
   /** Takes in what this process has used so far. */
@@ -82,7 +103,7 @@ export class SessionWatch {
   }
 
   #silent(now: number): Verdict | null {
-    const patience = this.#limits.silenceSeconds + (this.#openCalls.size > 0 ? toolSeconds : 0);
+    const patience = this.#limits.silenceSeconds + (this.#openCalls.size > 0 ? this.#limits.toolSeconds : 0);
     if (this.#failing !== null || now - this.#heard <= patience * 1000) return null;
     return { outcome: "silent", evidence: `Nothing came for ${patience} seconds; the last was ${this.#last}.` };
   }

@@ -36,6 +36,7 @@ const head = z.strictObject({
     tokens: z.int().positive(),
     cost: z.number().positive().nullable(),
     silence_seconds: z.int().positive(),
+    tool_seconds: z.int().min(5).default(600).describe("How long one call of a tool may take."),
   }),
   network: z.array(z.string()).default([]).describe("Hosts that it may reach beside the model's: `host:port`."),
   gpus: z.boolean().default(false).describe("Whether it may see the machine's GPUs."),

@@ -1,5 +1,6 @@
 import { InvestigationDirectory } from "../../conductor/investigations/directory.ts";
 import { logOf } from "../../conductor/investigations/queries.ts";
+import { hangingTools } from "../../conductor/hanging-tools.ts";
 import { findSession } from "../../conductor/queries.ts";
 import type { InvestigationRecord } from "../../domain/investigations/records.ts";
 import type { InvestigationSummary, InvestigationView } from "../contract/views/investigations.ts";
@@ -30,6 +31,7 @@ export async function presentInvestigationStory(
     ...{ servers, compute, max_turns, explanations, summary },
     log: await logOf(db, record.id),
     artifacts: new InvestigationDirectory(record.directory).listArtifacts(),
+    hanging: await hangingTools(db, record.session_id),
     session: await presentSession(context, await findSession(db, record.session_id), null),
   };
 }

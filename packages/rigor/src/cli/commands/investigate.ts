@@ -9,7 +9,7 @@ import { detached } from "../output/exit-status.ts";
 import { isConnectionFailure } from "../output/failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { printable } from "../output/text.ts";
-import { endLines, logLines } from "../views/investigation.ts";
+import { endLines, hangingText, logLines } from "../views/investigation.ts";
 
 const askEveryMs = 500;
 /** How often in a row a daemon may die before it is given up. */
@@ -65,7 +65,7 @@ async function questionOf(invocation: Invocation): Promise<string> {
 /** Prints the research log as it grows until the investigation has ended. */
 async function follow(context: Context, lab: Lab, number: number, many: boolean): Promise<InvestigationView> {
   const begin = many ? `${number}: ` : "";
-  for (let shown = 0, deaths = 0, said = ""; ; await sleep(askEveryMs)) {
+  for (let shown = 0, deaths = 0, said = "", hung = ""; ; await sleep(askEveryMs)) {
     const view = await lab.client.investigations.get({ number }).catch((error: unknown) => {
       // A daemon that dies while it answers is started again by the next question.
       if (!isConnectionFailure(error) || ++deaths > mostDeaths) throw error;
@@ -81,6 +81,9 @@ async function follow(context: Context, lab: Lab, number: number, many: boolean)
     const { number: which, waits_for } = view.investigation;
     if (waits_for !== null && waits_for !== said) context.note(`Investigation ${which} waits: ${waits_for}.`);
     said = waits_for ?? said;
+    const hangs = printable(view).hanging.map(hangingText).join("; ");
+    if (hangs !== hung) context.note(`Investigation ${which} has no answer: ${hangs}.`);
+    hung = hangs;
     shown = view.log.length;
     if (view.investigation.state === "ended") return view;
   }

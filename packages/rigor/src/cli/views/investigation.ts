@@ -39,7 +39,7 @@ function stateText(one: InvestigationSummary, session: string): string {
 }
 
 export function investigationLines(view: InvestigationView, { style, now }: Look): string[] {
-  const { investigation: one, servers, compute, log, explanations, summary, artifacts, session } = view;
+  const { investigation: one, servers, compute, log, explanations, summary, artifacts, hanging, session } = view;
   return [
     style.bold(`Investigation ${one.number}: ${oneLine(one.question)}`),
     ...facts(
@@ -52,6 +52,7 @@ export function investigationLines(view: InvestigationView, { style, now }: Look
         ["machine", session.machine],
         ["tools", servers.join(", ")],
         ["compute", compute],
+        ["no answer", hanging.map(hangingText).join("\n")],
         ["artifacts", artifacts.map(({ path }) => path).join("\n")],
         ["files", one.directory],
       ],
@@ -67,6 +68,10 @@ export function investigationLines(view: InvestigationView, { style, now }: Look
     ...(summary === null ? [] : ["", style.bold("Summary"), ...summary.summary.split("\n")]),
   ];
 }
+
+/** That a tool hangs. */
+export const hangingText = ({ tool, calls, seconds }: InvestigationView["hanging"][number]): string =>
+  `${tool} gave none within ${seconds} seconds${calls === 1 ? "" : `, ${calls} times`}`;
 
 /** An entry of the research log, as it is shown while it grows. */
 export function logLines({ time, text }: InvestigationView["log"][number]): string[] {

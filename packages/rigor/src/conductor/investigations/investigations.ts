@@ -11,6 +11,7 @@ import { InvestigationDirectory } from "./directory.ts";
 import type { Findings } from "./findings.ts";
 import { findInvestigation, investigationById, investigationsOn, investigationsToEnd } from "./queries.ts";
 import { agentsAtWork } from "../gather.ts";
+import { hangingTools } from "../hanging-tools.ts";
 import { findSession } from "../queries.ts";
 import type { Database } from "../../store/tables.ts";
 import type { SessionKeeper } from "../session-keeper.ts";
@@ -51,10 +52,22 @@ export class Investigations {
       const ended = events.filter(({ kind }) => kind === "session.ended").map(({ entity }) => entity);
       if (ended.length > 0) this.#settle();
       if (ended.length > 0) void this.admit();
+      for (const { entity } of events.filter(({ kind }) => kind === "session.stalled")) void this.#showHang(entity);
     });
     await this.#settleEnded();
     await this.#tidy();
     this.#servers.follow();
+  }
+
+  /** That a tool hangs is seen in the files at once. */
+  async #showHang(sessionId: string): Promise<void> {
+    const { db } = this.#lab.store;
+    try {
+      const { issue_id, subject, member } = await findSession(db, sessionId);
+      if (issue_id === null && member === this.#issues.member) await this.#findings.writePages(subject);
+    } catch (error) {
+      this.#lab.log.error({ err: error, session: sessionId }, "the files of an investigation could not be written");
+    }
   }
 
   /** Writes the pages of those that were ended from another machine while this one had no daemon, and ends their servers. */
@@ -157,7 +170,9 @@ export class Investigations {
         const now = await investigationById(transaction.db, id);
         const session = await findSession(transaction.db, now.session_id);
         if (now.state === "ended" || session.state !== "ended") return false;
-        await transaction.append([{ kind: "investigation.ended", entity: id, data: investigationEnd(now, session) }]);
+        const hanging = (await hangingTools(transaction.db, session.id)).map(({ tool }) => tool);
+        const end = investigationEnd(now, session, hanging);
+        await transaction.append([{ kind: "investigation.ended", entity: id, data: end }]);
         return true;
       });
       if (ended && isHere) await this.#servers.stop(await this.#findings.writePages(id));

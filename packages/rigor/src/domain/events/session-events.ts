@@ -83,6 +83,14 @@ export const sessionEvents = {
     apply: (draft, event) => change(draft, event, {}),
   }),
 
+  /** A tool that it called gave no answer for so long that the tool seems to hang. */
+  "session.stalled": eventKind({
+    version: 1,
+    schema: z.strictObject({ tool: z.string(), seconds: z.number().positive() }),
+    touches,
+    apply: (draft, event) => change(draft, event, {}),
+  }),
+
   /** It tried what its role does not permit. */
   "session.refused": eventKind({
     version: 1,

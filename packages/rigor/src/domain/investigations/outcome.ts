@@ -7,16 +7,21 @@ export interface InvestigationEnd {
   next: string | null;
 }
 
-/** How an investigation ended, once its session has. What was handed in stands, whatever happened afterwards. */
+/**
+ * How an investigation ended, once its session has. What was handed in stands, whatever happened afterwards.
+ *
+ * @param hanging names of tools that hung, those of servers as `SERVER/TOOL`
+ */
 export function investigationEnd(
-  { summary, disruption }: Pick<InvestigationRecord, "summary" | "disruption">,
+  { summary, disruption, servers }: Pick<InvestigationRecord, "summary" | "disruption" | "servers">,
   session: Pick<SessionRecord, "outcome" | "evidence" | "next">,
+  hanging: readonly string[],
 ): InvestigationEnd {
   if (summary !== null) {
     return { outcome: summary.answered ? "answered" : "open", evidence: summary.answer, next: null };
   }
   if (disruption !== null) {
-    const next = `See what it printed: the file tools/${disruption.server}*.log of the investigation.`;
+    const next = seeOutput([disruption.server]);
     const isCut = session.outcome === null || session.outcome === "stopped" || session.outcome === "finished";
     const own = isCut
       ? ""
@@ -25,5 +30,10 @@ export function investigationEnd(
   }
   const evidence = session.evidence ?? `Its session ended: ${session.outcome ?? "nobody knows how"}.`;
   const outcome = session.outcome === "finished" ? "silent" : session.outcome === "stopped" ? "stopped" : "failed";
-  return { outcome, evidence, next: session.next };
+  const hung = servers.filter((name) => hanging.some((tool) => tool.startsWith(`${name}/`)));
+  const next = hung.length === 0 ? session.next : [seeOutput(hung), session.next].filter(Boolean).join(" ");
+  return { outcome, evidence, next };
 }
+
+const seeOutput = (servers: readonly string[]): string =>
+  `See what it printed: ${servers.map((name) => `tools/${name}*.log`).join(", ")} among its files.`;

@@ -57,7 +57,7 @@ export class Acp implements Backend {
       version: null,
       command: this.#options.command,
       environment: {
-        ...quietClaude(directory),
+        ...quietClaude(directory, order.limits.toolSeconds),
         ...order.environment,
         HOME: directory.home,
         TMPDIR: directory.temporary,

@@ -114,7 +114,12 @@ function servers(order: SessionOrder): Record<string, unknown> {
 }
 
 function ownEnvironment(directory: SessionDirectory, order: SessionOrder): Record<string, string> {
-  return { HOME: directory.home, TMPDIR: directory.temporary, ...quietClaude(directory), ...serverTokens(order) };
+  return {
+    HOME: directory.home,
+    TMPDIR: directory.temporary,
+    ...quietClaude(directory, order.limits.toolSeconds),
+    ...serverTokens(order),
+  };
 }
 
 /** Whether there is something to resume: a session that was killed early has written nothing. */

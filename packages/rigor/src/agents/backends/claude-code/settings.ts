@@ -1,6 +1,5 @@
 import type { NativeTool } from "../backend.ts";
 import type { SessionDirectory } from "../session-directory.ts";
-import { toolSeconds } from "../watch.ts";
 
 const natives: Readonly<Record<NativeTool, readonly string[]>> = {
   read: ["Read"],
@@ -15,8 +14,12 @@ export function claudeTools(native: readonly NativeTool[]): string[] {
   return native.flatMap((tool) => natives[tool]);
 }
 
-/** Variables by which Claude Code does its task and nothing beside it. */
-export function quietClaude(directory: SessionDirectory): Record<string, string> {
+/**
+ * Variables by which Claude Code does its task and nothing beside it.
+ *
+ * @param toolSeconds that one call of a tool may take
+ */
+export function quietClaude(directory: SessionDirectory, toolSeconds: number): Record<string, string> {
   const milliseconds = String(toolSeconds * 1000);
   return {
     CLAUDE_CODE_TMPDIR: directory.temporary,

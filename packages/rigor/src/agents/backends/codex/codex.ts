@@ -8,7 +8,6 @@ import { startSession } from "../session.ts";
 import { daemonAnew } from "../verdict.ts";
 import { SessionDirectory } from "../session-directory.ts";
 import { settleSession } from "../settle.ts";
-import { toolSeconds } from "../watch.ts";
 import { CodexEvents } from "./events.ts";
 import { findRollout, RolloutUsage } from "./rollout.ts";
 
@@ -152,7 +151,7 @@ function serverSettings(order: SessionOrder): Settings {
       // Only those are there, and nobody could be asked.
       [`${server}.default_tools_approval_mode`]: "approve",
       [`${server}.required`]: true,
-      [`${server}.tool_timeout_sec`]: toolSeconds,
+      [`${server}.tool_timeout_sec`]: order.limits.toolSeconds,
     };
   });
   return Object.assign({}, ...settings) as Settings;

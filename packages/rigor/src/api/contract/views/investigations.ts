@@ -35,6 +35,9 @@ export const investigationView = z.object({
   explanations: z.array(explanationSchema),
   summary: summarySchema.nullable(),
   artifacts: z.array(z.object({ path: z.string(), size: z.number().describe("bytes") })),
+  hanging: z
+    .array(z.object({ tool: z.string(), calls: z.int(), seconds: z.number() }))
+    .describe("Tools of which calls had no answer for so long that they seem to hang"),
   session: sessionView,
 });
 
