@@ -88,6 +88,7 @@ export function usePlace(agent: AgentUnderTest) {
         id,
         directory: join(root, "sessions", id),
         workspace: join(root, "workspace"),
+        folders: [join(root, "workspace")],
         brief: "# Task\n\nDo what is asked.",
         model: null,
         price: { input: 5, cached: 0.5, output: 25 },
@@ -110,6 +111,7 @@ export function usePlace(agent: AgentUnderTest) {
           cost: 100,
           silenceSeconds: 60,
           toolSeconds: 600,
+          bytes: 1e9,
           ...more.limits,
         },
       };

@@ -50,6 +50,7 @@ beforeAll(async () => {
     "slow.json": tools({ FAULT: "never" }).replace('"ready_seconds":3', '"ready_seconds":900'),
     "dies.json": tools({ FAULT: "dies" }),
     "hangs.json": tools({ FAULT: "hangs" }),
+    "large.json": tools({ FAULT: "large" }),
     "tells.json": tools({ FAULT: "tells", API_KEY: "a key of the bench alone", PIN_TOKEN: "${PIN}" }),
     "missing.json": JSON.stringify({ mcpServers: { bench: { command: "no-such-program" } } }),
     "wrong.json": JSON.stringify({ mcpServers: { lab: { command: "sh" } } }),
@@ -74,6 +75,7 @@ async function answer(asked: Asked): Promise<Reply> {
     calls: [{ tool, input: input as Record<string, unknown> }],
   });
   const said = results.map(({ text }) => text).join("\n");
+  if (prompt.includes("STAY") && said.includes("value 9")) return { text: "…", delay: 600, calls: [] };
   if (prompt.includes("SILENT")) return { text: "I have nothing to say." };
   if (!said.includes("noted")) return call("append_log", { text: "I expect a line." });
   if (prompt.includes("WAIT") && !existsSync(join(lab.directory, "go-on"))) return { text: "…", delay: 600, calls: [] };
@@ -86,6 +88,16 @@ async function answer(asked: Asked): Promise<Reply> {
 
 const show = (number: number) => showIn(lab, number);
 const investigate = (question: string, file: string, ...more: string[]) => investigateIn(lab, question, file, ...more);
+
+/** The role that the repository may have in the place of the one that ships. */
+const ownRole = () => join(lab.repository, ".rigor/roles/investigator.md");
+
+/** Gives the repository a role with another limit. */
+function limit(name: string, value: string): void {
+  const shipped = join(import.meta.dirname, "../../packages/rigor/templates/roles/investigator.md");
+  const role = readFileSync(shipped, "utf8").replace(new RegExp(`\\b${name}: [^,}]+`), `${name}: ${value} `);
+  lab.write({ ".rigor/roles/investigator.md": role });
+}
 
 /** Pids of this machine's processes whose environment names a directory. */
 function processesOf(directory: string): number[] {
@@ -204,14 +216,29 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     expect(investigation.next).toContain("tools/bench");
   }, 120_000);
 
+  test.each([
+    [
+      "here",
+      [],
+      /^What it has left takes 10\.?\d* MB of the disk, and may take 3 MB\. The largest file is .*dump\.bin/,
+    ],
+    ["on a compute", ["--compute", "local"], /bench ended.*its artifacts take 0\.01\d* GB, and may take 0\.003 GB/s],
+  ])(
+    "ends by the cause when what it leaves becomes too large: %s [session.size] [investigate.ends]",
+    async (where, more, cause) => {
+      limit("size", "3MB");
+      const { investigation } = await investigate(`STAY, what is large ${where}?`, "large.json", ...more);
+      rmSync(ownRole());
+      expect(investigation).toMatchObject({ outcome: "failed", evidence: expect.stringMatching(cause) });
+      expect(investigation.next).toMatch(more.length === 0 ? /Raise `size`/ : /tools\/bench\*\.log/);
+    },
+    180_000,
+  );
+
   test("names a tool that hangs, while it does and in how it ended [session.hanging] [investigate.ends]", async () => {
-    const role = readFileSync(
-      join(import.meta.dirname, "../../packages/rigor/templates/roles/investigator.md"),
-      "utf8",
-    );
-    lab.write({ ".rigor/roles/investigator.md": role.replace("limits: {", "limits: { tool_seconds: 10,") });
+    limit("tool_seconds", "10");
     const { stderr } = await lab.rigor("investigate", "What hangs?", "--tools", "hangs.json", "--max-turns", "3");
-    rmSync(join(lab.repository, ".rigor/roles/investigator.md"));
+    rmSync(ownRole());
     expect(stderr).toContain("has no answer: bench/measure gave none within 9 seconds.");
     const [number] = /(?<=Investigation )\d+/.exec(stderr) ?? [];
     const { investigation, hanging } = await show(Number(number));

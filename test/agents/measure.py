@@ -19,6 +19,9 @@ def measure(x):
         file.write("%s\n" % x)
     with open(os.path.join(os.environ["RIGOR_ARTIFACTS"], "curve.csv"), "w") as file:
         file.write("x,y\n%s,%s\n" % (x, x * x))
+    if os.environ.get("FAULT") == "large":
+        with open(os.path.join(os.environ["RIGOR_ARTIFACTS"], "dump.bin"), "wb") as file:
+            file.write(b"x" * 10_000_000)
     cards = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return "value %s, measurement %d on %s with cards '%s'" % (x * x, measured, os.uname().nodename, cards)
 

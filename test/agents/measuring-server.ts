@@ -18,6 +18,7 @@ function tools(): McpServer {
       process.stderr.write("CUDA out of memory\n");
       process.exit(3);
     }
+    if (fault === "large") writeFileSync(join(artifacts, "dump.bin"), Buffer.alloc(10_000_000, 1));
     if (fault === "hangs") return new Promise(() => undefined);
     appendFileSync(join(data, "measured.txt"), `${x}\n`);
     writeFileSync(join(artifacts, "curve.csv"), `x,y\n${x},${x * x}\n`);

@@ -379,6 +379,43 @@ def list_files(folder):
     return found
 
 
+def taken(folder):
+    """Bytes of the disk that a folder takes."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+class Artifacts:
+    """What the server has made. It is looked at from time to time whether that is too much: many files take their time."""
+
+    def __init__(self, plan):
+        self.folder = plan["artifacts"]
+        self.most_bytes = plan["most_bytes"]
+        self.look_at = 0
+
+    def are_too_large(self):
+        began = time.monotonic()
+        if began < self.look_at:
+            return False
+        total = taken(self.folder)
+        self.look_at = time.monotonic() + 20 * (time.monotonic() - began)
+        if total > self.most_bytes:
+            said = "its artifacts take %.3g GB, and may take %.3g GB (`size` of the role investigator): it is ended"
+            say(said % (total / 1e9, self.most_bytes / 1e9))
+        return total > self.most_bytes
+
+    def keep_here(self):
+        """What is too much is not brought to the machine of the agent."""
+        if taken(self.folder) > self.most_bytes:
+            os.rename(self.folder, self.folder + "-too-large")
+
+
 def addresses(plan):
     """By which names others may reach this host, the likeliest first; who asks has the answer proven."""
     if not plan["is_networked"]:
@@ -416,6 +453,7 @@ def main():
     for folder in (plan["data"], plan["artifacts"]):
         os.makedirs(folder, mode=0o700, exist_ok=True)
     server = Server(plan, dict(os.environ))
+    artifacts = Artifacts(plan)
     keeper = Keeper(plan, server)
 
     def stop(*_):
@@ -440,6 +478,9 @@ def main():
                     return status if status >= 0 else 128 - status
             except subprocess.TimeoutExpired:
                 pass
+            if artifacts.are_too_large():
+                end(server.process)
+                return 76
             silence = time.monotonic() - keeper.heard_at
             if silence > plan["unattended_seconds"]:
                 say("nobody has asked for %d s, so that the tool server is ended" % silence)
@@ -449,6 +490,8 @@ def main():
         if server.process is not None:
             end(server.process)
         return 143
+    finally:
+        artifacts.keep_here()
 
 
 sys.exit(main())

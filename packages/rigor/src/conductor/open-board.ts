@@ -58,7 +58,7 @@ export function openBoard(options: BoardOptions): Board {
   });
   const orders = new Orders({ lab, workspaces, documents, tokens, servers, toolsUrl, describeTools, secrets });
   const sessions = new SessionKeeper(lab, backendOf, orders, issues);
-  const findings = new Findings(lab);
+  const findings = new Findings(lab.store);
   const investigations = new Investigations({ lab, sessions, servers, issues, findings });
   const parts: ConductorParts = { lab, dispatcher, issues, workspaces, documents, sessions };
   return { parts, conductor: new Conductor(parts, investigations), orders, investigations, findings, issues, tokens };

@@ -41,6 +41,8 @@ export interface OrderParts {
 /** What sessions differ in beside their roles. */
 interface Place {
   directory: string;
+  /** What grows as it works. */
+  folders: readonly string[];
   policy: Pick<SandboxPolicy, "workspace" | "workspaceAccess" | "readable">;
   brief: string;
   servers: SessionOrder["tools"]["servers"];
@@ -62,6 +64,7 @@ export class Orders {
     const { directory, policy } = await this.#parts.workspaces.forSession(facts, session);
     return this.#order(session, role, {
       directory,
+      folders: [directory],
       policy,
       brief: await this.brief(facts, session),
       servers: {},
@@ -77,15 +80,16 @@ export class Orders {
     const { project, question, max_turns: turns } = investigation;
     const role = readRole(project, session.role);
     const limits = turns === null ? role.limits : { ...role.limits, turns };
-    const directory = new InvestigationDirectory(investigation.directory).artifacts;
+    const { artifacts: directory, handedIn } = new InvestigationDirectory(investigation.directory);
     return this.#order(
       session,
       { ...role, limits },
       {
         directory,
+        folders: [directory, ...handedIn],
         policy: { workspace: directory, workspaceAccess: "write", readable: [] },
         brief: fillBrief(role, { question: () => question, tools: () => describeTools(toolsOf(role.tools, session)) }),
-        servers: await servers.start(investigation),
+        servers: await servers.start(investigation, limits.size),
         secrets: servers.secretsOf(investigation),
         settings: readSettings(project).agents,
       },
@@ -109,6 +113,7 @@ export class Orders {
       id: session.id,
       directory: session.directory,
       workspace: place.directory,
+      folders: place.folders,
       brief: place.brief,
       model: session.model,
       price,
@@ -126,6 +131,7 @@ export class Orders {
         cost: session.backend === "codex" && price === null ? null : role.limits.cost,
         silenceSeconds: role.limits.silence_seconds,
         toolSeconds: role.limits.tool_seconds,
+        bytes: role.limits.size,
       },
       environment: { ...agentEnvironment(), ...model.variables },
       secrets: [...secrets(), ...place.secrets],

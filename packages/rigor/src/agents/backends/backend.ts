@@ -21,6 +21,8 @@ export interface SessionLimits {
   silenceSeconds: number;
   /** Seconds that one call of a tool may take before the agent gives it up. */
   toolSeconds: number;
+  /** Bytes that its {@link SessionOrder.folders} may take on the disk. */
+  bytes: number;
 }
 
 /** US dollars for a million tokens. */
@@ -51,6 +53,8 @@ export interface SessionOrder {
   directory: string;
   /** Where the agent works. */
   workspace: string;
+  /** Files and folders that grow as it works, and are limited together; the session's own is always one of them. */
+  folders: readonly string[];
   /** What the agent is told, in Markdown. */
   brief: string;
   /** Null for the agent's own default. */

@@ -8,6 +8,7 @@ import type { BackendName, HangingCall, RunningSession, SessionEnd, SessionOrder
 import { fullDiskIn, SessionDisk } from "./disk.ts";
 import { SessionDirectory } from "./session-directory.ts";
 import { lastProcess, settleSession, transcriptOf } from "./settle.ts";
+import { SessionSize } from "./size.ts";
 import { nextFor, type Verdict } from "./verdict.ts";
 import { SessionWatch } from "./watch.ts";
 import { WatchedTime } from "./watched-time.ts";
@@ -74,7 +75,8 @@ export async function startSession(order: SessionOrder, program: AgentProgram): 
   const watch = new SessionWatch(order.limits, usageIn(records), time.now());
   const { credentialsHelp } = program;
   const { onHang = () => undefined } = order;
-  return new ProcessSession({ directory, number, process, account, watch, time, onHang, credentialsHelp });
+  const size = new SessionSize([order.directory, ...order.folders], order.limits.bytes);
+  return new ProcessSession({ directory, number, process, account, watch, size, time, onHang, credentialsHelp });
 }
 
 interface Parts {
@@ -83,6 +85,7 @@ interface Parts {
   process: AgentProcess;
   account: Account;
   watch: SessionWatch;
+  size: SessionSize;
   time: WatchedTime;
   onHang: (call: HangingCall) => void;
   credentialsHelp: string;
@@ -143,13 +146,14 @@ class ProcessSession implements RunningSession {
 
   /** Why the session must end now; null while it may go on. */
   #decide(): Verdict | null {
-    const { account, time, watch } = this.#parts;
+    const { account, size, time, watch } = this.#parts;
     const problem = account.reader.problem();
     if (problem !== null) return problem;
     if (account.full !== null) return { outcome: "disk-full", evidence: account.full };
     if (this.#stopReason !== null) return { outcome: "stopped", evidence: this.#stopReason };
     const now = time.now();
-    return this.#disk.problem(now) ?? watch.verdict(now);
+    size.look(now);
+    return this.#disk.problem(now) ?? size.problem() ?? watch.verdict(now);
   }
 
   async #takeIn(isOver = false): Promise<void> {

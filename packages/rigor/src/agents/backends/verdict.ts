@@ -37,6 +37,8 @@ const nexts: Readonly<Record<Exclude<SessionOutcome, "credentials">, string | nu
   "malformed-stream":
     "Start it again. If it ends like this again, look for a proxy before the model's service, and update the agent.",
   killed: "Start it again. If it is killed again, look whether this machine runs out of memory.",
+  "size-limit":
+    "Delete what nobody needs of its files. Raise `size` among the limits of this role, or ask for less, and start it again.",
   "disk-full": "Free some space, and start it again.",
   failed: "Look at its transcript, mend the cause, and start it again.",
 };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { noUsage, type Entry, type Usage } from "../transcripts/entry.ts";
 import { SessionWatch } from "./watch.ts";
 
-const limits = { turns: 10, minutes: 10, tokens: 1000, cost: 5, silenceSeconds: 30, toolSeconds: 600 };
+const limits = { turns: 10, minutes: 10, tokens: 1000, cost: 5, silenceSeconds: 30, toolSeconds: 600, bytes: 1e9 };
 const start = 1_000_000;
 const at = (seconds: number) => start + seconds * 1000;
 const call: Entry = { kind: "tool-call", id: "a", tool: "Bash", input: {} };

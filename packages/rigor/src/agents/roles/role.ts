@@ -1,6 +1,7 @@
 import { parse } from "yaml";
 import { z } from "zod";
 import { RigorError } from "../../domain/errors.ts";
+import { readSize } from "../../domain/files/units.ts";
 import { read } from "../../domain/files/explain.ts";
 import type { RoleName } from "../../domain/issues/records.ts";
 
@@ -36,6 +37,16 @@ const head = z.strictObject({
     tokens: z.int().positive(),
     cost: z.number().positive().nullable(),
     silence_seconds: z.int().positive(),
+    size: z
+      .unknown()
+      .default("20GB")
+      .transform((given, context) => {
+        const read = readSize(given);
+        if ("value" in read) return read.value;
+        context.issues.push({ code: "custom", message: read.problem, input: given });
+        return z.NEVER;
+      })
+      .describe("What it may leave on the disk, such as `20GB`: files of its workspace, its own, what it hands in."),
     tool_seconds: z.int().min(5).default(600).describe("How long one call of a tool may take."),
   }),
   network: z.array(z.string()).default([]).describe("Hosts that it may reach beside the model's: `host:port`."),

@@ -16,6 +16,11 @@ export type Announcement = z.output<typeof announcement>;
 
 const artifactList = z.array(z.object({ path: z.string(), size: z.number(), changed: z.string() }));
 
+interface Address {
+  address: string;
+  port: number;
+}
+
 interface Message {
   method: string;
   path: string;
@@ -32,26 +37,29 @@ export class Keeper {
   readonly #address: string;
   readonly #port: number;
   readonly #token: string;
+  readonly #mostBytes: number;
   /** Artifact -> what it was like when it was last brought here. */
   readonly #brought = new Map<string, string>();
   #bringing: Promise<void> = Promise.resolve();
 
-  private constructor(dial: Dial, address: string, port: number, token: string) {
+  private constructor(dial: Dial, { address, port }: Address, token: string, mostBytes: number) {
     this.#dial = dial;
     this.#address = address;
     this.#port = port;
     this.#token = token;
+    this.#mostBytes = mostBytes;
   }
 
   /**
    * Finds the keeper under one of the names that it gave. Whoever answers has to prove that it knows the token, and is not
    * told it before.
    *
+   * @param mostBytes that artifacts may take: more are not brought
    * @throws Error that says why no name led to it
    */
-  static async find(dial: Dial, { addresses, port }: Announcement, token: string): Promise<Keeper> {
+  static async find(dial: Dial, { addresses, port }: Announcement, token: string, mostBytes: number): Promise<Keeper> {
     const tried = addresses.map(async (address) => {
-      const keeper = new Keeper(dial, address, port, token);
+      const keeper = new Keeper(dial, { address, port }, token, mostBytes);
       await keeper.#prove();
       return keeper;
     });
@@ -101,6 +109,8 @@ export class Keeper {
 
   async #bringNew(folder: string): Promise<void> {
     const listed = artifactList.parse(JSON.parse(await text(await this.#authorized("/.rigor/artifacts"))));
+    const bytes = listed.reduce((all, { size }) => all + size, 0);
+    if (bytes > this.#mostBytes) throw new Error(`they take ${bytes} bytes, and may take ${this.#mostBytes}`);
     for (const { path, size, changed } of listed) {
       const state = `${size} ${changed}`;
       if (this.#brought.get(path) === state) continue;

@@ -35,6 +35,8 @@ export const sessionOutcomes = [
   /** It was stopped on request. */
   "stopped",
   "disk-full",
+  /** What it left on the disk became too much. */
+  "size-limit",
   "failed",
 ] as const;
 export type SessionOutcome = (typeof sessionOutcomes)[number];

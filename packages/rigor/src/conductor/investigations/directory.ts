@@ -55,6 +55,11 @@ export class InvestigationDirectory {
   get summary(): string {
     return join(this.path, "summary.md");
   }
+  /** The files of what was handed in. */
+  get handedIn(): string[] {
+    const names = ["events.jsonl", "explanations.json", "explanations.md", "log.md", "summary.md"];
+    return names.map((name) => join(this.path, name));
+  }
   get session(): string {
     return join(this.path, "session");
   }
@@ -111,7 +116,7 @@ function logPage({ number, question }: InvestigationRecord, log: readonly LogEnt
 }
 
 function explanationText(one: Explanation, index: number): string {
-  const evidence = one.evidence.map((item) => `- ${item.kind}: ${evidenceText(item)} (${item.source})`);
+  const evidence = one.evidence.map((item) => `- ${item.kind}: ${evidenceText(item)} Source: ${closed(item.source)}`);
   return [
     `# Explanation ${index + 1}: ${one.behaviour}`,
     "",
@@ -125,7 +130,7 @@ function explanationText(one: Explanation, index: number): string {
     ...listed("Evidence", evidence),
     ...listed(
       "Other explanations",
-      one.alternatives.map((other) => `- ${other.explanation} Against it: ${other.against}`),
+      one.alternatives.map((other) => `- ${closed(other.explanation)} Against it: ${closed(other.against)}`),
     ),
     ...listed(
       "Limits",
@@ -142,19 +147,28 @@ function explanationText(one: Explanation, index: number): string {
 const listed = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ["", `## ${title}`, "", ...lines];
 
+/** A text as a sentence, also where its author has left the stop away. */
+const closed = (text: string): string => text.replace(/[^.!?]$/, "$&.");
+
 function evidenceText(item: Explanation["evidence"][number]): string {
   switch (item.kind) {
     case "intervention":
-      return `${item.changed} Effect: ${item.effect} Control: ${item.control ?? "none"}`;
+      return `${closed(item.changed)} Effect: ${closed(item.effect)} Control: ${closed(item.control ?? "none")}`;
     case "prediction":
-      return `Predicted: ${item.predicted} Found: ${item.found} It ${item.held ? "held" : "did not hold"}.`;
+      return `Predicted: ${closed(item.predicted)} Found: ${closed(item.found)} It ${item.held ? "held" : "did not hold"}.`;
     default:
-      return item.statement;
+      return closed(item.statement);
   }
 }
 
-function summaryPage({ question, summary, outcome, evidence, next }: InvestigationRecord): string | null {
-  if (summary !== null) return `# ${question}\n\n${summary.answer}\n\n${summary.summary}\n`;
+function summaryPage({ number, question, summary, outcome, evidence, next }: InvestigationRecord): string | null {
+  const head = `# Summary of investigation ${number}\n\n${question}\n\n`;
+  if (summary !== null) {
+    const title = summary.answered ? "Answer" : "No answer was found";
+    return `${head}## ${title}\n\n${summary.answer}\n\n${summary.summary}\n`;
+  }
   if (outcome === null) return null;
-  return `# ${question}\n\nThere is no answer: ${outcome}. ${evidence ?? ""}${next === null ? "" : ` ${next}`}\n`;
+  return (
+    [`${head}There is no answer: ${outcome}. ${evidence ?? ""}`, ...(next === null ? [] : [next])].join("\n\n") + "\n"
+  );
 }

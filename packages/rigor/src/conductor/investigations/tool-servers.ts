@@ -77,9 +77,10 @@ export class InvestigationServers {
   /**
    * Starts the servers of an investigation, and waits until all can be used.
    *
+   * @param mostBytes that artifacts may take
    * @throws RigorError where one cannot; none is left then
    */
-  async start(investigation: InvestigationRecord): Promise<Servers> {
+  async start(investigation: InvestigationRecord, mostBytes: number): Promise<Servers> {
     await this.#release(investigation);
     const directory = new InvestigationDirectory(investigation.directory);
     const { promise: starting, resolve: settled } = Promise.withResolvers<null>();
@@ -97,7 +98,7 @@ export class InvestigationServers {
     const started = await Promise.allSettled(
       Object.entries(servers).map(async ([name, server]) => {
         try {
-          return [name, await this.#startOne(investigation, kept, name, server)] as const;
+          return [name, await this.#startOne({ investigation, mostBytes, name, server }, kept)] as const;
         } catch (error) {
           kept.abort.abort();
           throw error;
@@ -125,15 +126,14 @@ export class InvestigationServers {
   }
 
   async #startOne(
-    investigation: InvestigationRecord,
+    wanted: Pick<ToolOrder, "investigation" | "mostBytes" | "name"> & { server: ToolServers[string] },
     kept: Kept,
-    name: string,
-    server: ToolServers[string],
   ): Promise<Servers[string]> {
+    const { investigation, mostBytes, name, server } = wanted;
     if ("url" in server) return elsewhere(name, server);
     const compute = computeOf(server, investigation.compute);
     if (compute !== null)
-      return this.#startJob(kept, { investigation, name, server, compute, patience: this.#patience });
+      return this.#startJob(kept, { investigation, mostBytes, name, server, compute, patience: this.#patience });
     const directory = new InvestigationDirectory(investigation.directory);
     const place = {
       name,
@@ -141,7 +141,9 @@ export class InvestigationServers {
       directory: directory.server(name),
       variables: { RIGOR_INVESTIGATION: investigation.id, RIGOR_ARTIFACTS: directory.artifacts },
     };
+    kept.waits.set(name, `${name} gets ready`);
     const own = await OwnToolServer.start(place, server, kept.abort.signal);
+    kept.waits.delete(name);
     kept.own.push(own);
     kept.looks.set(name, () => Promise.race([own.ended(), sleep(pauseMs, null)]));
     this.#watch(kept, investigation, name, own.ended());

@@ -38,6 +38,8 @@ export interface ToolJobFacts {
   attemptsRoot: string;
   /** The job that the server was before, whose data it goes on with. */
   previous: string | null;
+  /** What its artifacts may take. */
+  mostBytes: number;
   patience: ToolPatience;
 }
 
@@ -46,7 +48,7 @@ export interface ToolJobFacts {
  * is started may hold secrets, and travels with them.
  */
 export function jobOfTool(facts: ToolJobFacts): JobSpec {
-  const { record, server, secret, staged, lane, previous, patience } = facts;
+  const { record, server, secret, staged, lane, previous, mostBytes, patience } = facts;
   const output = outputOf(facts, record.id);
   const environment = environmentOf(server);
   const resources = resourcesOf(server);
@@ -67,6 +69,7 @@ export function jobOfTool(facts: ToolJobFacts): JobSpec {
     token: secret.token,
     announce: secret.announce,
     is_networked: !lane.isPlaced,
+    most_bytes: mostBytes,
     unattended_seconds: patience.unattendedSeconds,
     data: told.RIGOR_TOOL_DATA,
     artifacts: told.RIGOR_ARTIFACTS,
