@@ -12,6 +12,7 @@ import { printable } from "../output/text.ts";
 import { endLines, hangingText, logLines } from "../views/investigation.ts";
 
 const askEveryMs = 500;
+const mostAtOnce = 50;
 /** How often in a row a daemon may die before it is given up. */
 const mostDeaths = 10;
 
@@ -20,6 +21,8 @@ export async function execute(context: Context, invocation: Invocation): Promise
   const tools = invocation.text("tools");
   if (tools === undefined) throw invocation.usageError("Name the file of its tool servers: --tools mcp.json");
   const lab = await context.lab();
+  const count = invocation.number("n") ?? 1;
+  if (count < 1 || count > mostAtOnce) throw invocation.usageError(`--n takes a number from 1 to ${mostAtOnce}.`);
   const model = invocation.text("model");
   const turns = invocation.number("maxTurns");
   const compute = invocation.text("compute");
@@ -27,7 +30,7 @@ export async function execute(context: Context, invocation: Invocation): Promise
     project: process.cwd(),
     question,
     tools: resolve(tools),
-    count: invocation.number("n") ?? 1,
+    count,
     ...(model === undefined ? {} : { model }),
     ...(turns === undefined ? {} : { max_turns: turns }),
     ...(compute === undefined ? {} : { compute }),
@@ -37,8 +40,13 @@ export async function execute(context: Context, invocation: Invocation): Promise
     await context.answer({ investigations }, () => numbers.map((number) => `Investigation ${number} was started.`));
     return 0;
   }
+  for (const { number, directory } of investigations) {
+    context.note(`Investigation ${number} was started. Its files: ${directory}`);
+  }
   const interrupt = (): never => {
-    context.note(`No longer watching; it goes on. See: rigor investigation show ${numbers.join(" | ")}`);
+    const [first] = numbers;
+    const which = numbers.length === 1 ? `show ${first}` : "";
+    context.note(`No longer watching; it goes on. See: ${`rigor investigation ${which}`.trim()}`);
     process.exit(detached);
   };
   process.on("SIGINT", interrupt);
@@ -75,7 +83,7 @@ async function follow(context: Context, lab: Lab, number: number, many: boolean)
     deaths = 0;
     if (!context.json) {
       for (const entry of printable(view).log.slice(shown)) {
-        for (const line of logLines(entry)) context.note(`${begin}${line}`);
+        for (const line of logLines(entry)) context.note(`${begin}${line}`.trimEnd());
       }
     }
     const { number: which, waits_for } = view.investigation;

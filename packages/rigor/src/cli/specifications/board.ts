@@ -152,7 +152,12 @@ export const boardCommands: readonly CommandSpecification[] = [
       "One agent with tool servers of its own works on the question. It keeps a research log, and hands in explanations " +
       "and an answer. The log is printed as it grows; Ctrl-C leaves it going. The exit status is 0 if the question was answered.",
     arguments: [
-      { name: "QUESTION", description: "the question, or @FILE that holds it", required: true, names: "text" },
+      {
+        name: "QUESTION",
+        description: "the question, or @FILE: all that is in it is one question",
+        required: true,
+        names: "text",
+      },
     ],
     options: [
       { flags: "--tools <FILE>", description: "The tool servers, as in an mcp.json.", value: "text", names: "file" },
@@ -164,7 +169,11 @@ export const boardCommands: readonly CommandSpecification[] = [
         value: "text",
         names: "text",
       },
-      { flags: "--n <N>", description: "So many agents, each on its own.", value: "integer" },
+      {
+        flags: "--n <N>",
+        description: "So many agents for the same question, each on its own: 1 to 50.",
+        value: "integer",
+      },
       { flags: "-d, --detach", description: "Start it and return at once." },
     ],
     examples: [

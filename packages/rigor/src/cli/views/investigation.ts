@@ -22,12 +22,15 @@ export function investigationTable(
       one.outcome ?? one.state,
       ago(one.ended_at ?? one.started_at, now),
       String(one.explanations),
-      truncate(oneLine(one.question), 60),
+      truncate(questionText(one), 60),
     ]),
     width,
     header: style.dim,
   });
 }
+
+/** A question that may be a page, in a line. */
+const questionText = ({ question }: InvestigationSummary): string => oneLine(question.replaceAll(/\s+/g, " ").trim());
 
 /** Why it has not begun, for one that waits. */
 export const waitText = ({ waits_for }: InvestigationSummary): string =>
@@ -41,7 +44,7 @@ function stateText(one: InvestigationSummary, session: string): string {
 export function investigationLines(view: InvestigationView, { style, now }: Look): string[] {
   const { investigation: one, servers, compute, log, explanations, summary, artifacts, hanging, session } = view;
   return [
-    style.bold(`Investigation ${one.number}: ${oneLine(one.question)}`),
+    style.bold(`Investigation ${one.number}: ${questionText(one)}`),
     ...facts(
       [
         ["state", one.outcome ?? stateText(one, session.state)],
@@ -76,7 +79,7 @@ export const hangingText = ({ tool, calls, seconds }: InvestigationView["hanging
 /** An entry of the research log, as it is shown while it grows. */
 export function logLines({ time, text }: InvestigationView["log"][number]): string[] {
   const [first = "", ...rest] = text.split("\n");
-  return [`${time.slice(11, 19)}  ${first}`, ...rest.map((line) => `          ${line}`)];
+  return [`${time.slice(11, 19)}  ${first}`, ...rest.map((line) => (line === "" ? "" : `          ${line}`))];
 }
 
 /** How one ended. */
