@@ -21,14 +21,22 @@ const chaos = ["test/chaos/**/*.test.ts"];
 /** Tests on clusters that they start on this machine: as root, with what Debian has. */
 const clusters = ["test/clusters/**/*.test.ts", "test/compute/**/*.test.ts"];
 
-/** Tests that start processes wait for them more than they compute: on few cores, more files than cores go at a time. */
-const waiting = { maxWorkers: Math.max(4, availableParallelism()) };
+/**
+ * Tests that start processes wait for them more than they compute: on few cores, more files than cores go at a time. What they
+ * wait for then takes many times as long as alone; a limit is there to end what hangs, and says nothing about speed.
+ */
+const waiting = {
+  maxWorkers: Math.max(4, availableParallelism()),
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 90_000 } },
+};
 
 export default defineConfig({
   test: {
-    // Long enough for a machine that does other things too: a limit ends what hangs, and measures nothing.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     // Starts one PostgreSQL for all tests and names it in RIGOR_TEST_DATABASE_URL.
     globalSetup: "test/support/postgres.ts",
     projects: [
@@ -39,14 +47,13 @@ export default defineConfig({
           include: integration,
           // The agents' programs lie below test/ with all that they need, and its tests.
           exclude: [...agents, ...chaos, ...clusters, "**/node_modules/**"],
-          testTimeout: 180_000,
           ...waiting,
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { name: "agents", include: agents, testTimeout: 180_000, ...waiting, sequence: { groupOrder: 1 } } },
-      { test: { name: "chaos", include: chaos, testTimeout: 180_000, ...waiting, sequence: { groupOrder: 1 } } },
-      { test: { name: "clusters", include: clusters, testTimeout: 180_000, ...waiting, sequence: { groupOrder: 2 } } },
+      { test: { name: "agents", include: agents, ...waiting, sequence: { groupOrder: 1 } } },
+      { test: { name: "chaos", include: chaos, ...waiting, sequence: { groupOrder: 1 } } },
+      { test: { name: "clusters", include: clusters, ...waiting, sequence: { groupOrder: 2 } } },
     ],
   },
 });

@@ -47,7 +47,7 @@ function overstepping(roles: (asked: Asked) => Reply): (asked: Asked) => Reply {
 describe.skipIf(claudeCode === null)("an issue that Claude Code works on", () => {
   test(
     "goes from a vague sentence to an approved result [issue.agent] [issue.life]",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async () => {
       const filed = await lab.rigor("issue", "new", "bigger steps better?");
       expect(filed.status, filed.text).toBe(0);

@@ -167,7 +167,7 @@ describe.skipIf(claudeCode === null)("an issue of Claude Code that does not go w
 
   test(
     "goes back to its authors for what checks and reviewers find, and to a person where they do not agree [review.concerns] [check.findings] [gate.caps]",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async () => {
       expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
       const { gate } = await untilAsked(1);
@@ -243,7 +243,7 @@ describe.skipIf(claudeCode === null)("an issue of Claude Code that does not go w
     expect(turns).toBeLessThan(20 * (raised.length + 1));
   });
 
-  test("is followed by one that takes over its plan and its runs [issue.follow-up]", { timeout: 400_000 }, async () => {
+  test("is followed by one that takes over its plan and its runs [issue.follow-up]", { timeout: 900_000 }, async () => {
     expect((await lab.rigor("issue", "accept", "2")).status).toBe(0);
     const { gate } = await untilAsked(2);
     expect(gate?.name).toBe("promotion");

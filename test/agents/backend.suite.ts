@@ -9,7 +9,7 @@ import { toolTests } from "./tools.suite.ts";
 
 /** What every back end must do, whichever agent it drives. */
 export function backendSuite(name: string, agent: AgentUnderTest): void {
-  describe(`${name} as a back end`, { timeout: 120_000 }, () => {
+  describe(`${name} as a back end`, () => {
     const place = usePlace(agent);
     toolTests(place);
     limitTests(place);

@@ -106,10 +106,10 @@ export function usePlace(agent: AgentUnderTest) {
         },
         limits: {
           turns: 20,
-          minutes: 2,
+          minutes: 5,
           tokens: 1_000_000,
           cost: 100,
-          silenceSeconds: 60,
+          silenceSeconds: 120,
           toolSeconds: 600,
           bytes: 1e9,
           ...more.limits,
@@ -131,7 +131,7 @@ export async function entriesOf<K extends Entry["kind"]>(order: SessionOrder, ki
 }
 
 /** Waits for a fact; the message says which one did not come. */
-export async function until(what: string, fact: () => boolean, seconds = 30): Promise<void> {
+export async function until(what: string, fact: () => boolean, seconds = 90): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   while (!fact()) {
     if (performance.now() > deadline) throw new Error(`After ${seconds} s still not: ${what}`);

@@ -60,7 +60,7 @@ async function untilImplementer(visit: number): Promise<IssueView> {
 }
 
 describe("copies of code, and commands of the repository that fail [check.findings]", () => {
-  test("are blockers that return to the author before anybody reads the change", { timeout: 400_000 }, async () => {
+  test("are blockers that return to the author before anybody reads the change", { timeout: 900_000 }, async () => {
     expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
     await untilImplementer(1);
     const { session, file } = await implementer();
@@ -87,7 +87,7 @@ describe("copies of code, and commands of the repository that fail [check.findin
 
   test(
     "must each be answered; what a check can see itself is settled by it, the rest by the reviewer",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       const { session, brief, file } = await implementer();
       writeFileSync(file, readFileSync(file, "utf8").replace("// FIXME\n", ""));
@@ -119,7 +119,7 @@ describe("copies of code, and commands of the repository that fail [check.findin
     },
   );
 
-  test("may be defended without any change; a person waives with a reason", { timeout: 400_000 }, async () => {
+  test("may be defended without any change; a person waives with a reason", { timeout: 900_000 }, async () => {
     const { session, brief } = await implementer();
     const disputes = openConcerns(brief, "change", "open").map((concern) => ({
       concern,
@@ -140,7 +140,7 @@ describe("copies of code, and commands of the repository that fail [check.findin
     expectRefusal(await lab.rigor("issue", "waive", "1", String(copy?.number), "-m", "Again."), 2, "waived");
   });
 
-  test("stay waived as long as they are the same, and stand in every later brief", { timeout: 400_000 }, async () => {
+  test("stay waived as long as they are the same, and stand in every later brief", { timeout: 900_000 }, async () => {
     await untilImplementer(4);
     const { session, brief, file } = await implementer();
     expect(brief).toContain("said: Runs stand alone here.");
@@ -160,7 +160,7 @@ describe("copies of code, and commands of the repository that fail [check.findin
       return [role, work] as const;
     });
     const everybody = new Persons(lab, { ...script, ...Object.fromEntries(watched) });
-    const story = await everybody.workUntil("the end", ({ issue }) => issue.state === "done", { minutes: 6 });
+    const story = await everybody.workUntil("the end", ({ issue }) => issue.state === "done");
     expect(everybody.refusals).toEqual([]);
     expect(concernOf(story, "duplication")).toMatchObject({
       state: "waived",

@@ -28,14 +28,14 @@ export function endTests(place: Place): void {
 
   test("whose model answers what cannot be read ends as that [session.truth]", async () => {
     place.follow([{ broken: "garbage" }]);
-    const end = await (await agent.backend().start(place.order({ limits: { silenceSeconds: 30 } }))).ended;
+    const end = await (await agent.backend().start(place.order({ limits: { silenceSeconds: 60 } }))).ended;
     expect(["malformed-stream", "overloaded"]).toContain(end.outcome);
     expect(end.evidence).not.toBe("");
   });
 
   test("whose model breaks off in the middle of its words, each time, ends [session.service]", async () => {
     place.follow([{ broken: "cut" }]);
-    const end = await (await agent.backend().start(place.order({ limits: { silenceSeconds: 12 } }))).ended;
+    const end = await (await agent.backend().start(place.order({ limits: { silenceSeconds: 40 } }))).ended;
     expect(end.outcome).toBe(
       agent.exempt.retries === undefined || end.outcome === "overloaded" ? "overloaded" : "silent",
     );

@@ -37,14 +37,14 @@ const rolesOf = (story: IssueView): string[] => story.sessions.map(({ role }) =>
 const persons = (script = {}): Persons => new Persons(lab, script);
 
 describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
-  test("is proposed by the issue that it follows", { timeout: 400_000 }, async () => {
+  test("is proposed by the issue that it follows", { timeout: 900_000 }, async () => {
     const measured = { ...plan, experiment_file: stringify({ ...design, code: ["train.mjs"] }) };
     const everybody = persons({
       planner: () => measured,
       "follow-up-proposer": () => ({ proposals: [seeds, again, noise] }),
     });
     expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
-    await everybody.workUntil("the end", isAt("done"), { minutes: 6 });
+    await everybody.workUntil("the end", isAt("done"));
     expect(everybody.refusals).toEqual([]);
     const { issues } = await lab.json<{ issues: object[] }>("issue");
     expect(issues).toMatchObject([
@@ -75,7 +75,7 @@ describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
     expect(proposed.text).toMatch(/changes +seeds from \[0, 1, 2, 3, 4\] to \[0, 1, 2, 3, 4, 5, 6\]: Five give a wide/);
   });
 
-  test("inherits the plan, the code and the runs of its parent", { timeout: 400_000 }, async () => {
+  test("inherits the plan, the code and the runs of its parent", { timeout: 900_000 }, async () => {
     // The branch of its parent is not merged: the user's files hold no training.
     expect(lab.git("ls-files")).not.toContain("train.mjs");
     expect((await lab.rigor("issue", "accept", "2")).status).toBe(0);
@@ -87,7 +87,7 @@ describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
     expect(shown.stdout).not.toContain("duplicates");
     expect(rolesOf(await nobody.story(2))).toEqual([]);
 
-    const story = await persons().workUntil("the end", isAt("done"), { issue: 2, minutes: 6 });
+    const story = await persons().workUntil("the end", isAt("done"), { issue: 2 });
     expect(rolesOf(story)).toEqual(["tester", "analyzer", "interpretation-critic", "follow-up-proposer"]);
     expect(story.experiment).toBe("tiny-issue-2@1");
     const runs = await lab.runs("tiny-issue-2");
@@ -106,7 +106,7 @@ describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
     expect(lab.git("status", "--porcelain")).toBe("");
   });
 
-  test("whose change code cannot make goes the whole way, and says why", { timeout: 400_000 }, async () => {
+  test("whose change code cannot make goes the whole way, and says why", { timeout: 900_000 }, async () => {
     expect((await lab.rigor("issue", "accept", "3")).status).toBe(0);
     const nobody = new Persons(lab, {}, () => null);
     const { brief } = await nobody.detail(await nobody.work("clarifier"));
@@ -116,7 +116,7 @@ describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
     expect((await lab.rigor("issue", "cancel", "3", "-m", "Not now.")).status).toBe(0);
   });
 
-  test("runs without a person where that is wanted, and not beyond its promotion", { timeout: 400_000 }, async () => {
+  test("runs without a person where that is wanted, and not beyond its promotion", { timeout: 900_000 }, async () => {
     const file = (change: string) =>
       lab.rigor("issue", "new", "With a smaller step?", "--parent", "1", "--change", change);
     expectRefusal(await file("arms.large.parameters.momentum=0.9"), 2, "is not in the experiment file");
@@ -125,14 +125,14 @@ describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
     expect((await file("arms.large.parameters.step=0.05")).status).toBe(0);
     expectRefusal(await file("arms.large.parameters.step=5e-2"), 2, "issue 4");
     const nobody = new Persons(lab, {}, () => null);
-    const story = await nobody.workUntil("its promotion", isAt("promotion"), { issue: 4, minutes: 6 });
+    const story = await nobody.workUntil("its promotion", isAt("promotion"), { issue: 4 });
     expect(story.gates.map(({ name }) => name)).toEqual(["promotion"]);
     expect(rolesOf(story)).toEqual(["tester", "analyzer", "interpretation-critic"]);
     const moved = story.timeline.find(({ text }) => text.startsWith("implementing:"));
     expect(moved?.text).toContain("It needs no more than what its parent was approved for.");
   });
 
-  test("that was measured before goes to the planner with what is known", { timeout: 400_000 }, async () => {
+  test("that was measured before goes to the planner with what is known", { timeout: 900_000 }, async () => {
     const again = ["issue", "new", "Once more?", "--parent", "2", "--change", "arms.large.parameters.step=0.05"];
     expect((await lab.rigor(...again)).status).toBe(0);
     const nobody = new Persons(lab, {}, () => null);

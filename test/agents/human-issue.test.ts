@@ -26,7 +26,7 @@ afterAll(() => lab.close());
 describe("an issue that persons work on", () => {
   test(
     "goes from a question to an approved result [issue.human] [issue.backend] [F30]",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       const filed = await lab.rigor("issue", "new", "Does the larger step learn faster?", "--backend", "human");
       expect(filed.status, filed.text).toBe(0);
@@ -95,21 +95,21 @@ describe("an issue that persons work on", () => {
     },
   );
 
-  test("leaves the user's checkout as it was, and its code on a branch [F38] [F39]", () => {
+  test("leaves the user's checkout as it was, and its code on a branch [F38] [F39]", async () => {
     expect(lab.git("status", "--porcelain")).toBe("?? notes.txt");
     expect(lab.git("rev-list", "--count", "HEAD")).toBe("1");
     const files = lab.git("ls-tree", "-r", "--name-only", "rigor/issue-1").split("\n");
     expect(files).toContain("train.mjs");
     expect(files).toContain("experiments/tiny.yaml");
     const [repository = ""] = readdirSync(join(lab.home, "workspaces"));
-    const left = readdirSync(join(lab.home, "workspaces", repository)).filter((name) => name !== "pool.git");
-    expect(left).toEqual([]);
+    const left = () => readdirSync(join(lab.home, "workspaces", repository)).filter((name) => name !== "pool.git");
+    await expect.poll(left).toEqual([]);
     expect(execFileSync("git", ["fsck", "--no-dangling"], { cwd: lab.repository, encoding: "utf8" })).toBe("");
   });
 
   test(
     "cannot give an experiment the name of another one, also not two at once [plan.name]",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       for (const text of ["With more steps?", "With fewer steps?"]) {
         expect((await lab.rigor("issue", "new", text, "--backend", "human")).status).toBe(0);

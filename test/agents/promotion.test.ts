@@ -40,7 +40,7 @@ async function work(greeting: string, what: string, holds: (story: IssueView) =>
   expect(answer.status, answer.text).toBe(0);
   filed += 1;
   const persons = greeter(greeting);
-  const story = await persons.workUntil(what, holds, { issue: filed, minutes: 2 });
+  const story = await persons.workUntil(what, holds, { issue: filed });
   expect(persons.refusals).toEqual([]);
   return { persons, story, issue: filed };
 }
@@ -60,7 +60,7 @@ function workspaces(): string[] {
 describe("the code of an issue that is done [issue.promotion]", () => {
   test(
     "is left on its branch where its target is checked out, with the command to merge it",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       const before = checkout();
       const { story, issue } = await work("good morning", "the end", isDone);
@@ -75,14 +75,14 @@ describe("the code of an issue that is done [issue.promotion]", () => {
         expect.arrayContaining(["planner", "implementer", "code-reviewer"]),
       );
       expect(story.timeline.some(({ text }) => /^(?:running|analyzing|promotion):/.test(text))).toBe(false);
-      expect(workspaces()).toEqual([]);
+      await expect.poll(workspaces).toEqual([]);
       lab.git("merge", "--quiet", `rigor/issue-${issue}`);
     },
   );
 
   test(
     "is merged beside the user's work: another branch, staged, changed and new files",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       const { persons, issue } = await work(
         "good evening",
@@ -99,13 +99,13 @@ describe("the code of an issue that is done [issue.promotion]", () => {
       expect(lab.git("log", "-1", "--format=%s", "main")).toBe(`Merge issue ${issue}: Say good evening`);
       expect(lab.git("log", "-1", "--format=%s", "mine")).not.toContain("Merge");
       expect((await lab.rigor("issue", "show", String(issue))).text).toContain("It is part of main now.");
-      expect(workspaces()).toEqual([]);
+      await expect.poll(workspaces).toEqual([]);
       lab.git("stash", "--quiet", "--include-untracked");
       lab.git("switch", "--quiet", "main");
     },
   );
 
-  test("waits for a person in a conflict, who resolves it or leaves the branch", { timeout: 400_000 }, async () => {
+  test("waits for a person in a conflict, who resolves it or leaves the branch", { timeout: 900_000 }, async () => {
     const first = await work("good night", "its implementer", ({ issue }) => issue.state === "code-review");
     lab.commit({ "greeting.txt": "good grief\n" });
     lab.git("switch", "--quiet", "mine");
@@ -139,10 +139,10 @@ describe("the code of an issue that is done [issue.promotion]", () => {
     await second.persons.workUntil("the end", isDone, { issue: second.issue });
     expect(lab.git("show", "main:greeting.txt")).toBe("good bye");
     expect(lab.git("show", `rigor/issue-${second.issue}:greeting.txt`)).toBe("good heavens");
-    expect(workspaces()).toEqual([]);
+    await expect.poll(workspaces).toEqual([]);
   });
 
-  test("is never merged where rigor.yaml leaves branches to persons", { timeout: 400_000 }, async () => {
+  test("is never merged where rigor.yaml leaves branches to persons", { timeout: 900_000 }, async () => {
     lab.git("switch", "--quiet", "main");
     lab.commit({ "rigor.yaml": settings("branch") });
     const { persons, issue } = await work("good luck", "its implementer", ({ issue }) => issue.state === "code-review");
@@ -156,7 +156,7 @@ describe("the code of an issue that is done [issue.promotion]", () => {
 
   test(
     "waits for a person while git fails, who mends that; and it goes on where it stood [check.fault]",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async () => {
       const tree = lab.git("rev-parse", "HEAD^{tree}");
       const object = join(lab.repository, ".git/objects", tree.slice(0, 2), tree.slice(2));

@@ -44,7 +44,7 @@ export function resumeTests(place: Place): void {
   });
 
   test("counts the turns of earlier processes against its limit [session.resume] [session.limits]", async () => {
-    const again = { calls: [{ tool: "append_log", input: { text: "again" } }], delay: 1 };
+    const again = { calls: [{ tool: "append_log", input: { text: "again" } }], delay: 3 };
     place.follow([again, again, { silent: true }]);
     const order = place.order({ limits: { turns: 3 } });
     const killed = await agent.backend().start(order);

@@ -10,7 +10,7 @@ const isRoot = process.getuid?.() === 0;
 const hasBubblewrap = (process.env["PATH"] ?? "").split(":").some((directory) => existsSync(`${directory}/bwrap`));
 
 /** Most that a machine that is busy may need for a fact to show. */
-const patience = { timeout: 60_000, interval: 50 };
+const patience = { timeout: 90_000, interval: 50 };
 
 describe.skipIf(!hasBubblewrap).each(isRoot ? (["self", "nobody"] as const) : (["self"] as const))(
   "a session's command in the sandbox, as %s",
@@ -153,7 +153,7 @@ if os.fork() == 0:
     if os.fork() == 0:
         os.execvp("sleep", ["${mark}-forked", "600"])
 ' </dev/null >/dev/null 2>&1 &`,
-        "sleep 1",
+        `until [ "$(pgrep -fc '^${mark}')" = 3 ]; do sleep 0.1; done`,
         `pgrep -fc '^${mark}'`,
       ].join("\n");
       const ended = await person.run(script);

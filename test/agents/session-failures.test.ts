@@ -25,7 +25,7 @@ afterEach(async () => {
 /** A clarifier whose service may fail for seconds only. */
 const impatient = readFileSync("packages/rigor/templates/roles/clarifier.md", "utf8").replace(
   /silence_seconds: \d+/,
-  "silence_seconds: 15",
+  "silence_seconds: 40",
 );
 
 /**
@@ -70,7 +70,7 @@ async function goesOn(lab: UserLab, persons: Persons, gate: GateView, model: Ant
 describe.skipIf(claudeCode === null)("a session that cannot work", () => {
   test(
     "because its credentials are refused is not tried again; a person may do its work [session.failures] [F35]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const { lab, persons } = await makeLab([{ status: 401, type: "authentication_error", message: "invalid key" }]);
       const gate = await persons.gate("session-failed");
@@ -96,7 +96,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
 
   test(
     "because its credentials were refused goes on when they are accepted [session.failures] [F35]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const { lab, persons, model } = await makeLab([
         { status: 401, type: "authentication_error", message: "invalid key" },
@@ -124,7 +124,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     },
   ])(
     "because its model $what says so after its limits, and goes on later [session.failures] [F35]",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async ({ reply, outcome, said, next }) => {
       const { lab, persons, model } = await makeLab([reply], undefined, (one) =>
         one.write({ ".rigor/roles/clarifier.md": impatient, "rigor.yaml": "agents: { failures: 2 }\n" }),
@@ -140,7 +140,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
       expect(sessions.map((one) => one.outcome)).toEqual([outcome, outcome]);
       const [first, second] = sessions;
       expect(Date.parse(second?.started_at ?? "") - Date.parse(first?.ended_at ?? "")).toBeGreaterThan(59_000);
-      expect(sessions.every(({ usage }) => usage.seconds < 60)).toBe(true);
+      expect(sessions.every(({ usage }) => usage.seconds < 300)).toBe(true);
       expect(gate.question).toBe("The clarifier failed 2 times. What now?");
       expect(await inboxOf(lab)).toContain(next);
       await goesOn(lab, persons, gate, model);
@@ -149,7 +149,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
 
   test(
     "because its issue is put on hold or cancelled ends at once, and the lab goes on [issue.hold] [session.stop] [F35]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const { lab, persons } = await makeLab([{ silent: true }]);
       const working = (count: number) =>
@@ -182,7 +182,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
 
   test.skipIf(!canMount())(
     "because its disk is full says so, and goes on when there is room [session.failures] [session.disk]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const { lab, persons, model } = await makeLab([{ silent: true }], undefined, async (one) => {
         expect((await one.rigor("up")).status).toBe(0);
@@ -204,7 +204,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
 
   test(
     "because what it hands in is not taken says that it delivered nothing, and why [session.hand-in] [session.failures]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const half = { ...clarification, questions: "none" };
       const { lab, persons } = await makeLab(
@@ -225,7 +225,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     },
   );
 
-  test("shows while it works what it has used so far [session.hand-in]", { timeout: 300_000 }, async () => {
+  test("shows while it works what it has used so far [session.hand-in]", { timeout: 900_000 }, async () => {
     const { lab, persons } = await makeLab([{ calls: [call("search_lab", { words: "step" })] }, { silent: true }]);
     const session = await persons.until("a turn", async () =>
       (await persons.story(1)).sessions.find(({ usage }) => usage.turns > 0),
@@ -236,7 +236,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     expect(shown.text).toMatch(/^\s*used\s+1 turn, \d+ tokens, .* so far$/m);
   });
 
-  test("because a person stopped it is not begun again unasked [session.failures]", { timeout: 300_000 }, async () => {
+  test("because a person stopped it is not begun again unasked [session.failures]", { timeout: 900_000 }, async () => {
     const { lab, persons } = await makeLab([{ silent: true }]);
     const session = await persons.until("the clarifier at work", async () =>
       (await persons.story(1)).sessions.find(({ state }) => state === "running"),
@@ -252,7 +252,7 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
 describe("a session whose program is not there", () => {
   test(
     "fails as often as rigor.yaml says, and then a person is asked [session.failures]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const { lab, persons } = await makeLab([{ text: "I am not asked." }], "/nonexistent");
       const gate = await persons.gate("session-failed");

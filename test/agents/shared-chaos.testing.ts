@@ -142,9 +142,9 @@ export async function happen(
 
 async function toDaemon(what: "kill" | "away" | "stop", machine: Machine, pid: number): Promise<string> {
   if (what === "stop") {
-    process.kill(pid, "SIGSTOP");
+    killIfThere(pid, "SIGSTOP");
     await sleep((patience + 3) * 1_000);
-    if (isAlive(pid)) process.kill(pid, "SIGCONT");
+    killIfThere(pid, "SIGCONT");
   } else if (what === "kill") {
     killIfThere(pid);
     await until("another daemon", () => machine.daemonPid() !== pid || machine.isAway, 120_000);

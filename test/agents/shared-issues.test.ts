@@ -22,8 +22,8 @@ import { scriptedRoles } from "./scripted-roles.ts";
 import { expectSmoothStory } from "./smooth-story.ts";
 import { approving, clarification, plan, training } from "./tiny-issue.ts";
 
-/** Seconds after which a silent daemon's work is taken over. */
-const patience = 6;
+/** Seconds after which a silent daemon's work is taken over: longer than a busy machine lets one wait. */
+const patience = 15;
 
 describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () => {
   let database: TestDatabase;
@@ -60,7 +60,7 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
 
   test.skipIf(claudeCode === null)(
     "an issue whose daemon is killed in the middle of a session goes on with another, and no step is done twice [shared.issues] [issue.one-conductor] [issue.resume]",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async () => {
       let holdsPlanner = true;
       const roles = scriptedRoles({ objects: false });
@@ -94,7 +94,7 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
         const isPlanned = ({ submissions }: IssueView) => submissions.some(({ kind }) => kind === "plan");
         const planned = await there.workUntil("the plan", isPlanned);
         expect(planned.issue.driver).toMatchObject({ pid: heir, is_alive: true, is_this: true });
-        const story = await there.workUntil("the end", ({ issue }) => issue.state === "done", { minutes: 8 });
+        const story = await there.workUntil("the end", ({ issue }) => issue.state === "done");
         expectSmoothStory(story);
         const planners = story.sessions.filter(({ role }) => role === "planner");
         expect(planners.map(({ outcome }) => outcome)).toEqual(["lost", "finished"]);
@@ -124,7 +124,7 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     const moved = await there.story(1);
     expect(moved.issue.driver).toMatchObject({ pid: heir });
     process.kill(stopped, "SIGCONT");
-    await until("a successor", () => first.daemonPid() !== stopped, 60_000);
+    await until("a successor", () => first.daemonPid() !== stopped);
     for (const critic of ["methodology-critic", "statistics-critic", "alternatives-critic"] as const) {
       await here.does(critic, approving("The design is sound."));
     }
@@ -134,7 +134,7 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     const begun = timeline.filter(({ kind }) => kind === "session.started").map(({ text }) => text);
     expect(begun).toHaveLength(new Set(begun).size);
     await expectWholeLog();
-  }, 240_000);
+  });
 
   test("what a session has left is removed although its daemon has a successor already when it is given up elsewhere [shared.issues]", async () => {
     first.commit({ "rigor.yaml": "agents: { backend: human }\n", "README.md": "# A repository of somebody\n" });
@@ -167,12 +167,12 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     } finally {
       await store.close();
     }
-    await until("nothing of the session", () => !existsSync(workspace) && directory.readProcess() === null, 60_000);
+    await until("nothing of the session", () => !existsSync(workspace) && directory.readProcess() === null);
     expect(agent.signalCode).toBe("SIGKILL");
     const { outcome } = (await there.story(1)).sessions.find((session) => session.id === id) ?? {};
     expect(outcome).toBe("lost");
     await expectWholeLog();
-  }, 240_000);
+  });
 
   test("an issue stays on the machine where a person works in its workspace, until that work is given up [shared.issues] [shared.files]", async () => {
     first.commit({ "rigor.yaml": "agents: { backend: human }\n", "README.md": "# A repository of somebody\n" });
@@ -197,7 +197,6 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     await until(
       "it is seen that nobody drives it",
       async () => (await there.story(1)).issue.driver?.is_alive === false,
-      60_000,
     );
     expect((await second.rigor("issue", "show", "1")).stdout).toMatch(/driven by +nobody: .* did/);
 
@@ -219,13 +218,13 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     await up(first);
     expect(existsSync(workspace ?? "")).toBe(true);
     expect((await second.rigor("issue", "cancel", "1", "-m", "Somebody did it.")).status).toBe(0);
-    await until("no workspace on any machine", () => !existsSync(workspace ?? "") && !existsSync(anew), 60_000);
+    await until("no workspace on any machine", () => !existsSync(workspace ?? "") && !existsSync(anew));
     await expectWholeLog();
-  }, 240_000);
+  });
 
   test.skipIf(claudeCode === null)(
     "an investigation stays on its machine, which is named; it can be ended from others, with and without its daemon [shared.investigations]",
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const model = await AnthropicServer.start((): Reply => ({ silent: true }));
       try {
@@ -244,7 +243,7 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
         const show = (number: number) => second.json<InvestigationView>("investigation", "show", String(number));
         for (const number of [1, 2]) {
           expect((await first.rigor("investigate", "Why?", "--tools", "tools.json", "--detach")).status).toBe(0);
-          await until("its agent is at work", async () => (await show(number)).session.state === "running", 60_000);
+          await until("its agent is at work", async () => (await show(number)).session.state === "running");
         }
         expect((await show(1)).session.machine).not.toBeNull();
         expect((await second.rigor("investigation", "show", "1")).stdout).toMatch(/machine +\S/);
@@ -256,18 +255,14 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
 
         process.kill(killed, "SIGKILL");
         const { directory } = (await show(2)).investigation;
-        await until(
-          "it is ended without its daemon",
-          async () => {
-            await second.rigor("investigation", "stop", "2", "-m", "It is lost.");
-            return (await show(2)).investigation.state === "ended";
-          },
-          90_000,
-        );
+        await until("it is ended without its daemon", async () => {
+          await second.rigor("investigation", "stop", "2", "-m", "It is lost.");
+          return (await show(2)).investigation.state === "ended";
+        });
         expect((await show(2)).investigation.evidence).toMatch(/It is lost\. Its daemon on .* is not heard of/);
         expect(existsSync(join(directory, "summary.md"))).toBe(false);
         await up(first);
-        await until("its pages", () => existsSync(join(directory, "summary.md")), 60_000);
+        await until("its pages", () => existsSync(join(directory, "summary.md")));
         expect(readFileSync(join(directory, "summary.md"), "utf8")).toContain("There is no answer: stopped");
         await until("nothing of it is left", () => processesBelow(directory).length === 0);
         await expectWholeLog();

@@ -47,7 +47,7 @@ describe("a smoke run that fails without fault of its code [check.fault]", () =>
 
   test(
     "is tried again, and then a person is asked; it is no finding and costs no round",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async () => {
       lab.write({ "../the-disk-is-full": "" });
       expect((await lab.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
@@ -63,7 +63,7 @@ describe("a smoke run that fails without fault of its code [check.fault]", () =>
     },
   );
 
-  test("is run again when the person says so, as often as it takes", { timeout: 600_000 }, async () => {
+  test("is run again when the person says so, as often as it takes", { timeout: 900_000 }, async () => {
     const { gate: first } = await asked(0);
     expect((await lab.rigor("answer", String(first?.number), "retry")).status).toBe(0);
     const { gate: second } = await asked(first?.number ?? 0);

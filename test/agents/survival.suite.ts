@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { SessionOrder } from "../../packages/rigor/src/agents/backends/backend.ts";
@@ -42,8 +42,10 @@ export function survivalTests(place: Place): void {
       const begun = performance.now();
       const { pid, die } = await startElsewhere(order);
       await until("the model is asked again", () => place.model.requests.length > 1);
-      await until("the first words are told", () =>
-        readFileSync(join(order.directory, "transcript.jsonl"), "utf8").includes("First."),
+      const transcript = join(order.directory, "transcript.jsonl");
+      await until(
+        "the first words are told",
+        () => existsSync(transcript) && readFileSync(transcript, "utf8").includes("First."),
       );
       await die();
       const watched = (performance.now() - begun) / 1_000;

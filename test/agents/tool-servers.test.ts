@@ -73,7 +73,7 @@ test("a healthy server of somebody else on its port is never asked [investigate.
   await expect(start()).rejects.toThrow(/Port \d+, .* is held by another program/);
   expect(strangers).toHaveLength(3);
   expect(asked).toBe(0);
-}, 60_000);
+});
 
 test("another port is tried when somebody else got in first [investigate.identity]", async () => {
   taken = 1;
@@ -82,4 +82,4 @@ test("another port is tried when somebody else got in first [investigate.identit
   expect(asked).toBe(0);
   await server.stop();
   expect(await server.ended()).toContain("Signal SIGTERM ended it.");
-}, 60_000);
+});

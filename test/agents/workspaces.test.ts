@@ -320,7 +320,7 @@ describe("after the work", () => {
       let printed = "";
       life.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
       const ended = new Promise((resolve) => life.once("close", resolve));
-      if (round % 2 === 0) await vi.waitFor(() => expect(printed).not.toBe(""), { timeout: 60_000 });
+      if (round % 2 === 0) await vi.waitFor(() => expect(printed).not.toBe(""), { timeout: 90_000 });
       await sleep(Math.random() * 2_000);
       life.kill("SIGKILL");
       await ended;

@@ -52,7 +52,7 @@ afterAll(() => lab.removeUnlessKept());
 describe("killing at random", () => {
   test(
     "loses no run, runs none twice, and the log rebuilds equal [chaos.kill] [F01] [F09] [F10] [F11] [F16] [F41] [daemon.reconcile] [job.survives-daemon]",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async () => {
       process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
       prepare();

@@ -34,7 +34,7 @@ if [ "$RIGOR_ARM" = retried ] && [ ! -e "$1-$RIGOR_SEED" ]; then
   exit 1
 fi
 if [ "$RIGOR_ARM" = long ]; then sleep 4; fi
-if [ "$RIGOR_ARM" = limited ]; then sleep 30; fi
+if [ "$RIGOR_ARM" = limited ]; then sleep 600; fi
 printf '{"metrics":{"loss":1.%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"
 `,
     "rigor.yaml": "compute:\n  local: { kind: local, cpus: 8 }\n",
@@ -51,7 +51,7 @@ function experiments(seed: number): [string, string][] {
     [`whole-${seed}.yaml`, experimentFile({ ...common, name: `whole-${seed}`, arms: { long: {}, retried: {} } })],
     [
       `limited-${seed}.yaml`,
-      experimentFile({ ...common, name: `limited-${seed}`, arms: { limited: {} }, resources: { time: 3 } }),
+      experimentFile({ ...common, name: `limited-${seed}`, arms: { limited: {} }, resources: { time: 8 } }),
     ],
   ];
 }
@@ -72,7 +72,7 @@ const startDaemon = () =>
   });
 
 async function begin(seed: number): Promise<void> {
-  for (const name of [`whole-${seed}`, `limited-${seed}`]) {
+  for (const name of [`limited-${seed}`, `whole-${seed}`]) {
     expect(await lab.cli("run", `${name}.yaml`, "--detach")).toMatchObject({ status: 0 });
   }
   await eventually("a run that will be retried", () => existsSync(join(lab.directory, `tried-${seed}`)));
@@ -83,21 +83,24 @@ async function shown(name: string): Promise<Shown[]> {
   return await Promise.all(runs.map((run) => lab.json<Shown>("show", run.id)));
 }
 
-async function expectTrueTimes(seed: number, patienceMs: number): Promise<void> {
+/** Seconds that a loaded machine may add to what a run takes; the clock is wrong by much more. */
+const slack = 120;
+
+async function expectTrueTimes(seed: number): Promise<void> {
   const found = async () => [...(await shown(`whole-${seed}`)), ...(await shown(`limited-${seed}`))];
   const ended = async () => (await found()).every(({ state }) => state !== "pending" && state !== "active");
-  await eventually("an end of all runs", ended, patienceMs);
+  await eventually("an end of all runs", ended, 180_000);
   for (const run of await found()) {
     const last = run.attempt_list.find((attempt) => attempt.state !== "failed");
     if (run.arm === "long") {
       expect(run).toMatchObject({ state: "done", attempts: 1 });
       expect(last?.duration).toBeGreaterThanOrEqual(3.9);
-      expect(last?.duration).toBeLessThan(10);
+      expect(last?.duration).toBeLessThan(4 + slack);
     } else if (run.arm === "limited") {
       expect(run).toMatchObject({ state: "failed", attempts: 1 });
       expect(last).toMatchObject({ state: "timed-out", category: "timeout" });
-      expect(last?.duration).toBeGreaterThanOrEqual(2.9);
-      expect(last?.duration).toBeLessThan(10);
+      expect(last?.duration).toBeGreaterThanOrEqual(7.9);
+      expect(last?.duration).toBeLessThan(8 + slack);
     } else {
       expect(run).toMatchObject({ state: "done", attempts: 2 });
     }
@@ -110,8 +113,8 @@ describe.skipIf(library === undefined)("a clock that jumps by an hour", () => {
     const daemon = await startDaemon();
     await begin(1);
     setClock(-3_600);
-    await expectTrueTimes(1, 40_000);
-    killIfThere(daemon.pid ?? 0);
+    await expectTrueTimes(1);
+    killIfThere(daemon.pid);
   });
 
   test("forward: the same [job.clock-jump]", async () => {
@@ -119,21 +122,22 @@ describe.skipIf(library === undefined)("a clock that jumps by an hour", () => {
     const daemon = await startDaemon();
     await begin(2);
     setClock(3_600);
-    await expectTrueTimes(2, 40_000);
-    killIfThere(daemon.pid ?? 0);
+    await expectTrueTimes(2);
+    killIfThere(daemon.pid);
   });
 
   test("back, while no daemon is there: the next one does not wait for an hour [job.clock-jump] [F07]", async () => {
     setClock(3_600);
     const daemon = await startDaemon();
     await begin(3);
-    await eventually("a retry that waits", async () =>
-      (await shown("whole-3")).some(({ state, attempts }) => state === "pending" && attempts === 1),
-    );
-    killIfThere(daemon.pid ?? 0);
+    // The pause is shorter than a call of the command line on a busy machine.
+    const retry = `select runs.id from runs join attempts on attempts.run_id = runs.id
+      where runs.state = 'pending' and attempts.state = 'failed'`;
+    await eventually("a retry that waits", () => lab.look(retry).length > 0);
+    killIfThere(daemon.pid);
     setClock(0);
     await startDaemon();
-    await expectTrueTimes(3, 40_000);
+    await expectTrueTimes(3);
     expect(await lab.cli("down")).toMatchObject({ status: 0 });
     expect(await lab.differences()).toEqual([]);
   });

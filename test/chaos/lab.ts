@@ -24,6 +24,14 @@ export interface Answer {
   stderr: string;
 }
 
+/** A process that was started and is not waited for. */
+export interface Started {
+  child: ChildProcess;
+  answer: Promise<Answer>;
+  /** What it has printed so far. */
+  said: Readonly<Pick<Answer, "stdout" | "stderr">>;
+}
+
 export interface LabOptions {
   /** Data directory, if it must lie elsewhere. */
   home?: string;
@@ -64,10 +72,7 @@ export class TestLab {
   }
 
   /** Starts the CLI and leaves it running. */
-  startCli(
-    words: readonly string[],
-    environment: NodeJS.ProcessEnv = {},
-  ): { child: ChildProcess; answer: Promise<Answer> } {
+  startCli(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Started {
     return this.#start([cliEntry, ...words], environment);
   }
 
@@ -83,7 +88,7 @@ export class TestLab {
   }
 
   /** Starts a daemon directly, as a child that outlives a crash of nobody. Its log goes to the data directory. */
-  startDaemon(environment: NodeJS.ProcessEnv = {}): { child: ChildProcess; answer: Promise<Answer> } {
+  startDaemon(environment: NodeJS.ProcessEnv = {}): Started {
     return this.#start([daemonEntry], environment);
   }
 
@@ -108,7 +113,7 @@ export class TestLab {
     return child;
   }
 
-  #start(words: readonly string[], environment: NodeJS.ProcessEnv): { child: ChildProcess; answer: Promise<Answer> } {
+  #start(words: readonly string[], environment: NodeJS.ProcessEnv): Started {
     const child = spawn(process.execPath, words, {
       cwd: this.repository,
       env: { ...this.environment, ...environment },
@@ -126,7 +131,7 @@ export class TestLab {
         settle({ status, signal, ...said });
       });
     });
-    return { child, answer };
+    return { child, answer, said };
   }
 
   daemonFile(): DaemonFile | null {
@@ -155,8 +160,10 @@ export class TestLab {
   /** Asks the tables while a daemon may be writing them; empty before there are any. */
   look<Row>(query: string): Row[] {
     if (!existsSync(this.database)) return [];
-    const database = new DatabaseSync(this.database, { readOnly: true, timeout: 5_000 });
+    const database = new DatabaseSync(this.database, { readOnly: true, timeout: 30_000 });
     try {
+      // The file is there a moment before what is in it.
+      if (database.prepare("select 1 from sqlite_schema where name = 'events'").get() === undefined) return [];
       return database.prepare(query).all() as Row[];
     } finally {
       database.close();
@@ -178,7 +185,7 @@ export class TestLab {
     for (const child of this.#children) child.kill("SIGKILL");
     for (const directory of [this.directory, this.home]) await killAllBelow(directory);
     execFileSync("chmod", ["-R", "u+w", this.directory]);
-    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** All processes that work in the directories of this laboratory. */
@@ -192,7 +199,7 @@ export class TestLab {
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  patienceMs = 30_000,
+  patienceMs = 90_000,
 ): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (!(await holds())) {

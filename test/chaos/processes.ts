@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
 
 /** A process of this machine. */
 export interface Process {
@@ -47,10 +48,12 @@ export function environmentOf(pid: number, name: string): string | null {
   }
 }
 
-/** SIGKILL; false when the process has ended already. */
-export function killIfThere(pid: number): boolean {
+/** SIGKILL, or another signal; false when the process has ended already, or was never there. */
+export function killIfThere(pid: number | null | undefined, signal: NodeJS.Signals = "SIGKILL"): boolean {
+  // Process 0 would be all of these tests.
+  if (!pid) return false;
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
@@ -60,8 +63,11 @@ export function killIfThere(pid: number): boolean {
 
 /** Ends all processes that work in a directory or below it, and those that they start meanwhile. */
 export async function killAllBelow(directory: string): Promise<void> {
+  const killed = new Set<number>();
   for (let left = processesBelow(directory); left.length > 0; left = processesBelow(directory)) {
-    for (const { pid } of left) killIfThere(pid);
+    for (const { pid } of left) if (killIfThere(pid)) killed.add(pid);
     await sleep(20);
   }
+  // One whose first thread has ended works nowhere any more, and its files are open until its last thread has.
+  while ([...killed].some(isAlive)) await sleep(20);
 }

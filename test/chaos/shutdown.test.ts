@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, createServer as createPlainServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
 import { eventually, experimentFile, TestLab } from "./lab.ts";
 import { killIfThere } from "./processes.ts";
@@ -81,7 +81,7 @@ describe("a daemon that is told to end while jobs run", () => {
   test.each(["SIGTERM", "SIGINT"] as const)("by %s: the same [daemon.graceful]", async (signal) => {
     const { pid } = await beginRuns();
     process.kill(pid, signal);
-    await eventually("an end of the daemon", () => !isAlive(pid), 10_000);
+    await eventually("an end of the daemon", () => !isAlive(pid));
     expect(lab.daemonFile()).toBeNull();
     expect(jobs()).toHaveLength(6);
     await expectWholeEnd();
@@ -106,7 +106,7 @@ describe("a daemon that is killed while it starts", () => {
     }
     await beginRuns();
     for (let delay = 100; delay <= 500; delay += 100) {
-      killIfThere(lab.daemonFile()?.pid ?? 0);
+      killIfThere(lab.daemonFile()?.pid);
       const { child, answer } = lab.startDaemon();
       await sleep(delay);
       child.kill("SIGKILL");
@@ -124,7 +124,8 @@ describe("what a dead daemon wrote about itself", () => {
   test("is replaced when its pid belongs to another process now [daemon.autostart] [F19]", async () => {
     const file = await beginRuns();
     killIfThere(file.pid);
-    const stranger = spawn("sleep", ["60"], { stdio: "ignore" });
+    const stranger = spawn("sleep", ["1000"], { stdio: "ignore" });
+    onTestFinished(() => void stranger.kill("SIGKILL"));
     writeFileSync(join(lab.home, "daemon.json"), JSON.stringify({ ...file, pid: stranger.pid }), { mode: 0o600 });
     expect(await lab.cli("status")).toMatchObject({ status: 0 });
     expect(lab.daemonFile()?.pid).not.toBe(stranger.pid);
@@ -136,7 +137,8 @@ describe("what a dead daemon wrote about itself", () => {
   test("`rigor down` harms no other process that has its pid [F19]", async () => {
     const file = await beginRuns();
     killIfThere(file.pid);
-    const stranger = spawn("sleep", ["60"], { stdio: "ignore" });
+    const stranger = spawn("sleep", ["1000"], { stdio: "ignore" });
+    onTestFinished(() => void stranger.kill("SIGKILL"));
     writeFileSync(join(lab.home, "daemon.json"), JSON.stringify({ ...file, pid: stranger.pid }), { mode: 0o600 });
     expect(await lab.cli("down")).toMatchObject({ status: 0, stdout: "No daemon is running.\n" });
     expect(stranger.exitCode).toBeNull();

@@ -86,7 +86,7 @@ afterAll(() => lab.removeUnlessKept());
 describe("steering at random while anything may be killed", () => {
   test(
     "loses no run, runs none twice, and lets no late result undo a person's word [chaos.steering] [F09] [F11] [job.resume] [job.left-behind] [state.no-orphans]",
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async () => {
       process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
       const steering = new Steering(seededRandom(seed));
@@ -159,7 +159,7 @@ class Steering {
 
   async run(): Promise<void> {
     for (const name of names) await this.#call("run", files[name], "--detach");
-    await eventually("a run that goes on from its checkpoints", () => this.#hasResumed(), 90_000);
+    await eventually("a run that goes on from its checkpoints", () => this.#hasResumed());
     for (const step of this.#plan) {
       await sleep(this.#random() * 250);
       const count = isKind(step) ? await this.#kill(step) : await this.#do(step);

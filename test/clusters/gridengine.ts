@@ -22,7 +22,7 @@ import type { SshHostOptions } from "./ssh.ts";
 
 const run = promisify(execFile);
 const programs = "/usr/lib/gridengine";
-const startLimitMs = 60_000;
+const startLimitMs = 180_000;
 
 /** What the host has for jobs. */
 export const gridEngineHost = { slots: 4, gpus: 2 };

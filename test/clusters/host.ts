@@ -23,7 +23,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const repository = resolve(import.meta.dirname, "../..");
 const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const daemonEndLimitMs = 10_000;
+const daemonEndLimitMs = 90_000;
 const maxOutputBytes = 64 * 1024 * 1024;
 /** Where control groups of version 1 limit memory. */
 export const memoryGroups = "/sys/fs/cgroup/memory";

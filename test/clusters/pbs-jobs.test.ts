@@ -31,7 +31,7 @@ const processesWith = (text: string): string[] =>
 describe("jobs of a cluster with two nodes", () => {
   let cluster: PbsCluster;
   beforeAll(async () => {
-    cluster = await startPbs({ nodes, kill_delay: 0.5, node_fail_requeue: 0.5 });
+    cluster = await startPbs({ nodes, kill_delay: 10, node_fail_requeue: 15 });
   });
   afterAll(() => cluster.stop());
   afterEach(async () => {
@@ -100,12 +100,13 @@ describe("jobs of a cluster with two nodes", () => {
     const [first = "", second = "", third = ""] = ids;
     await untilRunning(cluster, second);
     expect((await outcomes(cluster, ...ids)).map((found) => found?.kind)).toEqual(["running", "running", "waiting"]);
-    expect(await job(cluster, third)).toMatchObject({ comment: "Not Running: Not enough free nodes available" });
+    await expect
+      .poll(() => job(cluster, third))
+      .toMatchObject({ comment: "Not Running: Not enough free nodes available" });
     const never = await submit(cluster, script, "-l", "select=1:ngpus=3");
-    expect(await job(cluster, never)).toMatchObject({
-      job_state: "Q",
-      comment: expect.stringMatching(/^Can Never Run: /),
-    });
+    await expect
+      .poll(() => job(cluster, never))
+      .toMatchObject({ job_state: "Q", comment: expect.stringMatching(/^Can Never Run: /) });
     writeFileSync(join(cluster.home, "free"), "");
     await untilState(cluster, third, "F");
     expect([first, second].map((id) => output(`gpu.o${Number.parseInt(id)}`))).toEqual(["0\n", "1\n"]);
@@ -255,7 +256,7 @@ describe("jobs of a cluster with two nodes", () => {
   });
 
   test("jobs are held and released, suspended and resumed", async () => {
-    const id = await submit(cluster, "sleep 0.3", "-h");
+    const id = await submit(cluster, "until [[ -e go ]]; do sleep 0.05; done", "-h");
     expect(await outcomes(cluster, id)).toEqual([{ kind: "held", holds: "u" }]);
     expect(await cluster.run("qsig", [id])).toEqual({
       stdout: "",
@@ -267,6 +268,7 @@ describe("jobs of a cluster with two nodes", () => {
     await cluster.run("qsig", ["-s", "suspend", id]);
     expect(await outcomes(cluster, id)).toEqual([{ kind: "running", suspended: true }]);
     await cluster.run("qsig", ["-s", "resume", id]);
+    writeFileSync(join(cluster.home, "go"), "");
     await untilState(cluster, id, "F");
   });
 
@@ -329,7 +331,7 @@ describe("other sites", () => {
     }));
 
   test("history ends by time, or at once", () =>
-    withCluster({ history_seconds: 2 }, async (cluster) => {
+    withCluster({ history_seconds: 15 }, async (cluster) => {
       const first = await submit(cluster, "true");
       await untilState(cluster, first, "F");
       await until(async () => Object.keys(await jobs(cluster)).length === 0, "the history is over");
@@ -379,8 +381,7 @@ describe("other sites", () => {
     await untilRunning(cluster, id);
     await until(() => processesWith(mark).length >= 2, "both run");
     await cluster.stop();
-    expect(processesWith(mark)).toEqual([]);
-    expect(processesWith(cluster.directory)).toEqual([]);
+    await until(() => [mark, cluster.directory].every((text) => processesWith(text).length === 0), "both have ended");
     expect(existsSync(cluster.directory)).toBe(false);
   });
 });

@@ -76,7 +76,7 @@ describe("a stand-in for OpenPBS answers as the real one did", () => {
     answers["version"] = await pbs("qstat", "--version");
     answers["nodes"] = await pbs("pbsnodes", "-a", "-F", "json");
     answers["queues"] = await pbs("qstat", "-Q", "-f", "-F", "json");
-  }, 120_000);
+  });
 
   afterAll(() => cluster.stop());
 

@@ -5,7 +5,7 @@ import type { PbsCluster } from "./pbs.ts";
 type Attributes = Record<string, unknown>;
 
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 120_000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`It did not happen: ${what}.`);
     await sleep(50);

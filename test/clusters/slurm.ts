@@ -43,7 +43,7 @@ import {
 import type { SshHostOptions } from "./ssh.ts";
 
 const run = promisify(execFile);
-const startLimitMs = 60_000;
+const startLimitMs = 180_000;
 const maxOutputBytes = 64 * 1024 * 1024;
 
 /** The daemons of a cluster; each node has a `slurmd`. */

@@ -20,7 +20,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { freePort, type Host, type HostSettings, hostsMissing, Site, until } from "./host.ts";
 
-const startLimitMs = 10_000;
+const startLimitMs = 90_000;
 
 /** A login shell that is busybox's `sh`. */
 export const busyboxShell = "/run/host/bin/sh";

@@ -88,7 +88,7 @@ describe.skipIf((slurmMissing() ?? sshMissing()) !== null)("calls of Slurm, of P
       "rigor.yaml": JSON.stringify({ compute: Object.fromEntries(computes) }),
       ...Object.fromEntries(files),
     });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await lab.close();
@@ -100,35 +100,43 @@ describe.skipIf((slurmMissing() ?? sshMissing()) !== null)("calls of Slurm, of P
 
   test(
     "are never more in 60 s than is allowed, with submissions, cancellations, checks and a daemon that dies, and each job is submitted once [compute.calls-per-minute] [compute.waiting-calls] [F10] [F15]",
-    { timeout: 500_000 },
+    { timeout: 900_000 },
     async ({ onTestFailed }) => {
       onTestFailed(async () => {
         for (const { name, notes } of places)
           process.stdout.write((await lab.rigor("list", name)).text + readFileSync(notes, "utf8"));
-      }, 60_000);
+      });
       const clients = places.map(({ name }) => lab.start(["run", `${name}.yaml`]));
-      await Promise.all(places.map((place) => until(`a job at ${place.name}`, () => submissions(place) > 0, 120_000)));
-      for (const place of places) {
-        const reasons = (await runsOf(place)).flatMap(({ waiting }) => waiting?.reason ?? []);
-        expect(reasons).toContain(`not submitted yet: calls_per_minute allows ${perMinute} calls`);
+      const seen = async (place: Place): Promise<void> => {
+        await until(`a job at ${place.name}`, () => submissions(place) > 0, 120_000);
+        const reasons = async () => (await runsOf(place)).flatMap(({ waiting }) => waiting?.reason ?? []);
+        await expect.poll(reasons).toContain(`not submitted yet: calls_per_minute allows ${perMinute} calls`);
         expect((await lab.rigor("compute", "show", place.name)).stdout).toMatch(
           /calls +\d+ of 12 in the last minute; \d jobs? waits? /,
         );
-      }
+      };
+      await Promise.all(places.map(seen));
       process.kill(lab.daemonPid() ?? 0, "SIGKILL");
       for (const { child } of clients) child.kill("SIGKILL");
       for (const { name } of places) await lab.rigor("run", `${name}.yaml`, "--detach");
 
-      for (const place of places) {
+      // Without calls of the command line, which take so long on a busy machine that all may be submitted meanwhile.
+      const client = await lab.client();
+      const steer = async (place: Place): Promise<void> => {
         const isUnsubmitted = ({ waiting }: Waiting) => waiting?.reason?.startsWith("not submitted yet") === true;
-        await until(`a word of the new daemon on ${place.name}`, async () => (await runsOf(place)).some(isUnsubmitted));
-        const runs = await runsOf(place);
-        const [queued, unsubmitted] = [runs.find(({ state }) => state === "active"), runs.findLast(isUnsubmitted)];
-        expect(existsSync(join(place.scratch, `ran-${unsubmitted?.id}`))).toBe(false);
-        for (const run of [queued, unsubmitted])
-          expect(await lab.rigor("cancel", run?.id ?? "nothing")).toMatchObject({ status: 0 });
+        let runs: Waiting[] = [];
+        await until(`a word of the new daemon on ${place.name}`, async () => {
+          runs = (await client.runs.list({ experiment: place.name })).runs;
+          return runs.some(isUnsubmitted);
+        });
+        const unsubmitted = runs.findLast(isUnsubmitted)?.id ?? "nothing";
+        await client.runs.cancel({ reference: unsubmitted });
+        expect(existsSync(join(place.scratch, `ran-${unsubmitted}`))).toBe(false);
+        const queued = runs.find((run) => run.state === "active" && !isUnsubmitted(run));
+        await client.runs.cancel({ reference: queued?.id ?? "nothing" });
         writeFileSync(join(place.scratch, "go"), "");
-      }
+      };
+      await Promise.all(places.map(steer));
       const [check] = await Promise.all([
         lab.rigor("compute", "check", "slurm"),
         ...places.map((place) =>

@@ -73,7 +73,7 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
 
   test(
     "ends every run once, each in the right state with its cause, and concludes nothing from silence [chaos.ssh] [compute.ssh-runs] [job.left-behind]",
-    { timeout: 400_000 },
+    { timeout: 900_000 },
     async ({ onTestFailed }) => {
       process.stdout.write(`RIGOR_CHAOS_SEED=${seed}\n`);
       const chaos = new Chaos(lab, hosts, seededRandom(seed));
@@ -91,8 +91,8 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
       expect(await lab.cli("down")).toMatchObject({ status: 0 });
       await eventually("an end of all processes", () => lab.processes().length === 0);
       for (const name of hostNames) {
-        expect(await jobsOn(hosts.host(name))).toEqual([]);
-        expect(await hosts.host(name).run("pgrep -x sleep || :")).toBe("");
+        await expect.poll(() => jobsOn(hosts.host(name))).toEqual([]);
+        await expect.poll(() => hosts.host(name).run("pgrep -x sleep || :")).toBe("");
       }
 
       const recorded = await whatIsRecorded(lab);
@@ -115,7 +115,8 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH to which
     await sleep(4_000);
     const began = performance.now();
     expect(await lab.cli("down")).toMatchObject({ status: 0 });
-    expect(performance.now() - began).toBeLessThan(10_000);
+    // It would be long after that host was given up, which takes ssh some 20 s.
+    expect(performance.now() - began).toBeLessThan(18_000);
     await eventually("an end of all jobs", async () => (await running()) === 0);
     await Promise.all(hostNames.map((name) => hosts.host(name).thaw()));
     expect(await lab.cli("run", "longer.yaml")).toMatchObject({ status: 0 });
@@ -135,7 +136,7 @@ class Chaos extends Mayhem<Happening> {
   readonly #busy = new Map<HostName, Promise<void>>();
   readonly #freezes = [...freezes];
   readonly silences: Silence[] = [];
-  readonly crashes: { host: HostName; at: number }[] = [];
+  readonly crashes: Silence[] = [];
 
   constructor(lab: TestLab, hosts: SshLab, random: () => number) {
     super(lab, events, random);
@@ -195,9 +196,10 @@ class Chaos extends Mayhem<Happening> {
     const host = this.#hosts.host(name);
     const seconds = what === "freeze" ? (this.#freezes.pop() ?? 2) : 1 + this.random() * 4;
     const silence = async (): Promise<void> => {
-      const from = Date.now();
-      if (what === "crash") this.crashes.push({ host: name, at: from });
+      const begun = Date.now();
       await { freeze: () => host.freeze(), refuse: () => host.refuse(), crash: () => host.crash() }[what]();
+      const from = Date.now();
+      if (what === "crash") this.crashes.push({ host: name, from: begun, until: from });
       this.clients.tell(`${what} of ${name} for ${seconds.toFixed(1)} s`);
       await sleep(seconds * 1_000);
       this.silences.push({ host: name, from, until: Date.now() });
@@ -235,7 +237,8 @@ function expectNamedCauses(
         return !struck.command.has(id) || exit?.signal !== "KILL" || evidence === null;
       case "lost": {
         const during = crashes.some(
-          ({ host, at }) => host === compute && Date.parse(queued_at) <= at && at <= Date.parse(finished_at ?? ""),
+          ({ host, from, until }) =>
+            host === compute && Date.parse(queued_at) <= until && from <= Date.parse(finished_at ?? ""),
         );
         // A script that was killed right before its host crashed tells of the later of the two.
         const happened: Record<string, boolean> = {
@@ -256,19 +259,20 @@ function expectNamedCauses(
 }
 
 /** Milliseconds in which what a host said before it fell silent may still be written down. */
-const echo = 2_000;
+const echo = 3_000;
 
-/** No attempt ends while its host cannot say so. */
+/** No attempt is given up while its host cannot say how it stands. One that succeeded has its host's word. */
 function expectNothingFromSilence(
   log: readonly LoggedEvent[],
   attempts: readonly AttemptRecord[],
   silences: readonly Silence[],
 ): void {
   const places = new Map<string, string>(attempts.map(({ id, compute }) => [id, compute]));
+  const well = new Set<string>(attempts.filter(({ state }) => state === "succeeded").map(({ id }) => id));
   const concluded = log.filter(({ kind, entity, time }) => {
     const at = Date.parse(time);
     const isSilent = ({ host, from, until }: Silence) => host === places.get(entity) && at > from + echo && at < until;
-    return kind === "attempt.finished" && silences.some(isSilent);
+    return kind === "attempt.finished" && !well.has(entity) && silences.some(isSilent);
   });
   expect(concluded).toEqual([]);
 }

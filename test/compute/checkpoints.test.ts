@@ -66,15 +66,11 @@ describe.skipIf(sshMissing() !== null)("a run that is interrupted on one host an
       if (run === undefined) throw new Error(`${name} has no run`);
       return (await lab.json<{ attempt_list: Attempt[] }>("show", run.id)).attempt_list;
     };
-    await until(
-      "checkpoints are written",
-      async () => {
-        const [first] = await attempts();
-        const log = join(first?.directory ?? "", "stdout.log");
-        return existsSync(log) && readFileSync(log, "utf8") === "ready\n";
-      },
-      120_000,
-    );
+    await until("checkpoints are written", async () => {
+      const [first] = await attempts();
+      const log = join(first?.directory ?? "", "stdout.log");
+      return existsSync(log) && readFileSync(log, "utf8") === "ready\n";
+    });
     await lab.rigor("run", "--detach", `${name}.yaml`, "--compute", other);
     await hosts.host("hostA").crash();
     await hosts.host("hostA").boot();
@@ -106,7 +102,6 @@ describe.skipIf(sshMissing() !== null)("a run that is interrupted on one host an
         not_resumed: null,
       });
     },
-    240_000,
   );
 
   test("starts anew where they cannot be had, and its record says why [job.resume-elsewhere]", async () => {
@@ -125,7 +120,7 @@ describe.skipIf(sshMissing() !== null)("a run that is interrupted on one host an
       await lab.rigor("down");
       execFileSync("umount", ["--lazy", lab.home]);
     }
-  }, 240_000);
+  });
 });
 
 const idOf = ({ directory }: Attempt): string => directory.replace(/.*\//, "");

@@ -201,7 +201,7 @@ describe.skipIf(gridEngineMissing() !== null || sshMissing() !== null)(
       place = { scratch: cluster.scratch, programs: ["qsub", "qstat", "qdel"] };
       bench = new CommandBench(place, new LocalShell(), settings);
       lab = await startSshHosts({ [hostname()]: { ...cluster.loginHost, noise: "Welcome!\n17 r" } });
-    }, 120_000);
+    });
     afterAll(async () => {
       await lab.stop();
       await cluster.stop();
@@ -229,9 +229,9 @@ describe.skipIf(gridEngineMissing() !== null || sshMissing() !== null)(
       const attempt = writeAttempt(batch, `sleep ${mark} & wait`);
       const submitted = { ...batch, id: await bench.scheduler.submit(batch) };
       const lives = () => runsWithArgument(mark);
-      await expect.poll(() => existsSync(join(attempt, "heartbeat")) && lives(), { timeout: 20_000 }).toBe(true);
+      await expect.poll(() => existsSync(join(attempt, "heartbeat")) && lives()).toBe(true);
       await bench.cancel(submitted, [0]);
-      await expect.poll(lives, { timeout: 20_000 }).toBe(false);
+      await expect.poll(lives).toBe(false);
       await bench.until(submitted, ([report]) => report === undefined);
     });
 
@@ -253,7 +253,7 @@ describe.skipIf(gridEngineMissing() !== null || sshMissing() !== null)(
       bench.login.calls.length = 0;
       await bench.scheduler.cancel(members);
       expect(bench.login.calls).toEqual(["qstat", "qdel"]);
-      await expect.poll(async () => (await bench.scheduler.report(batches)).size, { timeout: 20_000 }).toBe(0);
+      await expect.poll(async () => (await bench.scheduler.report(batches)).size).toBe(0);
       await bench.scheduler.cancel(members);
     });
 

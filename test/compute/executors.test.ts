@@ -61,7 +61,7 @@ describe.skipIf(slurmMissing() !== null)("a cluster", () => {
 
   beforeAll(async () => {
     cluster = await startSlurm();
-  }, 120_000);
+  });
   afterAll(() => cluster.stop());
 
   const make = (dataDirectory: string) => {
@@ -77,7 +77,6 @@ describe.skipIf(slurmMissing() !== null)("a cluster", () => {
 
   executorSuite("Slurm", make, {
     shared: () => cluster.scratch,
-    patience: 40,
     connection: {
       cut: async () => void (login.isUp = false),
       restore: async () => void (login.isUp = true),

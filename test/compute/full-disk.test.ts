@@ -7,7 +7,7 @@ interface Shown {
   attempt_list: { compute: string; state: string; category: string | null; evidence: string | null }[];
 }
 
-describe.skipIf(sshMissing() !== null)("a host whose disk cannot be written", { timeout: 180_000 }, () => {
+describe.skipIf(sshMissing() !== null)("a host whose disk cannot be written", () => {
   let hosts: SshLab;
   let lab: UserLab;
 
@@ -34,7 +34,7 @@ describe.skipIf(sshMissing() !== null)("a host whose disk cannot be written", { 
     // It is proven, and what experiments need is there.
     const good = await lab.rigor("run", "good.yaml");
     if (good.status !== 0) throw new Error(good.text);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await disk("umount --lazy /tmp/disk").catch(() => undefined);
@@ -62,7 +62,7 @@ describe.skipIf(sshMissing() !== null)("a host whose disk cannot be written", { 
         for (const attempt of attempts.slice(0, -1)) expect(attempt).toMatchObject({ category: "disk-full" });
       }
       const waiting = lab.start(["run", "alone.yaml"]);
-      await expect.poll(() => waiting.said.text, { timeout: 60_000 }).toMatch(found);
+      await expect.poll(() => waiting.said.text).toMatch(found);
       expect(waiting.said.text).toContain("nothing starts on small: ");
       expect((await lab.rigor("status")).stdout).toMatch(found);
       expect((await lab.rigor("compute")).stdout).toMatch(found);

@@ -11,7 +11,7 @@ describe.skipIf(gridEngineMissing() !== null)("a cluster that is described by co
   let cluster: GridEngineCluster;
   beforeAll(async () => {
     cluster = await startGridEngine();
-  }, 120_000);
+  });
   afterAll(() => cluster.stop());
 
   executorSuite(

@@ -48,18 +48,18 @@ test("a member of an array that PBS starts again goes on from its checkpoint, an
   for (const handle of handles) await untilExists(join(directoryOf(handle).checkpoints, "step"), 30);
   const [first] = handles;
   if (first === undefined) throw new Error("nothing was submitted");
-  await expect.poll(look, { timeout: 20_000 }).toEqual(["running", "running"]);
+  await expect.poll(look).toEqual(["running", "running"]);
   await cluster.setScheduling(false);
   const { claim } = directoryOf(first);
   await cluster.requeue(readFileSync(claim, "utf8").trim());
-  await expect.poll(look, { timeout: 20_000 }).toEqual(["waiting", "running"]);
+  await expect.poll(look).toEqual(["waiting", "running"]);
   await cluster.setScheduling(true);
   const output = () => readFileSync(directoryOf(first).stdout, "utf8");
   await expect
-    .poll(async () => [await look(), output()], { timeout: 40_000 })
+    .poll(async () => [await look(), output()])
     .toEqual([["running", "running"], `from nothing\nfrom ${directoryOf(first).checkpoints}\n`]);
   for (const handle of handles) writeFileSync(join(directoryOf(handle).output, "end"), "");
-  await expect.poll(look, { timeout: 20_000 }).toEqual(["ended", "ended"]);
+  await expect.poll(look).toEqual(["ended", "ended"]);
   expect(states).toEqual(new Set(["waiting", "running", "ended"]));
   expect(handles.map((handle) => directoryOf(handle).readExit())).toMatchObject([
     { restarts: 1, resumed: true },

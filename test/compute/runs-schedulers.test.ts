@@ -32,7 +32,7 @@ describe.each(sites)("an experiment on $name behind a login node", ({ start, job
       }),
       ...chainFiles("cluster"),
     });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await lab.close();
@@ -53,9 +53,7 @@ describe.each(sites)("an experiment on $name behind a login node", ({ start, job
     }
   });
 
-  test("is given outputs of runs that were made there [needs.hosts] [needs.order] [F23]", { timeout: 240_000 }, () =>
-    expectChain(lab),
-  );
+  test("is given outputs of runs that were made there [needs.hosts] [needs.order] [F23]", () => expectChain(lab));
 
   test("is checked with a job that runs and comes back", async () => {
     const answer = await lab.rigor("compute", "check", "cluster");

@@ -125,9 +125,7 @@ describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login 
     }
   });
 
-  test("is given outputs of runs that were made there [needs.hosts] [needs.order] [F23]", { timeout: 240_000 }, () =>
-    expectChain(lab),
-  );
+  test("is given outputs of runs that were made there [needs.hosts] [needs.order] [F23]", () => expectChain(lab));
 
   test("is proven where a partition allows no more than two minutes [compute.check]", async () => {
     await cluster.client("scontrol", "create", "PartitionName=brief", "Nodes=ALL", "MaxTime=2");
@@ -162,11 +160,11 @@ describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login 
       const log = join(directory ?? "", "stdout.log");
       return existsSync(log) ? readFileSync(log, "utf8") : "";
     };
-    await expect.poll(output, { timeout: 60_000 }).toBe("from nothing\n");
+    await expect.poll(output).toBe("from nothing\n");
     const shown = (await lab.rigor("show", (await lab.runs("again"))[0]?.id ?? "")).stdout;
     const [, job = ""] = /job +(\S+) at cluster/.exec(shown) ?? [];
     await cluster.client("scontrol", "requeue", job);
-    await expect.poll(output, { timeout: 120_000 }).toMatch(/^from nothing\nfrom \/.*\/output\/checkpoints\n$/);
+    await expect.poll(output).toMatch(/^from nothing\nfrom \/.*\/output\/checkpoints\n$/);
     writeFileSync(join(cluster.scratch, "finish"), "");
     expect((await answer).text).toContain("1 done");
     const { directory = "", id } = (await attempt()) ?? {};
@@ -181,7 +179,7 @@ describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login 
       const found = experiments.find(({ name }) => name === "queue")?.waiting ?? [];
       return found.filter(({ reason }) => reason !== null).reduce((sum, { runs }) => sum + runs, 0);
     };
-    await expect.poll(waiting, { timeout: 60_000, interval: 500 }).toBe(4);
+    await expect.poll(waiting, { interval: 500 }).toBe(4);
     const said = /4 waiting at cluster: (?:Priority|Resources)/;
     expect((await lab.rigor("status")).stdout).toMatch(said);
     expect((await lab.rigor("show", "queue")).stdout).toMatch(said);
@@ -190,7 +188,7 @@ describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login 
     const one = runs.runs.find((run) => run.waiting !== null);
     expect((await lab.rigor("show", one?.id ?? "")).stdout).toMatch(/waits +waiting at cluster: \w+\n +since /);
     // Progress is told in lines that stay, and so not at once.
-    await expect.poll(() => printed.text, { timeout: 60_000 }).toMatch(said);
+    await expect.poll(() => printed.text).toMatch(said);
     writeFileSync(join(cluster.scratch, "go"), "");
     const { status } = await answer;
     expect(status).toBe(0);
@@ -222,7 +220,7 @@ describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login 
     // Another version, of which the runs are the same.
     await lab.rigor("run", "longer.yaml", "--detach");
     const listed = async () => (await lab.rigor("list", "longer")).stdout;
-    await expect.poll(listed, { timeout: 60_000 }).toContain("stuck at quarter");
+    await expect.poll(listed).toContain("stuck at quarter");
     lab.commit({ "longer.yaml": quarter("longer", { resources: { time: "1m" }, seeds: [10] }) });
     await expectDone("longer");
     // The same version elsewhere, released after it was held.

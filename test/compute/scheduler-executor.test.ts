@@ -37,7 +37,7 @@ class Connection extends Login {
   }
 }
 
-describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, () => {
+describe.skipIf(slurmMissing() !== null)("jobs on Slurm", () => {
   let cluster: SlurmCluster;
   let folder: string;
   let login: Connection;
@@ -45,7 +45,7 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
 
   beforeAll(async () => {
     cluster = await startSlurm({ maxArraySize: 11, settings: ["KillOnBadExit=0"] });
-  }, 120_000);
+  });
   afterAll(() => cluster.stop());
 
   beforeEach(() => {
@@ -152,7 +152,7 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
         await next.submit(jobs.filter(({ attempt }) => statuses.get(attempt)?.state === "unclaimed"));
         return [...statuses.values()].filter(({ state }) => state === "ended");
       };
-      await expect.poll(end, { timeout: 90_000, interval: 200 }).toHaveLength(3);
+      await expect.poll(end, { interval: 200 }).toHaveLength(3);
       await Promise.all([first.close(), next.close()]);
       return submitted;
     });
@@ -257,7 +257,7 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     expect(looks).toBeGreaterThanOrEqual(2);
     expect(looks).toBeLessThanOrEqual(6);
     await executor.cancel(handles);
-    await expect.poll(() => login.calls.filter((call) => call === "scancel"), { timeout: 30_000 }).toHaveLength(1);
+    await expect.poll(() => login.calls.filter((call) => call === "scancel")).toHaveLength(1);
   });
 
   /** Saves how far it came; ends only when a file `end` appears. */
@@ -276,7 +276,7 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     await follow(handle, "running");
     const urgent = await cluster.submit("sleep 3", "--partition=urgent", "--gres=gpu:2", "--array=0-1");
     const seen = [...(await follow(handle, "waiting")), ...(await follow(handle, "running"))];
-    await expect.poll(() => readFileSync(directory.stdout, "utf8"), { timeout: 60_000 }).toContain("checkpoints");
+    await expect.poll(() => readFileSync(directory.stdout, "utf8")).toContain("checkpoints");
     expect(await cluster.state(`${urgent}_0`)).toBe("COMPLETED");
     writeFileSync(join(directory.output, "end"), "");
     seen.push(...(await follow(handle, "ended")));
@@ -327,13 +327,13 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     expect(await look(lost)).toMatchObject({ state: "running" });
     await cluster.declareDown("n1");
     const requeued = async () => (await other.status([again])).get(again.attempt);
-    await expect.poll(requeued, { timeout: 30_000 }).toMatchObject({ state: "waiting" });
+    await expect.poll(requeued).toMatchObject({ state: "waiting" });
     await cluster.bootNode("n1");
     expect((await follow(lost, "gone")).at(-1)).toMatchObject({ category: "node-failure" });
     await executor.close();
     executor = other;
     await expect
-      .poll(() => readFileSync(directoryOf(again).stdout, "utf8"), { timeout: 90_000 })
+      .poll(() => readFileSync(directoryOf(again).stdout, "utf8"))
       .toContain(`from ${directoryOf(again).checkpoints}`);
     writeFileSync(join(directoryOf(again).output, "end"), "");
     expect((await follow(again, "ended")).at(-1)).toMatchObject({ exit: { code: 0 } });
@@ -345,16 +345,16 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     );
     const last = handles.at(-1);
     if (last === undefined) throw new Error("nothing was submitted");
-    await expect.poll(() => look(last), { timeout: 30_000 }).toMatchObject({ reason: expect.stringMatching(/./) });
+    await expect.poll(() => look(last)).toMatchObject({ reason: expect.stringMatching(/./) });
     expect(await look(last)).toMatchObject({ state: "waiting", held: false });
     const alone = await submit("sleep 1000", { resources: { cpus: 8, gpus: 0, memory: null } });
     await cluster.client("scontrol", "hold", slurmJob(alone));
-    await expect.poll(() => look(alone), { timeout: 30_000 }).toMatchObject({ state: "waiting", held: true });
+    await expect.poll(() => look(alone)).toMatchObject({ state: "waiting", held: true });
     await executor.cancel([...handles, alone]);
     for (const handle of [last, alone]) {
       expect((await follow(handle, "gone")).at(-1)).toMatchObject({ state: "gone", withdrawn: true });
     }
-    await expect.poll(() => cluster.client("squeue", "--noheader", "--format=%i"), { timeout: 30_000 }).toBe("");
+    await expect.poll(() => cluster.client("squeue", "--noheader", "--format=%i")).toBe("");
   });
 
   test("a job that somebody else cancels is gone, whether it ran or waited: it is neither done nor started again [F13] [F16]", async () => {
@@ -384,7 +384,7 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", { timeout: 180_000 }, 
     await untilExists(directoryOf(short).exit);
     const lookAtBoth = () => executor.status([long, short]).catch(() => null);
     await expect
-      .poll(async () => (await lookAtBoth())?.get(short.attempt), { timeout: 90_000, interval: 100 })
+      .poll(async () => (await lookAtBoth())?.get(short.attempt), { interval: 100 })
       .toMatchObject({ state: "ended" });
     await expect(executor.status([long])).rejects.toMatchObject({ code: "scheduler" });
     const later = job("true");

@@ -12,7 +12,7 @@ import {
 import type { Answer, HostShell, ScriptOptions } from "../../packages/rigor/src/hosts/shell.ts";
 import { until } from "../clusters/host.ts";
 
-export const waitLimitMs = 40_000;
+export const waitLimitMs = 120_000;
 
 /** A login on which variables are set, and which counts the commands of a scheduler that it is asked to run. */
 export class CountingLogin implements HostShell {

@@ -34,7 +34,7 @@ describe.skipIf(testServerUrl() === undefined).each(sites)("$name that two machi
       [first, "first"],
       [second, "second"],
     ] as const) {
-      Object.assign(lab.environment, { RIGOR_DATABASE_URL: database.url, RIGOR_TAKEOVER: "8" });
+      Object.assign(lab.environment, { RIGOR_DATABASE_URL: database.url, RIGOR_TAKEOVER: "15" });
       lab.commit({
         "run.sh": script,
         "rigor.yaml": JSON.stringify({ compute: { cluster: site.compute } }),
@@ -49,7 +49,7 @@ describe.skipIf(testServerUrl() === undefined).each(sites)("$name that two machi
         }),
       });
     }
-  }, 120_000);
+  });
   afterEach(async () => {
     writeFileSync(join(site.place, "go"), "");
     await second.close();
@@ -57,7 +57,7 @@ describe.skipIf(testServerUrl() === undefined).each(sites)("$name that two machi
     await store.close();
     await database.drop();
     await site.stop();
-  }, 120_000);
+  });
 
   const count = async (kind: string): Promise<number> =>
     (await store.db.selectFrom("events").select("entity").where("kind", "=", kind).execute()).length;
@@ -107,5 +107,5 @@ describe.skipIf(testServerUrl() === undefined).each(sites)("$name that two machi
     expect(new Set(started()).size).toBe(12);
     expect(await count("attempt.queued")).toBe(12);
     expect(await compareWithLog(store)).toEqual([]);
-  }, 600_000);
+  }, 900_000);
 });

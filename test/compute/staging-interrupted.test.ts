@@ -41,7 +41,7 @@ describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
   const untilBuilding = () =>
     until(
       () => builds() > 0,
-      20_000,
+      90_000,
       () => "No build began.",
     );
 
@@ -75,7 +75,7 @@ describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
     expect((await host.run('cd "$1" && ls', inputs["data"] ?? "")).trim().split("\n").sort()).toEqual(names);
   }
 
-  describe("a connection that is lost", { timeout: 120_000 }, () => {
+  describe("a connection that is lost", () => {
     test.each([0, 15, 60])("%s ms into every step leaves all of them whole [staging.interrupted]", async (delay) => {
       const request = await newRequest();
       goOn();
@@ -132,7 +132,7 @@ describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
     );
   });
 
-  describe("a host that crashes", { timeout: 120_000 }, () => {
+  describe("a host that crashes", () => {
     test("while it builds builds again when it is back [staging.environment-once] [staging.interrupted]", async () => {
       const request = await newRequest();
       const staging = startStager(lab, "plain", "lab-1", []).stager.stage(request);
@@ -166,7 +166,7 @@ describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
     );
   });
 
-  describe("stagers at the same time", { timeout: 120_000 }, () => {
+  describe("stagers at the same time", () => {
     test("of one daemon and of several labs make one of everything [staging.environment-once] [staging.inputs-once]", async () => {
       const request = await newRequest();
       goOn();

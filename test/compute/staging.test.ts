@@ -295,7 +295,6 @@ describe.skipIf(sshMissing() !== null)("staging over ssh", () => {
       ],
     ])(
       "because the disk is full with %s says so and what to do, and is no environment for whoever comes next [F21] [staging.full-disk]",
-      { timeout: 180_000 },
       async (_, repositoryOf, environment, megabytes) => {
         const small = lab.host("small");
         await small.run('rm -f ~/freed; mkdir -p "$1" && mount -t tmpfs -o "size=$2m" none "$1"', root, `${megabytes}`);

@@ -14,7 +14,10 @@ import { LocalShell } from "../../packages/rigor/src/hosts/local-shell.ts";
 import { type SlurmCluster, slurmMissing, startSlurm } from "../clusters/slurm.ts";
 import { Login } from "./slurm.testing.ts";
 
-describe.skipIf(slurmMissing() !== null)("jobs that wait for a call", { timeout: 180_000 }, () => {
+/** Calls in a minute that leave ten seconds between two of them. */
+const rare = 6;
+
+describe.skipIf(slurmMissing() !== null)("jobs that wait for a call", () => {
   let cluster: SlurmCluster;
   let folder: string;
   let login: Login;
@@ -22,7 +25,7 @@ describe.skipIf(slurmMissing() !== null)("jobs that wait for a call", { timeout:
 
   beforeAll(async () => {
     cluster = await startSlurm();
-  }, 120_000);
+  });
   afterAll(() => cluster.stop());
   afterEach(() => executor.close());
 
@@ -55,7 +58,7 @@ describe.skipIf(slurmMissing() !== null)("jobs that wait for a call", { timeout:
 
   test("jobs wait for their submission and are submitted once, and one that is cancelled meanwhile never is [compute.waiting-calls] [F10]", async () => {
     folder = mkdtempSync(join(cluster.scratch, "one-"));
-    executor = open(20);
+    executor = open(rare);
     await executor.facts();
     await executor.submit([job("sleep 1")]);
     login.calls.length = 0;
@@ -67,17 +70,16 @@ describe.skipIf(slurmMissing() !== null)("jobs that wait for a call", { timeout:
     );
     const [first, second, third, fourth] = jobs.map(handleOf);
     if (first === undefined || second === undefined || third === undefined || fourth === undefined) throw new Error();
-    const began = performance.now();
     expect(await executor.submit(jobs)).toEqual([]);
     expect(await executor.submit(jobs)).toEqual([]);
     expect(await look(fourth)).toEqual({
       state: "unsubmitted",
-      reason: "not submitted yet: calls_per_minute allows 20 calls",
+      reason: `not submitted yet: calls_per_minute allows ${rare} calls`,
     });
-    expect(executor.calls()).toMatchObject({ per_minute: 20, jobs: 4, waiting: { submit: 1 } });
+    expect(executor.calls()).toMatchObject({ per_minute: rare, jobs: 4, waiting: { submit: 1 } });
     await executor.cancel([third]);
     // Nobody has waited for a call until here.
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(login.calls).toEqual([]);
     expect((await follow(third, "gone")).at(-1)).toEqual({ state: "gone", withdrawn: true });
     for (const handle of [first, second, fourth]) await follow(handle, "ended");
     expect(login.calls.filter((call) => call === "sbatch")).toHaveLength(3);
@@ -89,7 +91,7 @@ describe.skipIf(slurmMissing() !== null)("jobs that wait for a call", { timeout:
 
   test("a job that waits in the queue is over when the scheduler was told so, and jobs that wait to be submitted then are left to the next daemon [compute.waiting-calls]", async () => {
     folder = mkdtempSync(join(cluster.scratch, "two-"));
-    executor = open(12, ["--begin=now+1hour"]);
+    executor = open(rare, ["--begin=now+1hour"]);
     await executor.facts();
     const [queued, other] = [job("true"), job("true")];
     await executor.submit([queued]);

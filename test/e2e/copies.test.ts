@@ -1,5 +1,5 @@
 /** Two data directories that know of the same runs, and runs that leave large files. */
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { experiment, expectRefusal, script, until, UserLab } from "./lab.ts";
@@ -21,7 +21,7 @@ test("a backup that is used elsewhere does not start again what runs here [F10] 
   await lab.rigor("run", "wait.yaml", "--detach");
   const starts = () => readFileSync(join(place, "starts"), "utf8").trim().split("\n").length;
   await until("two runs", async () => (await lab.runs("wait")).filter(({ state }) => state === "active").length === 2);
-  await until("their starts", () => starts() === 2);
+  await until("their starts", () => existsSync(join(place, "starts")) && starts() === 2);
   await lab.rigor("backup", join(place, "copy.db"));
   const other = join(place, "other");
   mkdirSync(other, { mode: 0o700 });

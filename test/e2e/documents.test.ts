@@ -14,7 +14,7 @@ beforeAll(async () => {
     "small.yaml": experiment({ code: ["run.sh"], seeds: { count: 4 }, decision: rule }),
   });
   await lab.rigor("run", "small.yaml");
-}, 60_000);
+});
 afterAll(() => lab.close());
 
 test("is drafted, refused until it is written, then rendered with its numbers [document.cli] [document.draft]", async () => {
@@ -46,7 +46,7 @@ test("is drafted, refused until it is written, then rendered with its numbers [d
   }
   expect(readFileSync(file("report/document.md"), "utf8")).toContain("(figure-1.svg)");
   expect(readFileSync(file("report/figure-1.svg"), "utf8")).toContain("</svg>");
-}, 120_000);
+});
 
 test("that names an experiment that is not there, or none, is one clear error", async () => {
   writeFileSync(file("other.md"), "---\nexperiment: nobody@1\n---\n\n# Title\n");
@@ -57,4 +57,4 @@ test("that names an experiment that is not there, or none, is one clear error", 
   expect((await lab.rigor("document", "check", "none.md")).stderr).toContain("names no experiment");
   const missing = await lab.rigor("document", "check", "missing.md");
   expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining("missing.md cannot be read")]);
-}, 60_000);
+});

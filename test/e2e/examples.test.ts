@@ -41,7 +41,6 @@ test.each([
   ["python", 60, "stratified better than antithetic on error"],
 ])(
   "%s is run to its decision, which is that of the literature [example.smoothing] [example.superposition] [example.pruning] [start.two-commands]",
-  { timeout: 170_000 },
   async (example, runs, comparison) => {
     const file = `examples/${example}/experiment.yaml`;
     const answer = await lab.rigor("run", file);

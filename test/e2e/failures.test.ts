@@ -1,7 +1,8 @@
 /** Runs that go wrong: what is recorded, and what a person reads about it. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
 import { experiment, expectRefusal, until, UserLab, type Run } from "./lab.ts";
 
 /** Each arm goes wrong in its own way. */
@@ -48,7 +49,7 @@ beforeAll(async () => {
   });
   ended = await lab.rigor("run", "ways.yaml");
   runs = new Map((await lab.runs("ways")).map((run) => [run.arm, run]));
-}, 120_000);
+});
 afterAll(() => lab.close());
 
 describe("a run that exits with status 0 [F12] [job.bad-result] [checks.run] [checks.invalid]", () => {
@@ -168,7 +169,7 @@ test("every attempt has a manifest, also one that failed [provenance.manifest] [
     >;
     expect(JSON.stringify(manifest), arm).toContain("ways.sh");
   }
-}, 60_000);
+});
 
 describe("a command that does not exist [job.missing-command]", () => {
   const write = (name: string, run: unknown, changes: Record<string, unknown> = {}) =>
@@ -201,18 +202,14 @@ describe("a command that does not exist [job.missing-command]", () => {
     expect(lab.state()).toEqual(before);
   });
 
-  test(
-    "holds the experiment, before any run, where only the environment tells [environment.venv]",
-    { timeout: 60_000 },
-    async () => {
-      lab.write({ "requirements.txt": "" });
-      write("built", "no-such-tool train", { environment: { manager: "pip" } });
-      const answer = await lab.rigor("run", "absent.yaml");
-      expect(answer.status, answer.text).toBe(3);
-      expect(answer.stdout).toMatch(/Held now: The command cannot start: there is no program `no-such-tool` on PATH/);
-      expect((await lab.runs("built", "--pending")).length).toBe(6);
-    },
-  );
+  test("holds the experiment, before any run, where only the environment tells [environment.venv]", async () => {
+    lab.write({ "requirements.txt": "" });
+    write("built", "no-such-tool train", { environment: { manager: "pip" } });
+    const answer = await lab.rigor("run", "absent.yaml");
+    expect(answer.status, answer.text).toBe(3);
+    expect(answer.stdout).toMatch(/Held now: The command cannot start: there is no program `no-such-tool` on PATH/);
+    expect((await lab.runs("built", "--pending")).length).toBe(6);
+  });
 
   test("that only a shell finds out holds the experiment after the first runs; release goes on, rerun repeats [cli.exit-codes]", async () => {
     const program = join(lab.directory, "later");
@@ -243,7 +240,7 @@ describe("a command that does not exist [job.missing-command]", () => {
       (await lab.runs("shell")).every(({ state }) => state === "done"),
       ended.text,
     ).toBe(true);
-  }, 60_000);
+  });
 });
 
 test("a run that passes its time limit is stopped with its children, and says so [job.time-limit] [job.process-group]", async () => {
@@ -254,13 +251,11 @@ test("a run that passes its time limit is stopped with its children, and says so
       arms: { one: {} },
       seeds: [1],
       code: ["ways.sh"],
-      run: ["sh", "-c", `(sleep 6; touch "${left}") & echo begun; sleep 60`],
-      resources: { time: "2s" },
+      run: ["sh", "-c", `sleep 1000 & echo $! >"${left}"; echo begun; sleep 1000`],
+      resources: { time: "5s" },
     }),
   });
-  const begun = performance.now();
   const answer = await lab.rigor("run", "slow.yaml");
-  expect(performance.now() - begun).toBeLessThan(30_000);
   expect(answer.status).toBe(1);
   const [run] = await lab.runs("slow");
   expect(run).toMatchObject({ state: "failed", attempts: 1, reason: { code: "timeout" } });
@@ -268,8 +263,7 @@ test("a run that passes its time limit is stopped with its children, and says so
   expect(shown.stdout).toContain("timed-out: timeout");
   expect(shown.stdout).toContain("It was stopped at its time limit");
   expect((await lab.rigor("logs", run?.id ?? "")).stdout).toBe("begun\n");
-  await new Promise((resolve) => setTimeout(resolve, Math.max(0, 7_000 - (performance.now() - begun))));
-  expect(existsSync(left)).toBe(false);
+  await until("its child to end", () => !isAlive(Number(readFileSync(left, "utf8"))));
 });
 
 describe("logs [job.logs-whole]", () => {
@@ -293,7 +287,7 @@ writeFileSync(process.env.RIGOR_OUTPUT + "/result.json", JSON.stringify({ metric
     });
     const { status, text } = await lab.rigor("run", "noisy.yaml");
     if (status !== 0) throw new Error(text);
-  }, 60_000);
+  });
 
   test("of megabytes, binary, come out byte for byte [F18]", async () => {
     const [run] = await lab.runs("noisy");
@@ -342,15 +336,20 @@ echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
     const [run] = await lab.runs("flaky");
     const id = run?.id ?? "";
     const following = lab.start(["logs", id, "-f"]);
+    // The pause before the second attempt is shorter than some calls of the command line on a busy machine.
+    const client = await lab.client();
+    const flaky = () => client.runs.get({ reference: id });
     await until("the first attempt to end", async () => {
-      const [first] = await lab.runs("flaky");
-      return first?.attempts === 1 && first.state === "pending";
+      const { attempts, state } = await flaky();
+      return attempts === 1 && state === "pending";
     });
+    const waiting = await flaky();
     // Files that change between the attempts, even if they are committed, do not change the second one.
     lab.commit({ "flaky.sh": "exit 9\n" });
-    const waiting = await lab.rigor("show", id);
-    expect(waiting.stdout).toMatch(/why +disk-full: OSError: \[Errno 28\] No space left on device/);
-    expect(waiting.stdout).toMatch(/not before +\d{4}-/);
+    expect(waiting).toMatchObject({
+      reason: { code: "disk-full", message: "OSError: [Errno 28] No space left on device" },
+      not_before: expect.stringMatching(/^\d{4}-/) as string,
+    });
     const answer = await following.answer;
     expect(answer.stdout).toBe("attempt 1 with 7\nattempt 2 with 7\n");
     expect(answer.stderr).toContain("--- attempt 2 ---");
@@ -375,5 +374,5 @@ echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
     expect(lab.git("rev-parse", "HEAD")).not.toBe(shown.source.commit);
     expect(lab.git("show", `${shown.source.commit}:flaky.sh`)).toContain("No space left on device");
     expect((await lab.rigor("logs", id, "--attempt", "1")).stdout).toBe("attempt 1 with 7\n");
-  }, 60_000);
+  });
 });

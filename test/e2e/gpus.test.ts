@@ -6,6 +6,8 @@ import { experiment, UserLab } from "./lab.ts";
 
 const lab = new UserLab();
 const cardFile = join(lab.directory, "cards");
+/** One line for each look at how busy the cards are. */
+const looks = join(lab.directory, "looks");
 
 /** Says of each card what is asked for: for placement its name and size too, for a run's record how busy it is. */
 const nvidiaSmi = `#!/bin/sh
@@ -17,6 +19,7 @@ while read -r used; do
   esac
   n=$((n + 1))
 done <'${cardFile}'
+case $* in *memory.total*) ;; *) echo look >>'${looks}' ;; esac
 `;
 
 /** Memory in use of each card, in mebibytes, by whomever: a process, or one that died and did not give it back. */
@@ -32,6 +35,8 @@ async function cardsOf(name: string): Promise<string[]> {
   return shown.flatMap(({ attempt_list }) => attempt_list.flatMap(({ lease }) => lease.gpus));
 }
 
+/** Waits until the cards were looked at twice: once while it ran, for certain. */
+const watched = `count() { grep -c look '${looks}'; }; n=$(count); until [ "$(count)" -gt $((n + 3)) ]; do sleep 0.2; done`;
 const run = `printf '{"metrics":{"loss":%s}}' "$RIGOR_SEED" >"$RIGOR_OUTPUT/result.json"`;
 const onCard = (name: string, changes: Record<string, unknown> = {}) =>
   experiment({
@@ -46,6 +51,7 @@ const onCard = (name: string, changes: Record<string, unknown> = {}) =>
 beforeAll(() => {
   lab.write({ "../bin/nvidia-smi": nvidiaSmi });
   chmodSync(join(lab.directory, "bin/nvidia-smi"), 0o755);
+  writeFileSync(looks, "");
   lab.environment["PATH"] = `${join(lab.directory, "bin")}:${lab.environment["PATH"]}`;
   lab.init().commit({
     "rigor.yaml": JSON.stringify({ compute: { local: { kind: "local", cpus: 4 } } }),
@@ -53,12 +59,12 @@ beforeAll(() => {
     "waits.yaml": onCard("waits", { resources: { gpus: 1, gpu_memory: "40GB" } }),
     "learns.yaml": onCard("learns", {
       seeds: [1],
-      run: `sleep 15; ${run}`,
+      run: `${watched}; ${run}`,
       resources: { gpus: 1, gpu_memory: "1GB" },
     }),
     "learns-more.yaml": onCard("learns", {
       seeds: [1, 2],
-      run: `sleep 15; ${run}`,
+      run: `${watched}; ${run}`,
       resources: { gpus: 1, gpu_memory: "1GB" },
     }),
   });
@@ -75,7 +81,7 @@ test("a card that somebody else's process holds is not used, by whatever it is h
 test("runs wait while all cards are taken, say so, and start when memory is given back [F17]", async () => {
   use(79_900, 50_000);
   const { said, answer } = lab.start(["run", "waits.yaml"]);
-  await expect.poll(() => said.text, { timeout: 60_000 }).toContain("no card has enough free memory");
+  await expect.poll(() => said.text).toContain("no card has enough free memory");
   expect((await lab.runs("waits")).filter(({ attempts }) => attempts > 0)).toEqual([]);
   use(79_900, 30_000);
   expect((await answer).text).toContain("4 done");
@@ -97,7 +103,7 @@ test("what a run used of its card is recorded, proposed, and asked for where the
   // 1 GB would be free, but not as much as runs of this cell are known to use.
   use(79_900, 50_000);
   const { said, answer } = lab.start(["run", "learns-more.yaml"]);
-  await expect.poll(() => said.text, { timeout: 60_000 }).toContain("no card has enough free memory");
+  await expect.poll(() => said.text).toContain("no card has enough free memory");
   use(100, 50_000);
   expect((await answer).text).toContain("4 done");
   const used = await cardsOf("learns");

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await lab.rigor("run", "small.yaml");
   await lab.rigor("run", "other.yaml");
   id = (await lab.runs("small"))[0]?.id ?? "";
-}, 60_000);
+});
 afterAll(() => lab.close());
 
 /** Members of mappings with their kinds; lists by their first entry. Values of records with free names are kept out. */
@@ -75,4 +75,4 @@ test("every command has help with examples [cli.commands]", async () => {
     expect(help.status, name).toBe(0);
     expect(help.stdout, name).toMatch(/Usage: rigor [^]*--json[^]*Examples:\n {2}\S.* {3}\S/);
   }
-}, 60_000);
+});

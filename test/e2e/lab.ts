@@ -12,7 +12,7 @@ import { lockFileName } from "../../packages/rigor/src/api/contract/data-directo
 import { openLab } from "../../packages/rigor/src/cli/daemon/connection.ts";
 import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
 import { takeOwnership } from "../../packages/rigor/src/store/ownership.ts";
-import { killAllBelow } from "../chaos/processes.ts";
+import { killAllBelow, killIfThere } from "../chaos/processes.ts";
 import { endWithTests } from "../support/left-behind.ts";
 
 export const workspace = resolve(import.meta.dirname, "../..");
@@ -186,9 +186,10 @@ export class UserLab {
    * killed may have started a daemon that nobody has heard of: what works in the lab's directories is ended too.
    */
   async close(): Promise<void> {
-    const calls = [...this.#children].map((child) => once(child, "exit"));
-    for (const child of this.#children) child.kill("SIGKILL");
-    await Promise.all(calls);
+    const calls = [...this.#children].filter((child) => child.exitCode === null && child.signalCode === null);
+    const ends = calls.map((child) => once(child, "exit"));
+    for (const child of calls) child.kill("SIGKILL");
+    await Promise.all(ends);
     try {
       const pid = this.daemonPid();
       if (pid !== null && isAlive(pid)) {
@@ -209,28 +210,31 @@ export class UserLab {
     const { experiments } = await this.json<{ experiments: { id: string; state: string }[] }>("list");
     const open = experiments.filter(({ state }) => state === "running" || state === "held");
     for (const { id } of open) await this.rigor("cancel", id);
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     while (open.length > 0 && (await this.runs("--active")).length > 0 && Date.now() < deadline) await sleep(100);
   }
 
   daemonPid(): number | null {
-    const file = join(this.home, "daemon.json");
-    if (!existsSync(file)) return null;
-    return (JSON.parse(readFileSync(file, "utf8")) as { pid: number }).pid;
+    try {
+      return (JSON.parse(readFileSync(join(this.home, "daemon.json"), "utf8")) as { pid: number }).pid;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw error;
+    }
   }
 }
 
 async function endProcess(pid: number): Promise<void> {
-  if (isAlive(pid)) process.kill(pid, "SIGTERM");
-  const deadline = Date.now() + 10_000;
+  killIfThere(pid, "SIGTERM");
+  const deadline = Date.now() + 30_000;
   while (isAlive(pid)) {
-    if (Date.now() > deadline) process.kill(pid, "SIGKILL");
+    if (Date.now() > deadline) killIfThere(pid);
     await sleep(20);
   }
 }
 
 /** Waits until something holds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, patienceMs = 30_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, patienceMs = 90_000): Promise<void> {
   const deadline = Date.now() + patienceMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`After ${patienceMs / 1_000} s there is still not: ${what}`);

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
 import { experiment, until, UserLab } from "./lab.ts";
 
 const lab = new UserLab();
@@ -30,10 +31,12 @@ test("a process that a run leaves in a session of its own ends after it; another
   const [run] = await lab.runs("leaves");
   const { attempt_list: attempts } = await lab.json<{ attempt_list: { directory: string }[] }>("show", run?.id ?? "");
   const left = Number(readFileSync(join(attempts[0]?.directory ?? "", "output/pid"), "utf8"));
-  await until("the process to end", () => !existsSync(`/proc/${left}`));
-  expect(readFileSync(join(lab.home, "daemon.log"), "utf8")).toContain(`"pid":${left},"msg":"ended a process`);
+  await until("the process to end", () => !isAlive(left));
+  await expect
+    .poll(() => readFileSync(join(lab.home, "daemon.log"), "utf8"))
+    .toContain(`"pid":${left},"msg":"ended a process`);
   const status = await lab.call(["status"], { environment: { RIGOR_HOME: nested } });
   expect(status.status, status.text).toBe(0);
   expect(readFileSync(join(nested, "daemon.log"), "utf8").match(/"ready"/g)).toHaveLength(1);
   await lab.call(["down"], { environment: { RIGOR_HOME: nested } });
-}, 60_000);
+});

@@ -114,7 +114,7 @@ test("a run that was changed by hand after its end is not given to another, whic
   expect(probe?.reason?.message).toMatch(/no longer what was recorded. Run it again: rigor rerun [0-9a-f]{10}/);
   // The remedy brings both back.
   expect((await lab.rigor("rerun", pretrain?.id ?? "")).text).not.toContain("error");
-  await until("reader is decided", async () => (await lab.runs("reader"))[0]?.state === "done", 60_000);
+  await until("reader is decided", async () => (await lab.runs("reader"))[0]?.state === "done");
 });
 
 test("a file that is declared after its run was done is never missing in silence: both runs are made anew [needs.kept] [F23]", async () => {
@@ -182,11 +182,7 @@ test("runs of another experiment are needed by name, waited for, and recorded by
   await lab.rigor("down");
   writeFileSync(join(lab.directory, "gate"), "");
   await lab.rigor("up");
-  await until(
-    "evaluation is done",
-    async () => (await lab.runs("evaluation")).every(({ state }) => state === "done"),
-    60_000,
-  );
+  await until("evaluation is done", async () => (await lab.runs("evaluation")).every(({ state }) => state === "done"));
   const probe = (await lab.runs("evaluation")).find(({ seed }) => seed === 2);
   if (probe === undefined) throw new Error("there is no run with seed 2");
   expect(await logOf(probe)).toBe("large model 2\nsmall 2\nsmall 1\n");

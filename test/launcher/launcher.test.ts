@@ -133,9 +133,9 @@ function ending(child: ChildProcess): Promise<{ code: number | null; signal: Nod
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 90_000;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error("The program did not get there in 20 seconds.");
+    if (Date.now() > deadline) throw new Error("The program did not get there in 90 seconds.");
     await sleep(20);
   }
 }

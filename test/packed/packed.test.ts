@@ -23,7 +23,7 @@ beforeAll(() => {
   endWithTests(directory);
   lab = join(directory, "lab");
   mkdirSync(lab);
-}, 30_000);
+});
 
 afterAll(() => {
   try {
@@ -31,10 +31,10 @@ afterAll(() => {
   } finally {
     rmSync(directory, { recursive: true });
   }
-}, 60_000);
+});
 
 describe("the packed package [start.packed]", () => {
-  test("holds the program, the helpers and the licence, and no tests", { timeout: 120_000 }, () => {
+  test("holds the program, the helpers and the licence, and no tests", () => {
     run("npm", ["pack", "--pack-destination", directory], packageDirectory);
     const files = run("tar", ["-tzf", tarball()]).trim().split("\n");
     for (const name of [
@@ -50,7 +50,7 @@ describe("the packed package [start.packed]", () => {
     expect(files.filter((file) => /\.(test|suite|testing)\.|^package\/(src|test)\//.test(file))).toEqual([]);
   });
 
-  test("is installed in an empty folder and tells its version", { timeout: 180_000 }, () => {
+  test("is installed in an empty folder and tells its version", () => {
     // As a user of npm 12 and later must: the script of `node` installs its program.
     writeFileSync(join(lab, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
     run("npm", ["install", tarball()]);
@@ -58,15 +58,13 @@ describe("the packed package [start.packed]", () => {
     expect(run("npx", ["rigor", "--version"]).trim()).toBe(version);
   });
 
-  test("initialises a repository and runs its first experiment", { timeout: 180_000 }, () => {
+  test("initialises a repository and runs its first experiment", () => {
     run("git", ["init", "--quiet"]);
     run("npx", ["rigor", "init"]);
     expect(existsSync(join(lab, "rigor.yaml"))).toBe(true);
     const first = firstExperiment();
     expect(run("npx", ["rigor", "run", first])).toMatch(/decision/i);
-    const started = performance.now();
-    expect(run("npx", ["rigor", "run", first])).toMatch(/already|done/i);
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(run("npx", ["rigor", "run", first])).toMatch(/all \d+ runs are done already/);
   });
 });
 

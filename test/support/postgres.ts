@@ -17,7 +17,7 @@ import pg from "pg";
 
 const run = promisify(execFile);
 const variable = "RIGOR_TEST_DATABASE_URL";
-const startLimitMs = 30_000;
+const startLimitMs = 90_000;
 
 /** A server that this module started. */
 export interface PrivatePostgres {

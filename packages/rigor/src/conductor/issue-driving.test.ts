@@ -89,7 +89,7 @@ describe.skipIf(testServerUrl() === undefined)("which daemon takes an issue furt
     // Nothing is held that is not open any more.
     await other.issues.refresh([]);
     expect(other.issues.drives(issue.id)).toBe(false);
-  }, 60_000);
+  });
 
   test("none that lacks a commit which the record of the issue names, or its repository [shared.files]", async () => {
     const [home, other] = [await joinLab("home"), await joinLab("other")];
@@ -108,7 +108,7 @@ describe.skipIf(testServerUrl() === undefined)("which daemon takes an issue furt
     const later = await joinLab("later");
     await later.store.transact("conductor", (transaction) => transaction.append([made(git("rev-parse", "HEAD"))]));
     expect(await comesToDrive(later, issue, "gone")).toBe(true);
-  }, 60_000);
+  });
 
   test("none but the one on which a person works in its workspace, until that work has ended [shared.files]", async () => {
     const [home, other] = [await joinLab("home"), await joinLab("other")];
@@ -133,5 +133,5 @@ describe.skipIf(testServerUrl() === undefined)("which daemon takes an issue furt
       transaction.append([{ kind: "session.ended", entity: "s1", data: ended }]),
     );
     expect(await comesToDrive(other, issue, "gone")).toBe(true);
-  }, 60_000);
+  });
 });

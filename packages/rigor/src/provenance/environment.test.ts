@@ -268,10 +268,8 @@ describe("setup", () => {
     const log = (line: string) => {
       if (line === "started") controller.abort();
     };
-    const asked = { ...request(repository, "echo started; sleep 60 & wait"), log, signal: controller.signal };
-    const started = performance.now();
+    const asked = { ...request(repository, "echo started; sleep 1000 & wait"), log, signal: controller.signal };
     await expect(ensureEnvironment(asked)).rejects.toThrow("killed by SIGTERM");
-    expect(performance.now() - started).toBeLessThan(20_000);
   });
 
   test("processes at the same time build once", async () => {

@@ -28,7 +28,7 @@ export function processesSuite(create: CreateDatabase): void {
       const rows = await given.store.db.selectFrom("placements").select("position").orderBy("position").execute();
       expect(rows.map((row) => row.position)).toEqual(Array.from({ length: turns * 2 }, (_, index) => index));
       expect(await compareWithLog(given.store)).toEqual([]);
-    }, 60_000);
+    });
 
     test("two processes that open a new database at once make it once [store.migrations]", async () => {
       const fresh = await create();
@@ -42,7 +42,7 @@ export function processesSuite(create: CreateDatabase): void {
       expect(await opened.lastPosition()).toBe(24);
       await opened.close();
       await fresh.drop();
-    }, 60_000);
+    });
 
     test("a writer that is killed at any moment loses nothing that it was promised [store.one-suite]", async () => {
       let pause = 5;

@@ -95,7 +95,6 @@ describe.skipIf(spawnSync("strace", ["--version"]).status !== 0)("what is on the
       expect(flushes.length).toBeLessThanOrEqual(most);
       rmSync(directory, { recursive: true });
     },
-    60_000,
   );
 });
 
@@ -346,7 +345,7 @@ describe("backup", () => {
     writer.child.kill("SIGKILL");
     await writer.ended;
     await store.close();
-  }, 60_000);
+  });
 
   test("a backup overwrites nothing and leaves no part behind [store.backup]", async () => {
     const store = await openSqliteStore(file);

@@ -61,7 +61,7 @@ test("a check whose job is lost says nothing of the compute, and is repeated soo
   expect([lane.needsCheck(Date.now()), lane.needsCheck(Date.now() + 6_000)]).toEqual([false, true]);
   shell.isFatal = false;
   expect(await check()).not.toBeNull();
-}, 90_000);
+});
 
 test("a check whose job only a person can start says so in the scheduler's words, and takes it back [compute.check-stuck]", async () => {
   const { lab } = await TestBench.open();
@@ -88,7 +88,7 @@ test("a check whose job only a person can start says so in the scheduler's words
     { check: "job", found: expect.stringMatching(/waiting alone does not start it: its scheduler says "HELD"/) },
   ]);
   expect(existsSync(join(queue, "cancelled"))).toBe(true);
-}, 90_000);
+});
 
 test("a check that finds nothing wrong ends a rest that faults began, and none that a person wants [compute.rest]", async () => {
   const { lab } = await TestBench.open();

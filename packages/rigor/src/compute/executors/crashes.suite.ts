@@ -30,7 +30,7 @@ export function crashTests(place: ExecutorPlace): void {
     expect(existsSync(join(place.folder, "started"))).toBe(false);
     expect((await place.executor.status([handle])).get(job.attempt)).toMatchObject({ state: "gone", withdrawn: true });
 
-    const other = await place.submit(["sleep", "60"]);
+    const other = await place.submit(["sleep", "200"]);
     await place.until(other, "running");
     expect(await place.executor.withdraw(other)).toBe(false);
     await sleep(300);
@@ -41,7 +41,7 @@ export function crashTests(place: ExecutorPlace): void {
 
   test("jobs go on without their executor, and the next one finds, follows and cancels them [job.survives-daemon]", async () => {
     const going = await place.submit(`sleep 0.5; echo done`);
-    const endless = await place.submit(["sleep", "100"]);
+    const endless = await place.submit(["sleep", "200"]);
     await place.until(endless, "running");
     await place.reopen();
     await place.until(endless, "running");
@@ -52,7 +52,7 @@ export function crashTests(place: ExecutorPlace): void {
   });
 
   test("the time limit holds although nobody is there [job.time-limit] [job.survives-daemon]", async () => {
-    const handle = await place.submit(["sleep", "100"], { time_limit: 2 });
+    const handle = await place.submit(["sleep", "200"], { time_limit: 2 });
     await place.executor.close();
     await place.untilExists(place.directoryOf(handle).exit);
     await place.reopen();
@@ -64,7 +64,7 @@ export function crashTests(place: ExecutorPlace): void {
     const handles = await place.executor.submit(jobs);
     const ended = async () =>
       [...(await place.executor.status(handles)).values()].filter(({ state }) => state === "ended");
-    await expect.poll(ended, { timeout: 60_000, interval: 100 }).toHaveLength(200);
+    await expect.poll(ended, { timeout: 120_000, interval: 100 }).toHaveLength(200);
     const statuses = await place.executor.status(handles);
     for (const [index, handle] of handles.entries()) {
       expect(statuses.get(handle.attempt)).toMatchObject({ exit: { code: index % 7 } });
@@ -73,7 +73,7 @@ export function crashTests(place: ExecutorPlace): void {
   });
 
   test("a half-written or foreign record is not an end [F01] [F11]", async () => {
-    const handle = await place.submit(["sleep", "100"]);
+    const handle = await place.submit(["sleep", "200"]);
     await place.until(handle, "running");
     const directory = place.directoryOf(handle);
     const another = {

@@ -12,7 +12,7 @@ export function endTests(place: ExecutorPlace): void {
     const { exit } = await place.until(handle, "ended");
     expect(exit).toMatchObject({ attempt: handle.attempt, code: 0, signal: null, reason: "exited" });
     expect(exit.duration).toBeGreaterThan(0.25);
-    expect(exit.duration).toBeLessThan(20);
+    expect(exit.duration).toBeLessThan(place.patience);
     expect(exit.finished_at - exit.started_at).toBeCloseTo(exit.duration, 1);
     expect(Math.abs(exit.started_at - before)).toBeLessThan(place.patience);
     expect(await place.outputOf(handle)).toMatchObject({ text: "out\n", errors: "err\n" });
@@ -49,12 +49,12 @@ export function endTests(place: ExecutorPlace): void {
 
   test("a job that passes its time limit is ended, its children too [job.time-limit] [job.process-group]", async () => {
     const marker = join(place.folder, "child");
-    const command = `trap '' TERM; (trap '' TERM; while :; do sleep 0.1; date >'${quoted(marker)}'; done) & wait; sleep 100`;
+    const command = `trap '' TERM; (trap '' TERM; while :; do sleep 0.1; date >'${quoted(marker)}'; done) & wait; sleep 1000`;
     const handle = await place.submit(command, { time_limit: 1 });
     const { exit } = await place.until(handle, "ended");
     expect(exit.reason).toBe("time-limit");
     expect(exit.duration).toBeGreaterThan(0.9);
-    expect(exit.duration).toBeLessThan(15);
+    expect(exit.duration).toBeLessThan(place.patience);
     await expectQuiet(marker);
   });
 
@@ -90,7 +90,7 @@ export function endTests(place: ExecutorPlace): void {
 
   test("a job that is cancelled at once never runs, or ends as cancelled [job.cancel]", async () => {
     const handles = await place.executor.submit(
-      Array.from({ length: 20 }, () => makeJob(place.folder, ["sleep", "50"])),
+      Array.from({ length: 20 }, () => makeJob(place.folder, ["sleep", "200"])),
     );
     await place.executor.cancel(handles);
     for (const handle of handles) {
@@ -105,7 +105,7 @@ export function endTests(place: ExecutorPlace): void {
     place.executor.onChange((attempt) => heard.push(attempt));
     const handle = await place.submit(["true"]);
     expect((await place.until(handle, "ended")).exit.code).toBe(0);
-    await expect.poll(() => heard).toContain(handle.attempt);
+    await expect.poll(() => heard, { timeout: 60_000 }).toContain(handle.attempt);
   });
 
   test("a probe tells what the machine has", async () => {

@@ -7,7 +7,7 @@ import { silenceTests } from "./silence.suite.ts";
 
 /** What every executor must do, whatever machine it reaches. */
 export function executorSuite(name: string, make: MakeExecutor, machine: Machine = {}): void {
-  describe(`${name} as an executor`, { timeout: 90_000 }, () => {
+  describe(`${name} as an executor`, () => {
     const place = usePlace(make, machine);
     endTests(place);
     outputTests(place);

@@ -21,7 +21,7 @@ export function makeJob(workingDirectory: string, command: JobSpec["command"], m
     working_directory: workingDirectory,
     environment: {},
     parameters: {},
-    time_limit: 60,
+    time_limit: 300,
     grace: 1,
     heartbeat: 1,
     ...more,
@@ -33,7 +33,7 @@ export async function untilState<S extends JobStatus["state"]>(
   executor: Executor,
   handle: Handle,
   state: S,
-  seconds = 20,
+  seconds = 90,
 ): Promise<Extract<JobStatus, { state: S }>> {
   const deadline = performance.now() + seconds * 1000;
   for (;;) {
@@ -53,7 +53,7 @@ function isState<S extends JobStatus["state"]>(
   return status?.state === state;
 }
 
-export async function untilExists(path: string, seconds = 20): Promise<void> {
+export async function untilExists(path: string, seconds = 90): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   while (!existsSync(path)) {
     if (performance.now() > deadline) throw new Error(`${path} did not appear`);
@@ -79,7 +79,7 @@ export interface Connection {
 export interface Machine {
   /** A folder that the machine and the tests see at the same path. Default: that of this machine's temporary files. */
   shared?: () => string;
-  /** Seconds that anything may take there. Default: 20. */
+  /** Seconds that anything may take there. Default: 90. */
   patience?: number;
   /** Absent for this machine. */
   connection?: Connection;
@@ -100,7 +100,7 @@ export class ExecutorPlace {
   constructor(make: MakeExecutor, machine: Machine) {
     this.make = make;
     this.machine = machine;
-    this.patience = machine.patience ?? 20;
+    this.patience = machine.patience ?? 90;
   }
 
   get executor(): Executor {

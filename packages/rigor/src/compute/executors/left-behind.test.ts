@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -33,7 +33,7 @@ while not os.path.exists(os.environ["RIGOR_OUTPUT"] + "/pid"):
     time.sleep(0.02)
 `;
 
-describe("a process that has left its job's session", { timeout: 60_000 }, () => {
+describe("a process that has left its job's session", () => {
   let folder: string;
   let executor: LocalExecutor;
   let reported: (readonly [attempt: string, pid: number])[];
@@ -67,7 +67,7 @@ describe("a process that has left its job's session", { timeout: 60_000 }, () =>
   }
 
   async function expectEnded({ handle, pid }: { handle: Handle; pid: number }): Promise<void> {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 60_000;
     while (isRunning(pid)) {
       if (performance.now() > deadline) throw new Error(`process ${pid} lives on`);
       await sleep(20);
@@ -95,7 +95,7 @@ describe("a process that has left its job's session", { timeout: 60_000 }, () =>
   });
 
   test("lives as long as its run does [job.left-behind]", async () => {
-    const job = await start(`${setsid} ${begun}; sleep 100`);
+    const job = await start(`${setsid} ${begun}; sleep 200`);
     const other = await start(`${setsid} ${begun}`);
     await untilState(executor, other.handle, "ended");
     await expectEnded(other);
@@ -103,39 +103,41 @@ describe("a process that has left its job's session", { timeout: 60_000 }, () =>
   });
 
   test("is ended when its run is cancelled [job.left-behind] [job.cancel]", async () => {
-    const job = await start(`${setsid} ${begun}; sleep 100`);
+    const job = await start(`${setsid} ${begun}; sleep 200`);
     await executor.cancel([job.handle]);
     expect((await untilState(executor, job.handle, "ended")).exit.reason).toBe("cancelled");
     await expectEnded(job);
   });
 
   test("is ended when its run has passed its time limit [job.left-behind] [job.time-limit]", async () => {
-    const job = await start(`${setsid} ${begun}; sleep 100`, { time_limit: 1 });
+    const job = await start(`${setsid} ${begun}; sleep 200`, { time_limit: 1 });
     expect((await untilState(executor, job.handle, "ended")).exit.reason).toBe("time-limit");
     await expectEnded(job);
   });
 
   test("is ended when its job has died [job.left-behind] [F16]", async () => {
-    const job = await start(`${setsid} ${begun}; sleep 100`);
+    const job = await start(`${setsid} ${begun}; sleep 200`);
     process.kill(-(job.directory.readProcess()?.pid ?? 0), "SIGKILL");
     await untilState(executor, job.handle, "gone");
     await expectEnded(job);
   });
 
   test("is ended when the directory of its attempt was removed [job.left-behind]", async () => {
-    const job = await start(`${setsid} ${begun}; sleep 100`);
+    const job = await start(`${setsid} ${begun}; sleep 200`);
     await executor.close();
     executor = makeExecutor();
     rmSync(job.directory.path, { recursive: true });
     expect((await executor.status([job.handle])).get(job.handle.attempt)).toEqual({ state: "unclaimed" });
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 60_000;
     while (isRunning(job.pid) && performance.now() < deadline) await sleep(20);
     expect(isRunning(job.pid)).toBe(false);
   });
 
   test("is ended by the next executor when the first had no time to [job.left-behind] [job.survives-daemon]", async () => {
-    const job = await start(`${setsid} ${begun}`);
+    const go = join(folder, "go");
+    const job = await start(`${setsid} ${begun}; until [ -e "$GO" ]; do sleep 0.02; done`, { environment: { GO: go } });
     await executor.close();
+    writeFileSync(go, "");
     await untilExists(job.directory.exit);
     expect(isRunning(job.pid)).toBe(true);
     executor = makeExecutor();

@@ -17,7 +17,7 @@ executorSuite(
 );
 executorSuite("local, from Node", (dataDirectory) => new LocalExecutor({ dataDirectory, launcher: "spawn" }));
 
-describe("this machine", { timeout: 60_000 }, () => {
+describe("this machine", () => {
   let folder: string;
   let executor: LocalExecutor;
 

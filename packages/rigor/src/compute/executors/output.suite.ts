@@ -32,7 +32,7 @@ export function outputTests(place: ExecutorPlace): void {
 
   test("logs and metrics are collected while the job runs [job.logs-whole]", async () => {
     const handle = await place.submit(
-      `echo one; echo '{"step":1,"loss":0.5}' >"$RIGOR_OUTPUT/metrics.jsonl"; printf '{"st' >>"$RIGOR_OUTPUT/metrics.jsonl"; echo up >"$RIGOR_OUTPUT/up"; sleep 60`,
+      `echo one; echo '{"step":1,"loss":0.5}' >"$RIGOR_OUTPUT/metrics.jsonl"; printf '{"st' >>"$RIGOR_OUTPUT/metrics.jsonl"; echo up >"$RIGOR_OUTPUT/up"; sleep 200`,
     );
     await place.untilExists(join(place.directoryOf(handle).output, "up"));
     await place.until(handle, "running");

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { makeJob, quoted, type Connection, type ExecutorPlace } from "./executor.testing.ts";
@@ -6,9 +6,11 @@ import { makeJob, quoted, type Connection, type ExecutorPlace } from "./executor
 /** What must hold while a machine cannot be reached. */
 export function silenceTests(place: ExecutorPlace, connection: Connection): void {
   test("of a machine that does not answer nothing is concluded; its jobs go on, and none starts twice [F10] [F11]", async () => {
-    const count = join(place.folder, "count");
-    const going = await place.submit(`echo ran >>'${quoted(count)}'; sleep 1; echo done`);
-    const endless = await place.submit(["sleep", "100"]);
+    const [count, go] = [join(place.folder, "count"), join(place.folder, "go")];
+    const going = await place.submit(
+      `echo ran >>'${quoted(count)}'; until [ -e '${quoted(go)}' ]; do sleep 0.1; done; echo done`,
+    );
+    const endless = await place.submit(["sleep", "200"]);
     for (const handle of [going, endless]) await place.until(handle, "running");
     const later = makeJob(place.folder, `echo ran >>'${quoted(count)}'`);
     const silence = { code: "unreachable" };
@@ -18,6 +20,7 @@ export function silenceTests(place: ExecutorPlace, connection: Connection): void
       await expect(place.executor.submit([later])).rejects.toMatchObject(silence);
       await expect(place.executor.cancel([endless])).rejects.toMatchObject(silence);
       await expect(place.executor.withdraw(endless)).rejects.toMatchObject(silence);
+      writeFileSync(go, "");
       await place.untilExists(place.directoryOf(going).exit);
     } finally {
       await connection.restore();

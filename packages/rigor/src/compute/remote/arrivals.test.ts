@@ -64,7 +64,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_, number) => 
 const statesOf = async (count: number) =>
   [...(await attempts.look(numbers(count).map(handleOf))).values()].map(({ state }) => state);
 async function arrived(count: number): Promise<void> {
-  await expect.poll(() => statesOf(count), { timeout: 20_000 }).toEqual(numbers(count).map(() => "ended"));
+  await expect.poll(() => statesOf(count)).toEqual(numbers(count).map(() => "ended"));
 }
 
 test("200 attempts that end at once arrive in a few calls [job.logs-whole]", async () => {
@@ -73,7 +73,7 @@ test("200 attempts that end at once arrive in a few calls [job.logs-whole]", asy
   shell.calls = [];
   const heard = new Set<string>();
   attempts.onArrival((attempt) => heard.add(attempt));
-  await expect.poll(() => heard.size, { timeout: 20_000 }).toBe(200);
+  await expect.poll(() => heard.size).toBe(200);
   expect(shell.calls.length).toBeLessThanOrEqual(2);
   await arrived(200);
   for (const number of numbers(200)) {

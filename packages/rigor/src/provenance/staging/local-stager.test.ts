@@ -57,7 +57,7 @@ test("what is foreseen is asked while other work goes on, and anew for each expe
   vi.stubEnv("PATH", `${programs}:${process.env["PATH"]}`);
   install("3.1.0");
   stager.foresee(environment);
-  await vi.waitFor(() => expect(asked()).toBe(1), 20_000);
+  await vi.waitFor(() => expect(asked()).toBe(1), 60_000);
   const versionOf = async () => (await stager.stage(request)).environment.record.runtime["python"];
   expect(await versionOf()).toBe("3.1.0");
   expect(asked()).toBe(1);
