@@ -113,7 +113,9 @@ function processesOf(directory: string): number[] {
     .map(Number);
 }
 
-const expectNothingLeft = (directory: string) => expect.poll(() => processesOf(directory)).toEqual([]);
+async function expectNothingLeft(directory: string): Promise<void> {
+  await expect.poll(() => processesOf(directory)).toEqual([]);
+}
 
 describe.skipIf(claudeCode === null)("an investigation", () => {
   test("leaves a log, explanations, artifacts and an answer, and nothing running [investigate.record]", async () => {

@@ -53,7 +53,7 @@ export class Findings {
   async #refuseTooMuch(id: string, more: number): Promise<void> {
     const { characters } = await this.#store.db
       .selectFrom("events")
-      .select(sql<number>`coalesce(sum(length(data)), 0)`.as("characters"))
+      .select(sql<number | string>`coalesce(sum(length(data)), 0)`.as("characters"))
       .where("entity", "=", id)
       .where("kind", "in", ["investigation.noted", "investigation.explained"])
       .executeTakeFirstOrThrow();

@@ -3,17 +3,8 @@ import { describe, expect, test } from "vitest";
 import { nextStep } from "./next-step.ts";
 import type { BackendName } from "./agent-settings.ts";
 import { planCritics } from "./plan-steps.ts";
-import { fated, finished, PaperBoard, smooth } from "./paper-board.testing.ts";
+import { enough, fated, finished, gatesOf, PaperBoard, rolesOf, smooth, statesOf } from "./paper-board.testing.ts";
 import { issueCheckNames, noUsage, type IssueCheckName, type RoleName } from "./records.ts";
-
-const enough = 400;
-
-function statesOf(board: PaperBoard): string[] {
-  return board.steps.flatMap((step) => (step.do === "move" ? [step.to] : []));
-}
-
-const gatesOf = (board: PaperBoard): string[] => board.facts.gates.map((gate) => gate.name);
-const rolesOf = (board: PaperBoard): string[] => board.facts.sessions.map((session) => session.role);
 
 describe("the way of an issue", () => {
   test("an experiment goes through every step, and waits for a person twice", () => {
@@ -300,67 +291,6 @@ describe("limits", () => {
     board.run(enough);
     expect(gatesOf(board).at(-1)).toBe("budget-used");
     expect(board.facts.sessions.length).toBe(5);
-  });
-});
-
-describe("approval", () => {
-  test("an approval does not outlive a change of the plan [F34]", () => {
-    let asked = 0;
-    const board = new PaperBoard({
-      answers: (gate) => (gate.name === "plan-approval" && (asked += 1) === 1 ? "revise" : smooth.answers(gate)),
-    });
-    board.run(enough);
-    const approvals = board.facts.gates.filter((gate) => gate.name === "plan-approval");
-    expect(approvals.map((gate) => gate.choice)).toEqual(["revise", "approve"]);
-    expect(approvals[0]?.binding).not.toEqual(approvals[1]?.binding);
-    expect(board.facts.concerns.find((one) => one.source === "person")?.state).toBe("verified");
-  });
-
-  test.each(["code-review", "testing", "running"] as const)(
-    "an approval that was lost in %s and is given again builds and runs nothing twice [gate.bound]",
-    (state) => {
-      const board = new PaperBoard({}, "experiment", { autopilot: { gpu_hours: 1 } });
-      board.runTo(state);
-      board.settings = { ...board.settings, autopilot: { gpu_hours: null, follow_ups: false } };
-      board.run(enough);
-      expect(gatesOf(board)).toEqual(["plan-approval", "promotion"]);
-      expect(statesOf(board).filter((one) => one === "implementing")).toHaveLength(2);
-      expect(rolesOf(board).filter((role) => role === "implementer")).toHaveLength(1);
-      expect(board.facts.checks.filter(({ name }) => name === "dispatch")).toHaveLength(1);
-      expect(board.facts.issue.state).toBe("done");
-    },
-  );
-
-  test("an approval does not outlive a change of where its computes are [F34] [gate.bound]", () => {
-    const board = new PaperBoard();
-    board.runTo("code-review");
-    board.computes = { local: "local", other: "ssh:lab1#1" };
-    board.runTo("testing");
-    board.computes = { local: "ssh:lab2#2" };
-    board.run(enough);
-    expect(gatesOf(board)).toEqual(["plan-approval", "plan-approval", "promotion"]);
-    expect(rolesOf(board).filter((role) => role === "implementer")).toHaveLength(1);
-    expect(board.facts.issue.state).toBe("done");
-  });
-
-  test("a change that was sent back is not good again because the plan was approved again [gate.bound]", () => {
-    let reviews = 0;
-    const board = new PaperBoard({ objects: (role) => role === "code-reviewer" && (reviews += 1) === 1 });
-    board.runTo("code-review");
-    board.runTo("implementing");
-    board.append({ kind: "issue.moved", entity: "i1", data: { to: "plan-review", reason: "Its approval was lost." } });
-    board.run(enough);
-    expect(rolesOf(board).filter((role) => role === "implementer")).toHaveLength(2);
-    expect(board.facts.issue.state).toBe("done");
-  });
-
-  test("a plan within the autopilot's GPU hours needs no person, one above always does", () => {
-    const within = new PaperBoard({}, "experiment", { autopilot: { gpu_hours: 1 } });
-    within.run(enough);
-    expect(gatesOf(within)).toEqual(["promotion"]);
-    const above = new PaperBoard({}, "experiment", { autopilot: { gpu_hours: 0.5 } });
-    above.run(enough);
-    expect(gatesOf(above)).toEqual(["plan-approval", "promotion"]);
   });
 });
 

@@ -320,3 +320,12 @@ export function fated(numbers: readonly number[]): Fate {
     configures: () => draw() % 3 === 0,
   };
 }
+
+/** More steps than any issue takes. */
+export const enough = 400;
+
+export const statesOf = ({ steps }: PaperBoard): string[] =>
+  steps.flatMap((step) => (step.do === "move" ? [step.to] : []));
+
+export const gatesOf = ({ facts }: PaperBoard): string[] => facts.gates.map((gate) => gate.name);
+export const rolesOf = ({ facts }: PaperBoard): string[] => facts.sessions.map((session) => session.role);
