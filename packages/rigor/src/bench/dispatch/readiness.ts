@@ -235,4 +235,6 @@ const optionOf = ({ name, configuration, lane }: NamedLane): Option => ({
   capacity: lane.isPlaced ? lane.capacity : null,
 });
 
-const sayWithNext = ({ message, next }: RigorError): string => [message, next].filter(Boolean).join(" ");
+/** What ends with the lines of a log is no sentence that another one could follow. */
+const sayWithNext = ({ message, next }: RigorError): string =>
+  [message, next].filter(Boolean).join(message.includes("\n") ? "\n" : " ");
