@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createPlainServer } from "node:net";
 import { join } from "node:path";
@@ -56,6 +56,17 @@ async function expectWholeEnd(): Promise<void> {
   expect(await lab.differences()).toEqual([]);
 }
 
+/** Whether the daemon has an artifact open. */
+function isHashing(): boolean {
+  return globSync(`/proc/${lab.daemonFile()?.pid}/fd/*`).some((descriptor) => {
+    try {
+      return readlinkSync(descriptor).endsWith("/output/weights");
+    } catch {
+      return false; // It was closed meanwhile.
+    }
+  });
+}
+
 const isAlive = (pid: number): boolean => lab.processes().some((one) => one.pid === pid);
 
 describe("a daemon that is told to end while jobs run", () => {
@@ -85,6 +96,24 @@ describe("a daemon that is told to end while jobs run", () => {
     expect(lab.daemonFile()).toBeNull();
     expect(jobs()).toHaveLength(6);
     await expectWholeEnd();
+  });
+
+  test("while it hashes an artifact: it does not wait for that, and the next one begins it anew [daemon.graceful]", async () => {
+    // A file of four terabytes that takes no room: no machine hashes it while a test waits.
+    const vast =
+      'truncate -s 4T "$RIGOR_OUTPUT/weights"; printf \'{"metrics":{"loss":1}}\' >"$RIGOR_OUTPUT/result.json"';
+    const outputs = { result: "result.json", artifacts: ["weights"] };
+    lab.commit({ "vast.yaml": experimentFile({ name: "vast", seeds: [0], run: ["sh", "-c", vast], outputs }) });
+    expect(await lab.cli("run", "vast.yaml", "--detach")).toMatchObject({ status: 0 });
+    await eventually("hashing", isHashing);
+    const { pid = 0 } = lab.daemonFile() ?? {};
+    process.kill(pid, "SIGTERM");
+    await eventually("an end of the daemon", () => !isAlive(pid), 120_000);
+    expect(await lab.cli("up")).toMatchObject({ status: 0 });
+    await eventually("hashing again", isHashing);
+    expect(await lab.cli("cancel", "vast")).toMatchObject({ status: 0 });
+    expect(await lab.cli("down")).toMatchObject({ status: 0 });
+    expect(await lab.differences()).toEqual([]);
   });
 
   test("jobs that end while no daemon is there are recorded as they ended [daemon.reconcile] [F11] [F16]", async () => {

@@ -28,7 +28,7 @@ export function removeDaemonFile(directory: string, instance: string): void {
 /** How the present owner describes itself, for the error that refuses a second one. */
 export function describeOwner(directory: string): string {
   const found = /"pid":\s*(\d+)[\s\S]*"address":\s*"([^"]+)"/.exec(readText(directory));
-  return found === null ? `see ${fileOf(directory)}` : `pid ${found[1]} at ${found[2]}`;
+  return found === null ? "one that is starting, or about to end" : `pid ${found[1]} at ${found[2]}`;
 }
 
 function readText(directory: string): string {

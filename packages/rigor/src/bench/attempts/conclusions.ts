@@ -23,6 +23,8 @@ export class Conclusions {
   readonly #ended = new Map<string, Ended>();
   /** Ended, and their outputs are being hashed. */
   readonly #concluding = new Map<string, Promise<void>>();
+  /** What is being written of those that have ended. */
+  readonly #writing = new Set<Promise<void>>();
   /** How often the end of an attempt could not be looked at. */
   readonly #failures = new Map<string, number>();
 
@@ -57,9 +59,15 @@ export class Conclusions {
   }
 
   async #conclude(lane: Lane, live: Live, ending: Ending): Promise<void> {
-    await this.#metrics.ingest(lane.executor, [handleOf(live)]);
+    await this.#ingest(lane, live);
     const outcome = await observeOutcome(live, ending);
     this.#ended.set(live.attempt.id, { live, outcome });
+  }
+
+  async #ingest(lane: Lane, live: Live): Promise<void> {
+    const writing = this.#metrics.ingest(lane.executor, [handleOf(live)]);
+    this.#writing.add(writing);
+    await writing.finally(() => this.#writing.delete(writing));
   }
 
   #awaitLater(work: Promise<void>, live: Live, ending: Ending): void {
@@ -96,8 +104,8 @@ export class Conclusions {
     this.#failures.delete(attempt);
   }
 
-  /** Waits for what is being concluded. */
+  /** Waits for what is being written, and not for what is being hashed: the next daemon begins that anew. */
   async settle(): Promise<void> {
-    await Promise.all(this.#concluding.values());
+    await Promise.allSettled(this.#writing);
   }
 }

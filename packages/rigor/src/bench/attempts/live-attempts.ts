@@ -228,7 +228,7 @@ export class LiveAttempts {
     await this.#checkpoints.stop();
   }
 
-  /** Waits for what is being concluded. */
+  /** Waits for what is being written of attempts that have ended. */
   async settle(): Promise<void> {
     await this.#conclusions.settle();
     await this.deliveries.stop();

@@ -49,7 +49,7 @@ async function waitForEnd(pid: number, log: string): Promise<void> {
   while (isAlive(pid)) {
     if (Date.now() > deadline) {
       throw new RigorError("daemon", `The daemon (pid ${pid}) has not ended after ${patienceMs / 1000} s.`, {
-        next: `Its log is ${log}. \`kill ${pid}\` ends it; jobs go on.`,
+        next: `Its log is ${log}. \`kill -9 ${pid}\` ends it; jobs go on, and nothing is lost.`,
       });
     }
     await sleep(pollMs);
