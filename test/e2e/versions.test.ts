@@ -1,9 +1,9 @@
 /** What is shared, what is stale, and what a changed rule means. */
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { experiment, rule, script, UserLab } from "./lab.ts";
+import { experiment, expectRefusal, rule, script, UserLab } from "./lab.ts";
 
 let lab: UserLab;
 
@@ -153,4 +153,26 @@ test("a file that names no code is told once what identifies its runs, and one t
   expect(plain(await run("open"))).not.toMatch(said);
   file("closed", { seeds: { count: 1 }, decision: undefined });
   expect(plain(await run("closed"))).not.toMatch(said);
+});
+
+test("a name that another repository uses is refused; in a clone it is a new version [identity.repository]", async () => {
+  const other = new UserLab("other").init();
+  try {
+    other.commit({ "run.sh": script, "named.yaml": experiment({ name: "named", run: "sh run.sh; exit" }) });
+    lab.commit({ "named.yaml": experiment({ name: "named", run: "sleep 60" }) });
+    expect((await lab.rigor("run", "named.yaml", "--detach")).status).toBe(0);
+    const elsewhere = { environment: { RIGOR_HOME: lab.home } };
+    const refused = await other.call(["run", "named.yaml"], elsewhere);
+    expectRefusal(refused, 2, "named@1 is an experiment of another repository", lab.repository, "another `name`");
+    expect((await lab.runs("named", "--cancelled")).length).toBe(0);
+    expect((await lab.json<{ experiment: { state: string } }>("show", "named@1")).experiment.state).toBe("running");
+    lab.git("clone", "--quiet", lab.repository, join(other.directory, "clone"));
+    const clone = { ...elsewhere, cwd: join(other.directory, "clone") };
+    writeFileSync(join(clone.cwd, "copy.yaml"), experiment({ name: "named", run: "sleep 61" }));
+    const started = await other.call(["run", "copy.yaml", "--detach"], clone);
+    expect(started.text).toMatch(/named@2: .* changed since named@1, which is named\.yaml\n/);
+    expect((await lab.rigor("cancel", "named")).status).toBe(0);
+  } finally {
+    await other.close();
+  }
 });

@@ -105,6 +105,10 @@ export const bench: Requirement[] = [
     statement: "What a run needs is on the machine where it starts, sent once, and its hash is recorded.",
   },
   {
+    id: "identity.repository",
+    statement: "An experiment of another repository is never put aside by one that has the same name.",
+  },
+  {
     id: "identity.unlisted",
     statement:
       "Runs that rest on a commit whose files differ outside `code` are named with those files: before a run, in the results, and in the decision.",

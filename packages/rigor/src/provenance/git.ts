@@ -151,6 +151,11 @@ export async function findRepository(path: string): Promise<string> {
   throw gitFailure(`git cannot read the repository of ${path}`, outcome);
 }
 
+/** Whether a repository has a commit. */
+export async function hasCommit(repository: string, commit: string): Promise<boolean> {
+  return (await tryGit(repository, ["cat-file", "-e", `${commit}^{commit}`])).status === 0;
+}
+
 /** Names that git lists with `-z`: bytes, one character each, so that no name is damaged on its way back to git. */
 export function splitNames(output: Buffer): string[] {
   const names = output.toString("latin1").split("\0");

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { contentHash } from "../../domain/canonical.ts";
 import { artifactsOf, plannedRuns } from "../../domain/design.ts";
+import { RigorError } from "../../domain/errors.ts";
 import type { DomainEvent } from "../../domain/events/registry.ts";
 import type { Experiment } from "../../domain/experiment.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
@@ -9,6 +10,7 @@ import { reference } from "../../domain/rules/experiment-rules.ts";
 import { isSmokeRun } from "../../domain/issues/smoke-run.ts";
 import { needInvalid } from "../../domain/rules/need-rules.ts";
 import { cancelRun, rerunRuns, resumeExperiment } from "../../domain/rules/person-rules.ts";
+import { hasCommit } from "../../provenance/git.ts";
 import { keepCommit } from "../../provenance/snapshot.ts";
 import { checkRun } from "../../statistics/checks.ts";
 import { ruleHash } from "../../statistics/decision-rule.ts";
@@ -53,7 +55,10 @@ export async function startExperiment(
   const present = async (db: Kysely<Database>) => {
     const earlier = await experimentsNamed(db, resolved.definition.name);
     const same = sameExperiment(earlier, resolved);
-    if (same === undefined) await mayReplace?.(db, resolved.definition.name);
+    if (same === undefined) {
+      await refuseOtherRepository(earlier, resolved);
+      await mayReplace?.(db, resolved.definition.name);
+    }
     return { earlier, same };
   };
   // What is refused leaves the repository as it was.
@@ -72,6 +77,31 @@ export async function startExperiment(
     }
     return started;
   });
+}
+
+/**
+ * A new version puts the earlier one aside and cancels what waits, so it must be of the same repository: at the same
+ * place, or one that has the commits of the other.
+ */
+async function refuseOtherRepository(
+  earlier: readonly ExperimentRecord[],
+  { definition, source: { repository } }: ResolvedExperiment,
+): Promise<void> {
+  for (const one of earlier) {
+    const { source, state } = one;
+    if (state === "archived" || state === "cancelled" || source.repository === repository) continue;
+    const commit = source.dirty && source.base !== null ? source.base : source.commit;
+    if (await hasCommit(repository, commit)) continue;
+    throw new RigorError(
+      "not-possible",
+      `${reference(one)} is an experiment of another repository, ${source.repository}.`,
+      {
+        next:
+          `Give this one another \`name\` than ${definition.name}: a new version would put that one aside. ` +
+          `In another clone of the same repository, fetch commit ${commit.slice(0, 12)} first.`,
+      },
+    );
+  }
 }
 
 /** The experiment that starting a resolved one would find again; undefined where it would be a new version. */
@@ -299,5 +329,7 @@ export function whyNew(resolved: ResolvedExperiment, earlier: readonly Experimen
   if (contentHash(latest.inputs) !== contentHash(resolved.inputs)) changes.push("an input");
   if (neededRuns(latest) !== neededRuns(resolved)) changes.push("a needed experiment");
   const what = changes.length === 0 ? "nothing" : changes.join(" and ");
-  return `${what} changed since ${reference(latest)}`;
+  // A copied file with its old name is often a slip.
+  const moved = latest.file === resolved.file ? "" : `, which is ${latest.file}`;
+  return `${what} changed since ${reference(latest)}${moved}`;
 }
