@@ -134,7 +134,7 @@ test("the experiment is held with what can be done, and its exit status is 1 [cl
   expect(ended.status, ended.text).toBe(1);
   expect(ended.stdout).toContain(`Held now: ${arms.length} runs have no valid result (10 failed, 4 invalid)`);
   for (const way of [
-    "list ways@1 --failed",
+    "list ways@1 --failed --invalid",
     "rerun ways@1 --failed",
     "release ways@1 --without-failed",
     "cancel ways@1",
@@ -157,6 +157,8 @@ test("list --failed and --invalid show each run with its reason", async () => {
   );
   expect((await lab.runs("--failed", "--invalid", "--arm", "zero")).length).toBe(1);
   expect((await lab.rigor("list", "ways", "--done")).stdout).toBe("No run fits.\n");
+  expectRefusal(await lab.rigor("list", "ways", "--arm", "mising"), 2, "has no arm mising", "Did you mean missing?");
+  expectRefusal(await lab.rigor("list", "ways", "--task", "moon"), 2, "has no task moon", "It has only.");
 });
 
 test("every attempt has a manifest, also one that failed [provenance.manifest] [F41] [F59]", async () => {

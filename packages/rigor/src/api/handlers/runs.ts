@@ -6,6 +6,8 @@ import { attemptsOfRun } from "../../bench/records/attempt-queries.ts";
 import { isStale } from "../../bench/experiments/staleness.ts";
 import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
 import { RigorError } from "../../domain/errors.ts";
+import { closest } from "../../domain/files/suggest.ts";
+import { reference } from "../../domain/rules/experiment-rules.ts";
 import type { AttemptRecord } from "../../domain/records.ts";
 import { attemptLifecycle, isFinal, type RunState } from "../../domain/lifecycle.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
@@ -24,6 +26,7 @@ export const runs = {
     const { db } = context.lab.store;
     const { experiment, stale, ...filter } = input;
     const named = experiment === undefined ? undefined : await findExperiment(db, experiment);
+    if (named !== undefined) refuseUnknownPlaces(named, input);
     if (stale === true) return listStale(context, input, named);
     return listRuns(context.lab, { ...filter, ...(named === undefined ? {} : { experiments: [named.id] }) });
   }),
@@ -60,6 +63,21 @@ export const runs = {
     return { points: await metricPoints(context.lab.store, attempt, input.name, input.limit) };
   }),
 };
+
+/** A name that is misspelt would look like one that has no runs. */
+function refuseUnknownPlaces(experiment: ExperimentRecord, filter: Pick<RunFilter, "arm" | "task">): void {
+  const { arms, tasks } = experiment.definition;
+  for (const [kind, name, known] of [
+    ["arm", filter.arm, Object.keys(arms)],
+    ["task", filter.task, Object.keys(tasks)],
+  ] as const) {
+    if (name === undefined || known.includes(name)) continue;
+    const near = closest(name, known);
+    throw new RigorError("not-found", `${reference(experiment)} has no ${kind} ${name}.`, {
+      next: near === null ? `It has ${known.join(", ")}.` : `Did you mean ${near}?`,
+    });
+  }
+}
 
 const withResult: RunState[] = ["done", "failed", "invalid"];
 

@@ -191,7 +191,7 @@ test("an experiment that wants runs of another says whose, why they have no resu
     );
     // What would be refused is not offered.
     expect(hold?.options).toEqual([
-      `rigor list ${name}@1 --failed`,
+      `rigor list ${name}@1 --cancelled`,
       "rigor rerun first@1 --failed",
       `rigor release ${name}@1 --without-failed`,
       `rigor cancel ${name}@1`,

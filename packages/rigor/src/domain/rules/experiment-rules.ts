@@ -108,9 +108,8 @@ function holdForHeld(experiment: ExperimentRecord, held: number, needs: readonly
 }
 
 function holdForFailures(experiment: ExperimentRecord, tally: Tally, needs: readonly MissingNeed[]): ExperimentStep {
-  const parts = (["failed", "invalid", "cancelled"] as const)
-    .filter((state) => tally[state] > 0)
-    .map((state) => `${tally[state]} ${state}`);
+  const states = (["failed", "invalid", "cancelled"] as const).filter((state) => tally[state] > 0);
+  const parts = states.map((state) => `${tally[state]} ${state}`);
   const missing = tally.failed + tally.invalid + tally.cancelled;
   const wanting = needs.reduce((sum, { runs }) => sum + runs, 0);
   const whys = needs.map(({ experiment: other, runs, why }) => `; ${runs} for want of runs of ${other}: ${why}`);
@@ -120,7 +119,7 @@ function holdForFailures(experiment: ExperimentRecord, tally: Tally, needs: read
     "runs-failed",
     `${plural(missing, "run has", "runs have")} no valid result (${parts.join(", ")})${whys.join("")}`,
     [
-      `rigor list ${name} --failed`,
+      `rigor list ${name} ${states.map((state) => `--${state}`).join(" ")}`,
       ...needs.map(({ remedy }) => remedy),
       // What wants another run is not tried again before that one is.
       ...(wanting < missing ? [`rigor rerun ${name} --failed`] : []),

@@ -20,7 +20,7 @@ describe("what a hold offers", () => {
     ],
     "rigor cancel NAME": (bench) => person.cancelExperiment(bench.experiment, bench.runs, "no"),
   };
-  const looking = new Set(["rigor list NAME --failed", "rigor results NAME"]);
+  const looking = new Set(["rigor list NAME --failed --invalid --cancelled", "rigor results NAME"]);
 
   /** The options that the engine writes for each code, with `NAME` for the experiment. */
   const offered: Record<HoldCode, string[]> = {
