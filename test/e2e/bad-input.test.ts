@@ -131,6 +131,7 @@ describe("a command line [cli.no-stack]", () => {
     ["an empty word", ["show", ""], ["empty", "rigor show --help"]],
     ["an unknown shell", ["completion", "tcsh"], ["bash, zsh, fish"]],
     ["a format that does not exist", ["export", "small", "--format", "word"], ["csv, markdown, latex"]],
+    ["a name that tells no format", ["export", "small", "-o", "small.docx"], ["small.docx", "--format"]],
     ["an experiment that does not exist", ["results", "none"], ["no experiment", "none", "rigor list"]],
     ["a version that does not exist", ["show", "none@7"], ["none@7"]],
     ["nothing of that name", ["cancel", "none"], ["No experiment and no run is called none", "rigor list"]],

@@ -10,6 +10,7 @@ type Format = (typeof formats)[keyof typeof formats];
 export async function execute(context: Context, invocation: Invocation): Promise<number> {
   const output = invocation.text("output");
   const format = chosenFormat(invocation.text("format"), output);
+  if (format === null) throw invocation.usageError(`The name ${output} tells no format: add --format.`);
   const { client } = await context.lab();
   const exported = await client.experiments.export({ reference: invocation.required(0), format });
   if (output === undefined) {
@@ -23,10 +24,11 @@ export async function execute(context: Context, invocation: Invocation): Promise
   return 0;
 }
 
-/** By the option, else by the name of the output, else CSV. */
-export function chosenFormat(option: string | undefined, output: string | undefined): Format {
+/** By the option, else by the name of the output, else CSV; null for a name that means something else. */
+export function chosenFormat(option: string | undefined, output: string | undefined): Format | null {
   const known = Object.values(formats).find((format) => format === option);
   if (known !== undefined) return known;
   const extension = extname(output ?? "").toLowerCase();
-  return Object.hasOwn(formats, extension) ? formats[extension as keyof typeof formats] : "csv";
+  if (Object.hasOwn(formats, extension)) return formats[extension as keyof typeof formats];
+  return extension === "" ? "csv" : null;
 }

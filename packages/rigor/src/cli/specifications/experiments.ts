@@ -165,7 +165,7 @@ export const experimentCommands: readonly CommandSpecification[] = [
     options: [
       {
         flags: "--format <FORMAT>",
-        description: "The format; default: by the name of the output, else csv.",
+        description: "The format; default: by the ending of the output's name; csv without one.",
         choices: ["csv", "markdown", "latex"],
       },
       { flags: "-o, --output <FILE>", description: "Write to a file instead of stdout.", value: "text", names: "file" },
