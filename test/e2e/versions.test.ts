@@ -155,6 +155,13 @@ test("a file that names no code is told once what identifies its runs, and one t
   expect(plain(await run("closed"))).not.toMatch(said);
 });
 
+test("a start that leaves nothing to run says so, also when nobody waits for it", async () => {
+  file("again", { run: "sh run.sh; exit" });
+  expect((await lab.rigor("run", "again.yaml", "--detach")).stdout).toContain("It runs on its own now.");
+  await run("again");
+  expect((await lab.rigor("run", "again.yaml", "--detach")).stdout).toMatch(/^Nothing is left to run\./m);
+});
+
 test("a name that another repository uses is refused; in a clone it is a new version [identity.repository]", async () => {
   const other = new UserLab("other").init();
   try {

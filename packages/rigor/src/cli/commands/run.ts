@@ -27,7 +27,7 @@ export async function execute(context: Context, invocation: Invocation): Promise
       await context.lines(planSummary(printable(plan), context.terminal.style));
       context.note(startedLine(printable(started)));
     }
-    if (invocation.flag("detach")) return await leave(context, started);
+    if (invocation.flag("detach")) return await leave(context, started, plan.to_do);
     return await follow(context, lab, started, context.json ? [] : plan.notes);
   } catch (error) {
     if (!(error instanceof DaemonStoppedError)) throw error;
@@ -41,10 +41,12 @@ function startedLine({ message, experiment: { reference } }: Started): string {
   return message.includes(reference) ? message : `${reference}: ${message}`;
 }
 
-async function leave(context: Context, started: Started): Promise<number> {
+async function leave(context: Context, started: Started, toDo: number): Promise<number> {
   const name = experimentReference(started.experiment);
   await context.answer(started, () => [
-    `It runs on its own now. \`rigor status\` shows how far it is, \`rigor results ${name}\` what is measured.`,
+    toDo === 0
+      ? `Nothing is left to run. \`rigor results ${name}\` shows what was measured.`
+      : `It runs on its own now. \`rigor status\` shows how far it is, \`rigor results ${name}\` what is measured.`,
   ]);
   return 0;
 }
