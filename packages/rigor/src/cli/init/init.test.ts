@@ -137,6 +137,14 @@ describe("rigor init [init.any-repository]", () => {
     expect(existsSync(join(directory, "experiments/first/experiment.yaml"))).toBe(false);
   });
 
+  test("in a repository without working files says so [cli.no-stack]", () => {
+    const bare = mkdtempSync(join(scratch, "bare-"));
+    execFileSync("git", ["init", "-q", "--bare", bare]);
+    const { status, stderr } = spawnSync(process.execPath, [bin, "init"], { cwd: bare, encoding: "utf8" });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: .* is a git repository without working files\.\n {2}.* worktree .*\n$/);
+  });
+
   test("outside a repository says what to do [cli.no-stack]", () => {
     const outside = mkdtempSync(join(scratch, "outside-"));
     const { status, stderr, stdout } = spawnSync(process.execPath, [bin, "init"], { cwd: outside, encoding: "utf8" });

@@ -25,6 +25,11 @@ export async function findRepository(directory: string): Promise<Repository> {
   if (top === null && (await output("git", ["--version"], directory)) === null) {
     throw new RigorError("repository", "git is not installed.", { next: "Install git: Rigor runs code from commits." });
   }
+  if (top === null && (await output("git", ["rev-parse", "--git-dir"], directory)) !== null) {
+    throw new RigorError("repository", `${directory} is a git repository without working files.`, {
+      next: "Run this in a clone or a worktree of it.",
+    });
+  }
   if (top === null || top === "") {
     throw new RigorError("repository", `${directory} is not in a git repository.`, {
       next: "Rigor runs code from commits. `git init` makes a repository; then try again.",
