@@ -112,7 +112,8 @@ export const closedSentence = (one: ClosedCompute): string =>
 /** `preparing: npm ci for 12 s, log: FILE` */
 function preparingText({ what, since, log_file: log }: NonNullable<Progress["preparing"]>, now: number): string {
   const elapsed = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
-  return `preparing: ${what}, for ${duration(elapsed)}${log === null ? "" : `, log: ${log}`}`;
+  const time = elapsed === 0 ? "" : `, for ${duration(elapsed)}`;
+  return `preparing: ${what}${time}${log === null ? "" : `, log: ${log}`}`;
 }
 
 function percent(progress: Progress): string {

@@ -124,6 +124,8 @@ describe("progress [cli.progress]", () => {
     const preparing = { what: "npm ci", since: "2026-01-01T00:00:48Z", log_file: "/data/build.log" };
     const view = progress({ preparing, active: [] });
     expect(liveText(view, terminal(100), now)).toBe("preparing: npm ci, for 12 s, log: /data/build.log");
+    const begun = { what: "checking out the code", since: new Date(now).toISOString(), log_file: null };
+    expect(lineText(progress({ preparing: begun, active: [] }), now)).toBe("preparing: checking out the code");
   });
 
   test("is never complete before the last run is", () => {
