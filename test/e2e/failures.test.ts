@@ -42,6 +42,7 @@ beforeAll(async () => {
       primary_metric: "loss",
       arms: Object.fromEntries(arms.map((name) => [name, {}])),
       seeds: [1],
+      code: ["ways.sh"],
       run: "sh ways.sh",
       outputs: { artifacts: ["model.bin"] },
       retry: { infrastructure: 0 },
@@ -143,6 +144,11 @@ test("the experiment is held with what can be done, and its exit status is 1 [cl
   }
   // While it runs, the first failures are named with the command that shows more.
   expect(ended.stderr).toMatch(/^failed: missing, only, seed 1: bad-result: .* \(rigor show [0-9a-f]{10}\)$/m);
+});
+
+test("runs that failed are not counted as to do: a start does not try them again", async () => {
+  const count = `${arms.length} runs = ${arms.length} arms x 1 task x 1 seed`;
+  expect((await lab.rigor("plan", "ways.yaml")).stdout).toContain(`ways: ${count}; ${arms.length} failed, 0 to do`);
 });
 
 test("list --failed and --invalid show each run with its reason", async () => {

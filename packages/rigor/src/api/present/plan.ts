@@ -50,7 +50,8 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
     computes.reduce((sum, one) => sum + one.atATime, 0),
   );
   const seconds = await medianSeconds(lab, definition.name);
-  const toDo = runs.length - done;
+  const isToDo = ({ key }: { key: string }): boolean => !ended.has(states.get(key) ?? "pending");
+  const toDo = runs.filter(isToDo).length;
   const earlier = await experimentsNamed(lab.store.db, definition.name);
   const uses = await plannedUses(lab.store.db, resolved, sameExperiment(earlier, resolved));
   return {
@@ -70,7 +71,7 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
       return {
         name: stage.name,
         runs: ofStage.length,
-        to_do: ofStage.filter((run) => states.get(run.key) !== "done").length,
+        to_do: ofStage.filter(isToDo).length,
       };
     }),
     needs: plannedNeeds(resolved, new Map([...states, ...neededStates])),
@@ -115,6 +116,9 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
     ].filter((note) => note !== null),
   };
 }
+
+/** Runs that a start leaves as they are: one that failed is tried again when somebody asks for it. */
+const ended = new Set<RunState>(["done", "failed", "invalid"]);
 
 const wholeRepository =
   "All files of the repository identify the runs, as `code` is not given: a change of any, even of a README, makes all " +
