@@ -250,7 +250,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     expect(investigation).toMatchObject({
       outcome: "failed",
       evidence: expect.stringMatching(/turns.* The tool bench\/measure gave no answer within 9 seconds, 2 times\.$/),
-      next: expect.stringMatching(/^See what it printed: tools\/bench\*\.log .*Raise `turns`/),
+      next: expect.stringMatching(/^See what it printed: tools\/bench\*\.log .*--max-turns/),
     });
     const events = readFileSync(join(investigation.directory, "events.jsonl"), "utf8");
     expect(events).toContain('"kind":"session.stalled","data":{"tool":"bench/measure","seconds":9}');

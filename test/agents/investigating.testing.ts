@@ -1,8 +1,21 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { InvestigationView } from "../../packages/rigor/src/api/contract/views/investigations.ts";
+import type { SshLab } from "../clusters/ssh.ts";
 import type { UserLab } from "../e2e/lab.ts";
 import type { Asked, Reply } from "./model-server.ts";
+
+/** A repository with a tool server, for the host lab1. */
+export function measuringOn(hosts: SshLab): Record<string, string> {
+  const http = { health: "/health", ready_seconds: 120 };
+  return {
+    "measure.py": readFileSync(join(import.meta.dirname, "measure.py"), "utf8"),
+    "rigor.yaml": JSON.stringify({ compute: { lab1: { kind: "ssh", host: "lab1", ssh_config: hosts.config } } }),
+    "tools.json": JSON.stringify({
+      mcpServers: { bench: { command: "python3", args: ["measure.py", "${PORT}"], http } },
+    }),
+  };
+}
 
 /** Starts one investigation by the command line, and waits for its end. */
 export async function investigateIn(lab: UserLab, question: string, file: string, ...more: string[]) {

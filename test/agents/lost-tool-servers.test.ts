@@ -1,11 +1,11 @@
 /** A tool server on a machine that falls silent and stays so, with a patience that a test can wait for. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startSshHosts, sshMissing, type SshLab } from "../clusters/ssh.ts";
 import { until, UserLab } from "../e2e/lab.ts";
 import { AnthropicServer } from "./anthropic-server.ts";
-import { beginIn, investigator, showIn } from "./investigating.testing.ts";
+import { beginIn, investigator, measuringOn, showIn } from "./investigating.testing.ts";
 import { claudeCode } from "./programs.ts";
 
 const isMissing = claudeCode === null || sshMissing() !== null;
@@ -24,14 +24,7 @@ beforeAll(async () => {
     ANTHROPIC_BASE_URL: model.url,
     ANTHROPIC_API_KEY: "sk-ant-key-of-the-user-0123456789",
   });
-  const http = { health: "/health", ready_seconds: 120 };
-  lab.commit({
-    "measure.py": readFileSync(join(import.meta.dirname, "measure.py"), "utf8"),
-    "rigor.yaml": JSON.stringify({ compute: { lab1: { kind: "ssh", host: "lab1", ssh_config: hosts.config } } }),
-    "tools.json": JSON.stringify({
-      mcpServers: { bench: { command: "python3", args: ["measure.py", "${PORT}"], http } },
-    }),
-  });
+  lab.commit(measuringOn(hosts));
 }, 180_000);
 
 afterAll(async () => {

@@ -1,5 +1,5 @@
 /** A tool server on a host that two machines of a lab reach, when the one that it belongs to is lost. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPostgresStore } from "../../packages/rigor/src/store/open.ts";
@@ -7,7 +7,7 @@ import { startSshHosts, sshMissing, type SshLab } from "../clusters/ssh.ts";
 import { until, UserLab } from "../e2e/lab.ts";
 import { createTestDatabase, testServerUrl, type TestDatabase } from "../support/postgres.ts";
 import { AnthropicServer } from "./anthropic-server.ts";
-import { beginIn, investigator, showIn } from "./investigating.testing.ts";
+import { beginIn, investigator, measuringOn, showIn } from "./investigating.testing.ts";
 import { claudeCode } from "./programs.ts";
 
 const isMissing = claudeCode === null || sshMissing() !== null || testServerUrl() === undefined;
@@ -34,14 +34,7 @@ beforeAll(async () => {
       ANTHROPIC_API_KEY: "sk-ant-key-of-the-user-0123456789",
     });
   }
-  const http = { health: "/health", ready_seconds: 120 };
-  first.commit({
-    "measure.py": readFileSync(join(import.meta.dirname, "measure.py"), "utf8"),
-    "rigor.yaml": JSON.stringify({ compute: { lab1: { kind: "ssh", host: "lab1", ssh_config: hosts.config } } }),
-    "tools.json": JSON.stringify({
-      mcpServers: { bench: { command: "python3", args: ["measure.py", "${PORT}"], http } },
-    }),
-  });
+  first.commit(measuringOn(hosts));
 });
 
 afterAll(async () => {

@@ -83,7 +83,8 @@ export function logLines({ time, text }: InvestigationView["log"][number]): stri
 }
 
 /** How one ended. */
-export function endLines({ number, outcome, evidence, next, directory }: InvestigationSummary): string[] {
+export function endLines({ number, outcome, evidence, next, directory, session }: InvestigationSummary): string[] {
   const said = `Investigation ${number}: ${outcome ?? "running"}. ${evidence ?? ""}`;
-  return [said.trim(), ...(next === null ? [] : [next]), `Its files: ${directory}`];
+  const did = outcome === "answered" ? [] : [`What it did: rigor session follow ${session.slice(0, 8)}`];
+  return [said.trim(), ...(next === null ? [] : [next]), ...did, `Its files: ${directory}`];
 }

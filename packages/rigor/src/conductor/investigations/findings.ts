@@ -53,11 +53,11 @@ export class Findings {
   async #refuseTooMuch(id: string, more: number): Promise<void> {
     const { characters } = await this.#store.db
       .selectFrom("events")
-      .select(sql<number | string>`coalesce(sum(length(data)), 0)`.as("characters"))
+      .select(sql<number>`cast(coalesce(sum(length(data)), 0) as double precision)`.as("characters"))
       .where("entity", "=", id)
       .where("kind", "in", ["investigation.noted", "investigation.explained"])
       .executeTakeFirstOrThrow();
-    if (Number(characters) + more <= this.#mostText) return;
+    if (characters + more <= this.#mostText) return;
     throw new RigorError(
       "refused",
       `The log and the explanations of this investigation would have more than ${this.#mostText} characters.`,

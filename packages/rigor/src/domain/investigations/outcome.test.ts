@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { investigationEnd } from "./outcome.ts";
 
-const open = { summary: null, disruption: null, servers: ["bench", "notes"] };
+const open = { summary: null, disruption: null, servers: ["bench", "notes"], max_turns: null };
 const disrupted = { ...open, disruption: { server: "bench", evidence: "The tool server bench ended." } };
 const concluded = { ...disrupted, summary: { answer: "Yes.", answered: true, summary: "I looked." } };
 const session = (outcome: string, evidence: string) => ({ outcome, evidence, next: "Raise `turns`." });
@@ -33,6 +33,11 @@ test.each([
     expect(end).toEqual({ outcome, evidence: "So it was.", next: "Raise `turns`." });
   },
 );
+
+test("who has asked for few turns is told of that, and not of the role [investigate.ends]", () => {
+  const end = investigationEnd({ ...open, max_turns: 4 }, session("turn-limit", "Four."), []);
+  expect(end.next).toContain("--max-turns");
+});
 
 test("where a tool hung, what to do next begins with what its server printed [session.hanging]", () => {
   const end = investigationEnd(open, session("time-limit", "It took more than 60 minutes."), ["Read", "bench/measure"]);

@@ -13,7 +13,12 @@ export interface InvestigationEnd {
  * @param hanging names of tools that hung, those of servers as `SERVER/TOOL`
  */
 export function investigationEnd(
-  { summary, disruption, servers }: Pick<InvestigationRecord, "summary" | "disruption" | "servers">,
+  {
+    summary,
+    disruption,
+    servers,
+    max_turns,
+  }: Pick<InvestigationRecord, "summary" | "disruption" | "servers" | "max_turns">,
   session: Pick<SessionRecord, "outcome" | "evidence" | "next">,
   hanging: readonly string[],
 ): InvestigationEnd {
@@ -30,10 +35,13 @@ export function investigationEnd(
   }
   const evidence = session.evidence ?? `Its session ended: ${session.outcome ?? "nobody knows how"}.`;
   const outcome = session.outcome === "finished" ? "silent" : session.outcome === "stopped" ? "stopped" : "failed";
+  const after = session.outcome === "turn-limit" && max_turns !== null ? moreTurns : session.next;
   const hung = servers.filter((name) => hanging.some((tool) => tool.startsWith(`${name}/`)));
-  const next = hung.length === 0 ? session.next : [seeOutput(hung), session.next].filter(Boolean).join(" ");
+  const next = hung.length === 0 ? after : [seeOutput(hung), after].filter(Boolean).join(" ");
   return { outcome, evidence, next };
 }
+
+const moreTurns = "Look at its transcript. Start it again with a larger --max-turns, or without.";
 
 const seeOutput = (servers: readonly string[]): string =>
   `See what it printed: ${servers.map((name) => `tools/${name}*.log`).join(", ")} among its files.`;
