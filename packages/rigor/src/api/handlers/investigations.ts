@@ -21,12 +21,15 @@ export const investigations = {
   }),
 
   get: api.investigations.get.handler(async ({ context, input }) => {
-    const { db } = context.lab.store;
-    return presentInvestigationStory(context, await findInvestigation(db, input.number));
+    const found = await findInvestigation(context.lab.store.db, input.number);
+    // Whoever is told that it has ended finds its files whole.
+    if (found.state === "ended") await context.board.investigations.untilWritten();
+    return presentInvestigationStory(context, found);
   }),
 
   stop: api.investigations.stop.handler(async ({ context, input }) => {
     await context.board.investigations.stop(input.number, input.reason ?? "A person stopped it.");
+    await context.board.investigations.untilWritten();
     return presentInvestigation(context, await findInvestigation(context.lab.store.db, input.number));
   }),
 };

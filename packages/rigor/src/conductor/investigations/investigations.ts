@@ -34,6 +34,7 @@ export class Investigations {
   readonly #sessions: SessionKeeper;
   readonly #servers: InvestigationServers;
   readonly #settling = new Set<Promise<void>>();
+  readonly #ending = new Set<Promise<unknown>>();
   readonly #issues: IssueDriving;
   readonly #findings: Findings;
   #unsubscribe: (() => void) | null = null;
@@ -148,6 +149,26 @@ export class Investigations {
     if (!isOver) await this.#sessions.dismiss(session, loss.evidence);
   }
 
+  /** Waits until what is on record as ended has its files. */
+  async untilWritten(): Promise<void> {
+    await Promise.allSettled(this.#ending);
+  }
+
+  /** Writes an end, on record and then into the files; null where that was done already, or is not to be. */
+  async #end(id: string, isHere: boolean): Promise<InvestigationRecord | null> {
+    const ended = await this.#lab.store.transact("conductor", async (transaction) => {
+      const now = await investigationById(transaction.db, id);
+      const session = await findSession(transaction.db, now.session_id);
+      if (now.state === "ended" || session.state !== "ended") return false;
+      const hanging = (await hangingTools(transaction.db, session.id)).map(({ tool }) => tool);
+      const end = investigationEnd(now, session, hanging);
+      await transaction.append([{ kind: "investigation.ended", entity: id, data: end }]);
+      return true;
+    });
+    if (!ended) return null;
+    return isHere ? this.#findings.writePages(id) : investigationById(this.#lab.store.db, id);
+  }
+
   #settle(): void {
     const work = this.#settleEnded()
       .catch((error: unknown) =>
@@ -166,16 +187,10 @@ export class Investigations {
     for (const { id, member } of await investigationsToEnd(store.db)) {
       const isHere = member === this.#issues.member;
       if (!isHere && (await this.#issues.isAlive(member))) continue;
-      const ended = await store.transact("conductor", async (transaction) => {
-        const now = await investigationById(transaction.db, id);
-        const session = await findSession(transaction.db, now.session_id);
-        if (now.state === "ended" || session.state !== "ended") return false;
-        const hanging = (await hangingTools(transaction.db, session.id)).map(({ tool }) => tool);
-        const end = investigationEnd(now, session, hanging);
-        await transaction.append([{ kind: "investigation.ended", entity: id, data: end }]);
-        return true;
-      });
-      if (ended && isHere) await this.#servers.stop(await this.#findings.writePages(id));
+      const ending = this.#end(id, isHere).finally(() => this.#ending.delete(ending));
+      this.#ending.add(ending);
+      const ended = await ending;
+      if (ended !== null && isHere) await this.#servers.stop(ended);
     }
   }
 }
