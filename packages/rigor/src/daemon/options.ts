@@ -41,7 +41,7 @@ export function readOptions(environment: NodeJS.ProcessEnv): DaemonOptions {
     });
   }
   const patience = secondsOf(environment, "RIGOR_TAKEOVER", { otherwise: 30, least: 5, most: 3_600 });
-  const toolSeconds = secondsOf(environment, "RIGOR_TOOL_PATIENCE", { otherwise: 600, least: 10, most: 86_400 });
+  const toolSeconds = secondsOf(environment, "RIGOR_TOOL_PATIENCE", { otherwise: 600, least: 20, most: 86_400 });
   const hostname = environment["RIGOR_HOST"] || "127.0.0.1";
   if (!["127.0.0.1", "localhost", "::1"].includes(hostname)) {
     throw new RigorError("usage", `RIGOR_HOST is ${hostname}, which is not this machine's loopback address.`, {
