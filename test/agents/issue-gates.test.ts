@@ -214,7 +214,7 @@ describe("gates", () => {
     lab.write({ "rigor.yaml": "agents: { backend: human, promotion: merge }\n" });
     const other = await persons.gateAfter(asked.number);
     expect(other.options[0]?.effect).toMatch(/rigor\/issue-1 is merged into \S+, if nobody has that checked out/);
-    expectRefusal(await lab.rigor("approve", String(asked.number)), 2, "was withdrawn");
+    expectRefusal(await lab.rigor("approve", String(asked.number)), 2, "What it asked about has changed.\n");
   });
 
   test("do not let an approval outlive what the result shows [gate.bound] [F34]", { timeout: 900_000 }, async () => {
@@ -256,6 +256,7 @@ describe("a gate that asks questions", () => {
       expect((await lab.rigor("inbox")).text).toMatch(/rigor answer \d+ "ANSWER 1" "ANSWER 2" +Planning starts/);
       const before = lab.state();
       expectRefusal(await lab.rigor("answer", number), 2, "each question");
+      expectRefusal(await lab.rigor("approve", number), 2, `rigor answer ${number} "ANSWER 1" "ANSWER 2": Planning`);
       expectRefusal(await lab.rigor("answer", number, "retry"), 2, "asks 2 questions, and 1 answer was given");
       expectRefusal(await lab.rigor("answer", number, "1,000", "words", ""), 2, "and 3 answers were given");
       expect(lab.state()).toEqual(before);
@@ -263,6 +264,8 @@ describe("a gate that asks questions", () => {
       const { brief } = await persons.detail(await persons.work("planner"));
       expect(brief).toContain("How long is the text? A person answered: 1,000 words");
       expect(brief).toContain("Which corpus? Assumed: As in issue 1.");
+      const told = (await persons.story(gate.issue)).timeline.map(({ text }) => text);
+      expect(told).toContain(`Gate ${number} was answered: 1,000 words; as proposed.`);
     },
   );
 });

@@ -34,6 +34,7 @@ const typesOf = ({ type, anyOf }: JsonSchema): string[] =>
 function typeOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.join(" | ");
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeOf).join(" or ");
+  if (schema.type === "array" && schema.items?.type === "string") return "list of texts";
   return typesOf(schema)
     .map((type) => (type === "array" ? "list" : type))
     .join(" or ");

@@ -115,7 +115,9 @@ function defended(facts: IssueFacts, kind: "plan" | "result", hash: string, cont
 
 function refuseLate(session: SessionRecord): void {
   if (session.submission_id !== null) {
-    throw new RigorError("not-possible", "This session has handed in already.", { next: "End your work." });
+    throw new RigorError("not-possible", "This session has handed in already.", {
+      next: "What it handed in stands: nothing is left to do in it.",
+    });
   }
   if (session.state === "ended") {
     throw new RigorError("not-possible", `This session has ended: ${session.outcome}.`);

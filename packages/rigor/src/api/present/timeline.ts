@@ -19,8 +19,8 @@ const asSentence = (text: string): string =>
 /** What each kind of event says to a person. Kinds that only programs need are missing. */
 const sentences: Readonly<Record<string, Told>> = {
   "issue.proposed": (say) => {
-    const who = say("backend") === "" ? "" : `, all of it to be done by ${say("backend")}`;
-    return `It was filed as ${say("kind")}${who}: ${say("title")}`;
+    const who = say("backend") === "" ? "" : `, ${say("backend")} for all of its roles`;
+    return `It was filed (${say("kind")}${who}): ${say("title")}`;
   },
   "issue.accepted": () => "It was accepted.",
   "issue.commented": (say) => say("text"),
@@ -70,9 +70,10 @@ export function timelineText(kind: string, data: Record<string, unknown>, { role
 
 function decidedText(say: (name: string) => string, answers: unknown): string {
   const given = (answers as readonly string[]).map((one) => (one.trim() === "" ? "as proposed" : one.trim()));
+  const reason = because(say("reason"));
   // In the person's own words.
-  const told = given.length === 0 ? "." : `: ${stopped(given.join("; "))}`;
-  return `Gate ${say("number")} was decided: ${say("choice")}${told}${because(say("reason"))}`;
+  if (given.length > 0) return `Gate ${say("number")} was answered: ${stopped(given.join("; "))}${reason}`;
+  return `Gate ${say("number")} was decided: ${say("choice")}.${reason}`;
 }
 
 /** What a person did to a document. */

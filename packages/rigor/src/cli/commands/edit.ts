@@ -29,7 +29,9 @@ export async function execute(context: Context, invocation: Invocation): Promise
 function refuseClosed({ number, state, choice, reason }: GateView): void {
   if (state === "open") return;
   const what = state === "decided" ? `was decided: ${choice}` : `was withdrawn: ${reason}`;
-  throw new RigorError("not-possible", `Gate ${number} ${what}.`, { next: "See what waits: rigor inbox" });
+  throw new RigorError("not-possible", `Gate ${number} ${what.replace(/[.]?$/, ".")}`, {
+    next: "See what waits: rigor inbox",
+  });
 }
 
 const placeOf = ({ project, issue }: GateView) => ({ project, number: issue });

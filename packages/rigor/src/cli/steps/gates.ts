@@ -3,7 +3,7 @@ import { RigorError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
 import type { Invocation } from "../invocation.ts";
 import { lookOf } from "../views/look.ts";
-import { decidedLines } from "../views/gate.ts";
+import { commandOf, decidedLines } from "../views/gate.ts";
 
 /** The number of a gate on the command line. */
 export function gateNumber(invocation: Invocation): number {
@@ -16,7 +16,7 @@ export function gateNumber(invocation: Invocation): number {
 export function chosen(gate: GateView, choices: readonly string[]): string {
   const found = choices.find((choice) => gate.options.some((option) => option.choice === choice));
   if (found !== undefined) return found;
-  const possible = gate.options.map(({ choice, effect }) => `rigor answer ${gate.number} ${choice}: ${effect}`);
+  const possible = gate.options.map((one) => `${commandOf(gate, one)}: ${one.effect}`);
   throw new RigorError("usage", `Gate ${gate.number} cannot be answered with ${choices[0]}.`, {
     next: possible.join("\n"),
   });

@@ -46,3 +46,22 @@ test("a gate says what each answer does; one that was decided says by whom, and 
   expect(withdrawn).toContain("It was withdrawn: nobody has to answer it.\n  The plan was changed.");
   expect(withdrawn).not.toContain("rigor approve");
 });
+
+test("questions are numbered as they are answered, and a text ends without empty lines [gate.open]", () => {
+  const asked = { ...gate, options: [{ choice: "answer", effect: "Planning starts.", needs_reason: false }] };
+  const evidence = {
+    questions: [{ question: "Which?", blocking: true }, { question: "How long?\n" }],
+    notes: ["One.\n"],
+  };
+  expect(gateLines({ ...asked, evidence }, look).slice(-9)).toEqual([
+    '  rigor answer 3 "ANSWER 1" "ANSWER 2"     Planning starts.',
+    "",
+    "questions:",
+    "  1. question: Which?",
+    "     blocking: true",
+    "",
+    "  2. question: How long?",
+    "notes:",
+    "  - One.",
+  ]);
+});

@@ -40,16 +40,17 @@ function questionLines(gate: GateView, { style, now }: Look): string[] {
     `${style.bold(`Gate ${gate.number}: ${gate.question}`)} ${style.dim(`(opened ${ago(gate.opened_at, now)})`)}`,
     `  Issue ${gate.issue}: ${gate.title}`,
     indent(gate.why, 2),
-    ...gate.options.map(({ choice, effect, needs_reason }) => {
-      const command = commandOf(gate, choice, needs_reason);
-      return `  ${command.padEnd(40)} ${effect}`;
-    }),
+    ...gate.options.map((one) => `  ${commandOf(gate, one).padEnd(40)} ${one.effect}`),
     `  ${`rigor inbox ${gate.number}`.padEnd(40)} Shows what it is about.`,
   ];
 }
 
-function commandOf({ number, evidence }: GateView, choice: string, needsReason: boolean): string {
-  const why = needsReason ? ' -m "WHY"' : "";
+/** The command that gives an answer. */
+export function commandOf(
+  { number, evidence }: GateView,
+  { choice, needs_reason }: Pick<GateView["options"][number], "choice" | "needs_reason">,
+): string {
+  const why = needs_reason ? ' -m "WHY"' : "";
   if (choice === "approve" || choice === "edit") return `rigor ${choice} ${number}`;
   if (choice === "revise") return `rigor reject ${number}${why}`;
   if (choice === "cancel") return `rigor reject ${number} --cancel${why}`;

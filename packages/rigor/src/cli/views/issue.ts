@@ -102,6 +102,9 @@ function resultText({ issue, submissions }: IssueView): string | null {
 const actorText = (actor: string): string => actor.replace(/^session:([0-9a-f]{8})[0-9a-f-]+$/, "session $1");
 
 function costText({ sessions }: IssueView): string {
+  if (sessions.length === 0) return "nothing so far";
+  if (sessions.every(({ backend }) => backend === "human"))
+    return `${plural(sessions.length, "session")}, all of persons`;
   const tokens = sessions.reduce((sum, { usage }) => sum + usage.input_tokens + usage.output_tokens, 0);
   const seconds = sessions.reduce((sum, { usage }) => sum + usage.seconds, 0);
   const cost = sessions.reduce((sum, { usage }) => sum + (usage.cost ?? 0), 0);

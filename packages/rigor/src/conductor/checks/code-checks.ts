@@ -15,7 +15,9 @@ export async function makeDeclaredChecks(
   commit: string,
 ): Promise<CheckOutcome> {
   const { issue, settings } = facts;
-  if (settings.checks.length === 0) return passed({ commands: [] });
+  if (settings.checks.length === 0) {
+    return passed({ commands: [], message: "rigor.yaml declares none (agents.checks)." });
+  }
   const { workspaces, lab } = parts;
   return workspaces.withCopy(facts, commit, async (workspace) => {
     const made = await runDeclaredChecks(workspace, await workspaces.sandbox(), {

@@ -70,7 +70,9 @@ export function decideGate(
 export function refuseAnswer(gate: GateRecord, { choice, reason, answers }: GateAnswer, edits: boolean): void {
   if (gate.state !== "open") {
     const what = gate.state === "decided" ? `was decided: ${gate.choice}` : `was withdrawn: ${gate.reason}`;
-    throw new RigorError("not-possible", `Gate ${gate.number} ${what}.`, { next: "See what waits: rigor inbox" });
+    throw new RigorError("not-possible", `Gate ${gate.number} ${what.replace(/[.]?$/, ".")}`, {
+      next: "See what waits: rigor inbox",
+    });
   }
   const chosen = gate.options.find((one) => one.choice === choice);
   if (chosen === undefined) {
