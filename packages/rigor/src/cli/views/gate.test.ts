@@ -49,7 +49,7 @@ test("a gate says what each answer does; one that was decided says by whom, and 
 
 test("questions are numbered as they are answered, and a text ends without empty lines [gate.open]", () => {
   const asked = { ...gate, options: [{ choice: "answer", effect: "Planning starts.", needs_reason: false }] };
-  const evidence = {
+  const evidence: GateView["evidence"] = {
     questions: [{ question: "Which?", blocking: true }, { question: "How long?\n" }],
     notes: ["One.\n"],
   };
