@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import type { AttemptDirectory } from "./attempt/attempt-directory.ts";
 import type { Collected, Offsets } from "./executor.ts";
@@ -17,12 +17,11 @@ const newline = 0x0a;
 export function collectAttempt(directory: AttemptDirectory, offsets: Offsets, limit: number): Collected {
   const stdout = readFrom(directory.stdout, offsets.stdout, limit);
   const stderr = readFrom(directory.stderr, offsets.stderr, limit);
-  const read = isInside(directory.output, directory.metrics)
-    ? readFrom(directory.metrics, offsets.metrics, limit)
-    : empty;
-  const ended = read.length < limit && directory.readExit() !== null;
-  // A line longer than the limit is given in pieces, so that it cannot stop the stream; it is then reported as malformed.
+  const isRead = existsSync(directory.metrics) && isInside(directory.output, directory.metrics);
+  const read = isRead ? readFrom(directory.metrics, offsets.metrics, limit) : empty;
   const whole = read.lastIndexOf(newline) + 1;
+  const ended = whole < read.length && read.length < limit && directory.readExit() !== null;
+  // A line longer than the limit is given in pieces, so that it cannot stop the stream; it is then reported as malformed.
   const metrics = ended || (whole === 0 && read.length === limit) ? read : read.subarray(0, whole);
   return {
     stdout,

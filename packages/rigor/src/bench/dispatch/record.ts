@@ -50,11 +50,11 @@ export function record(
       const conclusions = endedNow.flatMap((ended) => conclude(ended, runs, wanted, now));
       const running = await runningExperiments(transaction.db);
       const seen = news.events.filter(({ entity }) => open.has(entity));
-      await transaction.append([...seen, ...conclusions]);
       const free = await sharing.without(transaction.db, candidates);
       const given = await outputsFor(transaction.db, [...runs.values()]);
       const next = free.flatMap((candidate) => intend(candidate, runs, given, running, data.root));
-      await transaction.append(next.map(({ attempt }) => queuedEvent(attempt)));
+      // All at once: each further append costs a run as much again.
+      await transaction.append([...seen, ...conclusions, ...next.map(({ attempt }) => queuedEvent(attempt))]);
       await holdWithoutCommand(
         transaction,
         news.ended.map(({ live, outcome }) => ({ experiment_id: live.experiment.id, exit: outcome.exit })),
