@@ -37,6 +37,15 @@ describe("width", () => {
     ]);
   });
 
+  test("what takes one column is counted as among text that is divided into graphemes", () => {
+    const latin = Array.from({ length: 0x230 }, (_, index) => 0x20 + index);
+    const signs = Array.from({ length: 0x6f0 }, (_, index) => 0x2010 + index);
+    for (const code of [...latin, ...signs]) {
+      const sign = String.fromCodePoint(code);
+      expect([code, textWidth(sign)]).toEqual([code, textWidth(`数 ${sign}`) - 3]);
+    }
+  });
+
   test("padding and cutting use it", () => {
     expect(pad("数", 4)).toBe("数  ");
     expect(pad("数", 4, "right")).toBe("  数");
