@@ -172,8 +172,8 @@ describe("a daemon that is told to end", () => {
     try {
       // Requests of some duration: the machine is examined, and the database is copied.
       const asked = [
-        ...Array.from({ length: 2 }, () => ask(daemon, "/api/doctor")),
-        ...Array.from({ length: 2 }, (_, index) =>
+        ask(daemon, "/api/doctor"),
+        ...Array.from({ length: 4 }, (_, index) =>
           ask(daemon, "/api/backup", post({ file: join(directory, `${index}`) })),
         ),
       ];

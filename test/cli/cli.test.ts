@@ -31,13 +31,14 @@ function json(...words: string[]): unknown {
   return JSON.parse(rigor(...words, "--json").stdout);
 }
 
-/** A program whose loss is its parameter, which fails or waits if it is told to. */
+/** A program whose loss is its parameter, which fails or waits if it is told to: for some time, or for a file. */
 const program = `
 import json, os, sys, time
 p = json.load(open(os.environ["RIGOR_PARAMETERS"]))
 seed = int(os.environ["RIGOR_SEED"])
 print("seed", seed, flush=True)
 time.sleep(p.get("sleep", 0))
+while not os.path.exists(p.get("gate", "/")): time.sleep(0.1)
 if p.get("fail") and seed == 1: sys.exit("ValueError: \\x1b[31mbad luck")
 json.dump({"metrics": {"loss": p["loss"] * (1 + seed * 0.01)}}, open(os.environ["RIGOR_OUTPUT"] + "/result.json", "w"))
 `;
@@ -126,7 +127,9 @@ describe("the command line", () => {
   });
 
   test("Ctrl-C leaves runs going and says how to come back; holding is exit 3 [cli.detach] [cli.exit-codes]", async () => {
-    const slow = "{ base: { parameters: { loss: 1, sleep: 1 } }, ours: { parameters: { loss: 0.3, sleep: 1 } } }";
+    const gate = join(scratch, "gate");
+    const arm = (loss: number) => ({ parameters: { loss, gate } });
+    const slow = JSON.stringify({ base: arm(1), ours: arm(0.3) });
     const interrupted = await finished("run", experiment("slow", slow), (child, text) => {
       if (text.includes("0 %")) child.kill("SIGINT");
     });
@@ -140,6 +143,7 @@ describe("the command line", () => {
     const held = rigor("run", "slow.yaml");
     expect(held.status).toBe(3);
     expect(held.stdout).toContain("the machine is needed");
+    writeFileSync(gate, "");
     expect(rigor("release", "slow").status).toBe(0);
     expect(rigor("run", "slow.yaml").status).toBe(0);
   });

@@ -198,7 +198,7 @@ describe.each(["plain", "busybox"])("a process on %s that has left its job's ses
     });
     const left = async () => (await lab.host(name).run("pgrep -f '^sleep 10[01][0-9]' || true")).split("\n").length - 1;
     try {
-      const jobs = ["sleep 1", "sleep 1000", "sleep 1000"].map((rest, index) => {
+      const jobs = ["sleep 1", "sleep 2000", "sleep 2000"].map((rest, index) => {
         const first = `setsid sleep 100${index} >/dev/null 2>&1 &`;
         return makeJob("/tmp", `${first} env -u RIGOR_JOB setsid sleep 101${index} >/dev/null 2>&1 & ${rest}`);
       });

@@ -61,6 +61,7 @@ describe.skipIf(slurmMissing() !== null)("jobs that wait for a call", () => {
     executor = open(rare);
     await executor.facts();
     await executor.submit([job("sleep 1")]);
+    await expect.poll(() => executor.calls()).toMatchObject({ jobs: 0 });
     login.calls.length = 0;
     const jobs = Array.from({ length: 4 }, (_, index) =>
       job(`echo ran >>'${index}'`, {

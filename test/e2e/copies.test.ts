@@ -16,6 +16,7 @@ test("a backup that is used elsewhere does not start again what runs here [F10] 
   const place = lab.directory;
   lab.commit({
     "wait.sh": `echo started >>"${place}/starts"\nuntil [ -e "${place}/go" ]; do sleep 0.1; done\n${script}`,
+    "rigor.yaml": "compute: { local: { kind: local, cpus: 2 } }\n",
     "wait.yaml": experiment({ name: "wait", seeds: [1], code: ["wait.sh"], run: "sh wait.sh" }),
   });
   await lab.rigor("run", "wait.yaml", "--detach");
