@@ -32,6 +32,7 @@ describe("known secrets [session.masks] [F40]", () => {
       fc.property(secret, (value) => {
         expect(new Masker([value]).text(`"${numbered(value)}"`)).toBe('"[secret]"');
       }),
+      { examples: [[String.raw`!   \u`], [String.raw`\u005c\u`], [String.raw`ends in \\`]] },
     );
   });
 

@@ -72,7 +72,7 @@ export class Masker {
 /** The pattern of a text that may have been escaped as in JSON. */
 function anyEscape(text: string): string {
   const runs = text.match(/\\+|[^]/g) ?? [];
-  return runs.map(escapesOf).join("");
+  return runs.map((run, index) => escapesOf(run, index === runs.length - 1)).join("");
 }
 
 const shortEscapes: Readonly<Record<string, string>> = {
@@ -84,10 +84,11 @@ const shortEscapes: Readonly<Record<string, string>> = {
 };
 
 /** One code unit, or a run of backslashes: with more of them than there were, so that they are one pattern. */
-function escapesOf(run: string): string {
+function escapesOf(run: string, isLast: boolean): string {
   const code = run.charCodeAt(0).toString(16).padStart(4, "0");
   const byNumber = String.raw`\\+u${code.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)}`;
-  if (run.startsWith("\\")) return String.raw`(?:${byNumber}|\\)+`;
+  // No more of them than need be: the last one may begin the escape of what comes next.
+  if (run.startsWith("\\")) return String.raw`(?:${byNumber}|\\)+${isLast ? "" : "?"}`;
   const letter = shortEscapes[run];
   if (letter !== undefined) return String.raw`(?:${literal(run)}|\\+${letter}|${byNumber})`;
   // Backslashes before a quote or a slash belong to the escape.
