@@ -1,5 +1,5 @@
 import { stripTypeScriptTypes } from "node:module";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { readHelper, readTemplate } from "../templates.ts";
 import { nodeRunsTypeScript, type Findings, type Repository } from "./repository.ts";
 
@@ -24,6 +24,7 @@ export async function newFiles(
   const place = relative(repository.root, directory);
   const experiment = fill(await readTemplate("first/experiment.yaml"), {
     file: join(place, "experiment.yaml"),
+    name: firstName(repository),
     code: yamlText(place),
     environment: environmentText(findings),
     run: runText(code.program, join(place, code.script)),
@@ -35,6 +36,12 @@ export async function newFiles(
       text,
     })),
   };
+}
+
+/** Names are those of a whole lab: another repository's first experiment has another one. */
+function firstName({ directory }: Repository): string {
+  const words = basename(directory).match(/[A-Za-z0-9]+/g) ?? [];
+  return ["first", ...words].join("-").slice(0, 100);
 }
 
 interface Code {

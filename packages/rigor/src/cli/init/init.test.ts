@@ -74,7 +74,7 @@ describe("rigor init [init.any-repository]", () => {
   test("writes settings and an experiment that their schemas take, and nothing else", () => {
     const { written } = init();
     expect(parseSettings(read("rigor.yaml"), { file: "rigor.yaml" }).compute).toHaveProperty("local");
-    expect(experiment()).toMatchObject({ name: "mean-or-median", seeds: [0, 1, 2, 3, 4] });
+    expect(experiment()).toMatchObject({ name: `first-repository-${count}`, seeds: [0, 1, 2, 3, 4] });
     const status = execFileSync("git", ["status", "--porcelain", "-uall"], { cwd: directory, encoding: "utf8" });
     expect(
       status
