@@ -42,6 +42,24 @@ describe("approval", () => {
     expect(board.facts.issue.state).toBe("done");
   });
 
+  test.each([
+    ["merge", /rigor\/issue-2 is merged into/],
+    ["branch", /rigor\/issue-2 stays, for you to merge/],
+  ] as const)(
+    "of code alone says what becomes of the code, and holds for that: %s [F34] [gate.bound]",
+    (promotion, end) => {
+      const board = new PaperBoard({}, "code", { promotion: promotion === "merge" ? "branch" : "merge" });
+      board.runTo("testing");
+      board.settings = { ...board.settings, promotion };
+      board.run(enough);
+      const approvals = board.facts.gates.filter(({ name }) => name === "plan-approval");
+      expect(approvals).toHaveLength(2);
+      expect(approvals[0]?.options[0]?.effect).not.toMatch(end);
+      expect(approvals[1]?.options[0]?.effect).toMatch(end);
+      expect(board.facts.issue.state).toBe("done");
+    },
+  );
+
   test("a change that was sent back is not good again because the plan was approved again [gate.bound]", () => {
     let reviews = 0;
     const board = new PaperBoard({ objects: (role) => role === "code-reviewer" && (reviews += 1) === 1 });

@@ -140,5 +140,5 @@ export function isConfigurationOnly(facts: IssueFacts, hash: string): boolean {
 export function withoutApproval(facts: IssueFacts): IssueStep | null {
   return isApproved(facts)
     ? null
-    : move("plan-review", "The plan, its budget or its compute is not what was approved.");
+    : move("plan-review", "The plan, its budget, its compute or what becomes of its code is not what was approved.");
 }

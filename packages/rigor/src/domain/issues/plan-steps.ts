@@ -71,12 +71,23 @@ export function reviewPlan(facts: IssueFacts): IssueStep {
     question: `Carry out the plan of issue ${facts.issue.number}?`,
     why: "Nothing is built or run before a person has approved exactly this plan, its budget and its compute.",
     options: [
-      option("approve", "It is built, reviewed, tested and run as planned."),
+      option("approve", approvalEffect(facts)),
       option("revise", "The planner makes another plan, with your reason as a blocker.", true),
       cancelOption,
     ],
     binding: planBinding(facts),
   });
+}
+
+/** Nobody is asked again before the branch of an issue of kind `code` is merged or left. */
+function approvalEffect({ issue, settings }: IssueFacts): string {
+  if (issue.kind !== "code") return "It is built, reviewed, tested and run as planned.";
+  const branch = `rigor/issue-${issue.number}`;
+  const end =
+    settings.promotion === "merge"
+      ? "is merged into the branch that is checked out when building begins, if nobody has that checked out by then"
+      : "stays, for you to merge";
+  return `It is built, reviewed and tested as planned; then ${branch} ${end}.`;
 }
 
 function sendBack(facts: IssueFacts, hash: string, critics: readonly RoleName[]): IssueStep {
@@ -99,14 +110,15 @@ function sendBack(facts: IssueFacts, hash: string, critics: readonly RoleName[])
   });
 }
 
-/** What an approval holds for: this plan, at this cost, in these places. */
+/** What an approval holds for: this plan, at this cost, in these places; and what becomes of code that is all there is. */
 export function planBinding(facts: IssueFacts): Json {
   const found = newest(facts, "plan") ?? unreachable();
-  const { design, computes } = facts;
+  const { design, computes, issue, settings } = facts;
   return {
     plan: found.hash,
     budget: design === null ? null : { gpu_hours: design.budget.gpu_hours, wall: design.budget.wall },
     compute: Object.fromEntries((design?.compute ?? []).map((name) => [name, computes[name] ?? null])),
+    ...(issue.kind === "code" ? { promotion: settings.promotion } : {}),
   };
 }
 
