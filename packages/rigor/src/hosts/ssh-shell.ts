@@ -3,9 +3,10 @@ import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
 import { RigorError } from "../domain/errors.ts";
+import { streamOf } from "./process-stream.ts";
 import { openCalls, runProgram } from "./run-program.ts";
 import type { Answer, HostShell, ScriptOptions } from "./shell.ts";
 
@@ -62,7 +63,7 @@ export class SshShell implements HostShell {
     const [file, ...args] = this.command;
     const where = target.includes(":") ? `[${target}]:${port}` : `${target}:${port}`;
     const child = spawn(file, [...args, "-W", where, "--", this.host], { stdio: ["pipe", "pipe", "pipe"] });
-    const connection = Duplex.from({ readable: child.stdout, writable: child.stdin });
+    const connection = streamOf(child);
     let words = "";
     child.stderr.on("data", (piece: Buffer) => (words = `${words}${piece.toString("utf8")}`.slice(-1_000)));
     child.on("error", (error) => connection.destroy(error));
