@@ -7,7 +7,7 @@ import { streamOf } from "./process-stream.ts";
 
 const start = (command: string) => spawn("sh", ["-c", command], { stdio: ["pipe", "pipe", "pipe"] });
 
-test("what a process wrote before it ended is read whole, however slowly and although it took nothing more [job.logs-whole]", async () => {
+test("what a process wrote before it ended is read whole, however slowly and although it took nothing more", async () => {
   const connection = streamOf(start("head -c 3000000 /dev/zero"));
   connection.write("a question\n");
   let read = 0;
