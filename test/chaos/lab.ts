@@ -1,11 +1,12 @@
 /** A laboratory of its own for one test: a repository, a data directory, and real daemons and clients as processes. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
+import { removeTree } from "../../packages/rigor/src/provenance/scratch-repository.testing.ts";
 import { compareWithLog, type Difference } from "../../packages/rigor/src/store/rebuild.ts";
 import { openSqliteStore } from "../../packages/rigor/src/store/open.ts";
 import type { Store } from "../../packages/rigor/src/store/store.ts";
@@ -184,8 +185,7 @@ export class TestLab {
   async remove(): Promise<void> {
     for (const child of this.#children) child.kill("SIGKILL");
     for (const directory of [this.directory, this.home]) await killAllBelow(directory);
-    execFileSync("chmod", ["-R", "u+w", this.directory]);
-    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+    removeTree(this.directory);
   }
 
   /** All processes that work in the directories of this laboratory. */

@@ -1,7 +1,7 @@
 /** A user's place for one test file: a repository, a data directory, and the real command line. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -11,6 +11,7 @@ import type { Client } from "../../packages/rigor/src/api/contract/contract.ts";
 import { lockFileName } from "../../packages/rigor/src/api/contract/data-directory.ts";
 import { openLab } from "../../packages/rigor/src/cli/daemon/connection.ts";
 import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
+import { removeTree } from "../../packages/rigor/src/provenance/scratch-repository.testing.ts";
 import { takeOwnership } from "../../packages/rigor/src/store/ownership.ts";
 import { killAllBelow, killIfThere } from "../chaos/processes.ts";
 import { endWithTests } from "../support/left-behind.ts";
@@ -200,8 +201,7 @@ export class UserLab {
     } finally {
       await killAllBelow(this.directory);
       if (existsSync(join(this.home, lockFileName))) takeOwnership(join(this.home, lockFileName), () => "").release();
-      execFileSync("chmod", ["-R", "u+w", this.directory]);
-      rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+      removeTree(this.directory);
     }
   }
 

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,17 +7,24 @@ import { onTestFinished, vi } from "vitest";
 /** A directory for one test, with its symbolic links resolved; removed when the test ends, read-only parts included. */
 export function scratchDirectory(): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "rigor-test-")));
-  onTestFinished(() => {
-    execFileSync("chmod", ["-R", "u+w", directory]);
-    rmSync(directory, { recursive: true, force: true });
-  });
+  onTestFinished(() => removeTree(directory));
   return directory;
+}
+
+/** Removes a directory with its read-only parts. */
+export function removeTree(directory: string): void {
+  // A process that has not ended yet, as git's own clean-up, may take files away meanwhile, and chmod complains of those: what
+  // counts is that the directory is gone in the end.
+  spawnSync("chmod", ["-R", "u+w", directory], { stdio: "ignore" });
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** Runs git in a test repository and returns what it printed, without white space at the ends. */
 export function runGit(directory: string, ...args: string[]): string {
-  const identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "protocol.file.allow=always"];
-  return execFileSync("git", [...identity, ...args], { cwd: directory, encoding: "utf8", stdio: "pipe" }).trim();
+  const identity = ["user.name=Test", "user.email=test@example.org"];
+  // git's clean-up would go on behind the test.
+  const settings = [...identity, "protocol.file.allow=always", "gc.auto=0", "maintenance.auto=false"];
+  return execFileSync("git", [...settings.flatMap((setting) => ["-c", setting]), ...args], { cwd: directory, encoding: "utf8", stdio: "pipe" }).trim();
 }
 
 /** Writes files by relative path. */
