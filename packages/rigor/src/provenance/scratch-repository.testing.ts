@@ -24,7 +24,11 @@ export function runGit(directory: string, ...args: string[]): string {
   const identity = ["user.name=Test", "user.email=test@example.org"];
   // git's clean-up would go on behind the test.
   const settings = [...identity, "protocol.file.allow=always", "gc.auto=0", "maintenance.auto=false"];
-  return execFileSync("git", [...settings.flatMap((setting) => ["-c", setting]), ...args], { cwd: directory, encoding: "utf8", stdio: "pipe" }).trim();
+  return execFileSync("git", [...settings.flatMap((setting) => ["-c", setting]), ...args], {
+    cwd: directory,
+    encoding: "utf8",
+    stdio: "pipe",
+  }).trim();
 }
 
 /** Writes files by relative path. */
