@@ -176,7 +176,8 @@ export const bench: Requirement[] = [
   },
   {
     id: "job.bad-result",
-    statement: "A result file that is missing, empty, huge, or not JSON fails the run and says which.",
+    statement:
+      "A result file that is missing, empty, huge, not UTF-8, not JSON, or names a metric twice fails the run and says which.",
   },
   { id: "job.disk-full", statement: "A full disk fails runs with its cause and leaves the database intact." },
   {

@@ -119,7 +119,7 @@ describe("metrics", () => {
 });
 
 describe("a result file", () => {
-  function read(text: string) {
+  function read(text: string | Buffer) {
     writeFileSync(join(directory.output, "result.json"), text);
     return readResult(directory.output, "result.json", ["a", "loss"]);
   }
@@ -157,6 +157,11 @@ describe("a result file", () => {
     ["null", "not an object"],
     ["{}", "no metrics"],
     ['{"metrics":{}}', "no metrics"],
+    ['{"metrics":{"a":1,"loss":2,"a":3}}', "repeated name"],
+    ['{"metrics":{"loss":1,"l\\u006fss":1}}', "repeated name"],
+    ['{"metrics":{"a":NaN,"a":3}}', "repeated name"],
+    ['{"metrics":{"a":1},"metrics":{"a":2}}', "repeated name"],
+    ['{"metrics":{"a":1},"inputs_hash":"x","inputs_hash" : "y"}', "repeated name"],
     ['{"metrics":[1]}', "no metrics"],
     ['{"metrics":{"a":"1"}}', "not a number"],
     ['{"metrics":{"a":true}}', "not a number"],
@@ -168,6 +173,35 @@ describe("a result file", () => {
     const found = read(text);
     expect(found).toMatchObject({ ok: false, problem: name });
     if (!found.ok) expect(found.message).toContain("result.json");
+  });
+
+  test("with a name twice where it does not count is read", () => {
+    const text = '{"note":{"a":1,"a":2},"all":["a","a",{"a":":"}],"metrics":{"a":3,"}\\"a\\":":4},"a":"a"}';
+    expect(read(text)).toMatchObject({ ok: true, metrics: { a: 3, '}"a":': 4 } });
+  });
+
+  test("that names a metric twice is refused by that name [F12] [job.bad-result]", () => {
+    expect(read('{"metrics":{"loss":1,"loss":2}}')).toMatchObject({ message: expect.stringContaining('"loss" twice') });
+  });
+
+  test("with very many names is searched for repeated ones", () => {
+    const names = Array.from({ length: 100_000 }, (_, index) => `"metric ${index}":${index}`).join(",");
+    expect(read(`{"metrics":{${names}}}`)).toMatchObject({ ok: true });
+    expect(read(`{"metrics":{${names},"metric 7":1}}`)).toMatchObject({ ok: false, problem: "repeated name" });
+  });
+
+  test.each([
+    ["Latin-1", Buffer.from('{"metrics":{"a":1},"note":"\u00e9"}', "latin1")],
+    ["UTF-16", Buffer.from('\ufeff{"metrics":{"a":1}}', "utf16le")],
+  ])("in %s is refused as not UTF-8 [F12] [job.bad-result]", (_, content) => {
+    expect(read(content)).toMatchObject({
+      problem: "not UTF-8",
+      message: expect.stringContaining("result.json is not UTF-8"),
+    });
+  });
+
+  test("may begin with the mark of UTF-8 that some programs write", () => {
+    expect(read('\ufeff{"metrics":{"a":1}}')).toMatchObject({ ok: true, metrics: { a: 1 } });
   });
 
   test("NaN is named as it was written, and words in strings are left alone [F12]", () => {

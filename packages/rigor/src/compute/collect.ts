@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import type { AttemptDirectory } from "./attempt/attempt-directory.ts";
 import type { Collected, Offsets } from "./executor.ts";
+import { repeatedName } from "./attempt/result-names.ts";
 import { readFrom } from "../hosts/tail.ts";
 import { hasCode, isMissing } from "../hosts/system-errors.ts";
 
@@ -95,8 +97,10 @@ export type ResultProblem =
   | "no file"
   | "unreadable"
   | "outside"
+  | "not UTF-8"
   | "not JSON"
   | "not an object"
+  | "repeated name"
   | "no metrics"
   | "not a number"
   | "non-finite";
@@ -123,7 +127,7 @@ export function readResult(outputDirectory: string, file: string, declared: read
       return problem("outside", `${file} lies outside the run's output directory.`);
     }
     const content = readLimited(path);
-    if ("text" in content) return parseResult(content.text, file, declared);
+    if ("bytes" in content) return parseResult(content.bytes, file, declared);
     return content.problem === "too large"
       ? problem("too large", `${file} has more than ${resultLimit / 1024 / 1024} MiB.`)
       : problem("no file", `${file} is no ordinary file.`);
@@ -146,12 +150,21 @@ export function isTooMuch(outputDirectory: string, file: string): boolean {
   }
 }
 
-/** Reads the text of a result file: see {@link readResult}. */
-function parseResult(text: string, file: string, declared: readonly string[]): RunResult {
+/** Reads the bytes of a result file: see {@link readResult}. */
+function parseResult(bytes: Buffer, file: string, declared: readonly string[]): RunResult {
+  if (!isUtf8(bytes)) return problem("not UTF-8", `${file} is not UTF-8, the only encoding of JSON.`);
+  const text = new TextDecoder().decode(bytes);
   if (text.trim() === "") return problem("empty", `${file} is empty.`);
   const { value: object, error } = parsePythonJson(text);
   if (error !== null) return problem("not JSON", `${file} is not JSON: ${error}.`);
   if (!isRecord(object)) return problem("not an object", `${file} holds no JSON object.`);
+  const repeated = repeatedName(text);
+  if (repeated !== null) {
+    return problem(
+      "repeated name",
+      `${file} has ${JSON.stringify(repeated)} twice: it is not known which of them counts.`,
+    );
+  }
   const metrics = object["metrics"];
   if (!isRecord(metrics) || Object.keys(metrics).length === 0) {
     return problem("no metrics", `${file} has no "metrics": {"name": number, ...}.`);
@@ -222,8 +235,8 @@ function isInside(directory: string, path: string): boolean {
   }
 }
 
-/** The text of an ordinary file, or why it is not read. Never waits for a pipe. */
-function readLimited(path: string): { text: string } | { problem: "too large" | "no file" } {
+/** The content of an ordinary file, or why it is not read. Never waits for a pipe. */
+function readLimited(path: string): { bytes: Buffer } | { problem: "too large" | "no file" } {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = fstatSync(descriptor);
@@ -231,7 +244,7 @@ function readLimited(path: string): { text: string } | { problem: "too large" | 
     if (status.size > resultLimit) return { problem: "too large" };
     const bytes = Buffer.alloc(status.size);
     const length = readSync(descriptor, bytes, 0, bytes.length, 0);
-    return { text: bytes.toString("utf8", 0, length) };
+    return { bytes: bytes.subarray(0, length) };
   } finally {
     closeSync(descriptor);
   }
