@@ -1,8 +1,8 @@
 import { fillBrief, type Role, type Slot } from "../agents/roles/role.ts";
-import { canonicalJson } from "../domain/canonical.ts";
 import { checkOf, decisionOn, newest, type IssueFacts } from "../domain/issues/facts.ts";
 import type { IssueCheckName } from "../domain/issues/records.ts";
 import type { SubmissionKind } from "../domain/issues/submissions.ts";
+import { detailTexts } from "./checks/details.ts";
 import { describeForm } from "./form.ts";
 
 /** What a brief shows that is not among the facts of the issue. */
@@ -113,12 +113,12 @@ function concernsText(facts: IssueFacts): string {
 
 function checkText(facts: IssueFacts, name: IssueCheckName, subject: string | undefined): string {
   const found = subject === undefined ? undefined : checkOf(facts, name, subject);
-  if (found === undefined) return `The check \`${name}\` was not made.`;
+  if (found === undefined) return `The check \`${name}\` was not made so far.`;
   const verdict = found.passed
     ? `The check \`${name}\` passed${found.findings.length === 0 ? "." : ": what it finds is waived, accepted, or for the reviewer to settle."}`
     : `The check \`${name}\` failed.`;
-  const details = found.details === null ? [] : [fenced("json", canonicalJson(found.details))];
-  return [verdict, ...bullets(found.findings), ...details].join("\n\n");
+  const findings = found.findings.length === 0 ? [] : [bullets(found.findings).join("\n")];
+  return [verdict, ...findings, ...detailTexts(found)].join("\n\n");
 }
 
 const bullets = (texts: readonly string[]): string[] => texts.map((text) => `- ${text}`);

@@ -1,25 +1,9 @@
-import { bytes, dollars, integer, number, plural, withUncertainty } from "../../domain/format/numbers.ts";
+import { bytes, dollars, duration, integer, number, plural, withUncertainty } from "../../domain/format/numbers.ts";
 import { gridText, parameterText, shortId } from "../../domain/format/words.ts";
 
 /** Times and lists as people read them on a terminal; what exports show too is said in the domain. */
 
-export { bytes, dollars, gridText, integer, number, parameterText, plural, shortId, withUncertainty };
-
-/** Seconds as `0.4 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
-export function duration(seconds: number): string {
-  if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return both(Math.floor(whole / 60), "min", whole % 60, "s");
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 1440) return both(Math.floor(minutes / 60), "h", minutes % 60, "min");
-  const hours = Math.round(seconds / 3600);
-  return both(Math.floor(hours / 24), "d", hours % 24, "h");
-}
-
-function both(large: number, largeUnit: string, small: number, smallUnit: string): string {
-  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
-}
+export { bytes, dollars, duration, gridText, integer, number, parameterText, plural, shortId, withUncertainty };
 
 /** Runs per second as `3.2/s`, `12/min`, `4/h`. */
 export function rate(perSecond: number): string {

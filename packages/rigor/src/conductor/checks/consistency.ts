@@ -36,7 +36,7 @@ export async function checkConsistency({ lab }: ConductorParts, facts: IssueFact
       ];
   // That its parent has the same arms and tasks is told by what differs.
   const others = differences.length === 0 ? duplicates : duplicates.filter((one) => one !== parentName);
-  return judged([...findings, ...known], { differences, duplicates: others } as unknown as Json);
+  return judged([...findings, ...known], { parent: parentName, differences, duplicates: others } as unknown as Json);
 }
 
 /** What an experiment measures, whatever it is called. */

@@ -1,8 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytes, number, percent, plural, pText, roundedBy, withUncertainty, type Digits } from "./numbers.ts";
+import { bytes, duration, number, percent, plural, pText, roundedBy, withUncertainty, type Digits } from "./numbers.ts";
 
 describe("numbers", () => {
+  test("durations use at most two units", () => {
+    expect([0.04, 0.36, 9.96, 42.4, 59.6, 60, 200, 3600, 7500, 86_399, 100_000].map(duration)).toEqual([
+      "0 s",
+      "0.4 s",
+      "10 s",
+      "42 s",
+      "1 min",
+      "1 min",
+      "3 min 20 s",
+      "1 h",
+      "2 h 5 min",
+      "1 d",
+      "1 d 4 h",
+    ]);
+  });
+
   test("a value ends where its uncertainty does", () => {
     expect(withUncertainty(93.3127, 0.42)).toBe("93.3 ± 0.4");
     expect(withUncertainty(93.3127, 0.142)).toBe("93.31 ± 0.14");

@@ -1,4 +1,4 @@
-/** Numbers as people read them, on the terminal and in exports. Pure; no locale changes the result. */
+/** Numbers and times as people read them, on the terminal, in briefs and in exports. Pure; no locale changes the result. */
 
 /** `1 run`, `12,000 runs`. */
 export function plural(count: number, singular: string, many = `${singular}s`): string {
@@ -25,6 +25,22 @@ export function bytes(count: number): string {
     unit += 1;
   }
   return `${unit === 0 || value >= 9.95 ? Math.round(value) : Number(value.toFixed(1))} ${units[unit]}`;
+}
+
+/** Seconds as `0.4 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return both(Math.floor(whole / 60), "min", whole % 60, "s");
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1440) return both(Math.floor(minutes / 60), "h", minutes % 60, "min");
+  const hours = Math.round(seconds / 3600);
+  return both(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+function both(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
 /** Texts of numbers that share their last digit. Each is to be multiplied by ten to the `exponent`. */
