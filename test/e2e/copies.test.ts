@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RunSummary } from "../../packages/rigor/src/api/contract/views/runs.ts";
 import { experiment, expectRefusal, script, until, UserLab } from "./lab.ts";
 
 let lab: UserLab;
@@ -56,4 +57,37 @@ test("the next run does not wait until the artifacts of the last one are hashed 
     .map(({ attempt_list }) => Date.parse(attempt_list[0]?.queued_at ?? ""))
     .toSorted((a, b) => a - b);
   expect(queued[1]).toBeLessThan(concluded[0] ?? 0);
+});
+
+test("while its artifacts are hashed a run is said to be collecting, and holds no CPU [run.collecting]", async () => {
+  lab.commit({
+    "large.sh": `truncate -s 1G "$RIGOR_OUTPUT/large.bin"\n${script}`,
+    "hashed.yaml": experiment({
+      name: "hashed",
+      arms: { one: {} },
+      seeds: [1],
+      code: ["large.sh"],
+      run: "sh large.sh",
+      outputs: { artifacts: ["large.bin"] },
+    }),
+  });
+  await lab.rigor("run", "hashed.yaml", "--detach");
+  const client = await lab.client();
+  let run: RunSummary | undefined;
+  await until("a run whose artifacts are hashed", async () => {
+    ({
+      runs: [run],
+    } = await client.runs.list({ experiment: "hashed" }));
+    return run?.collecting === true;
+  });
+  const [status, progress] = await Promise.all([
+    client.system.status(),
+    client.experiments.progress({ reference: "hashed" }),
+  ]);
+  const shown = await client.runs.get({ reference: run?.id ?? "" });
+  expect(status.hosts.map((host) => host.cpus_used)).toEqual([0]);
+  expect(progress.active.map(({ collecting }) => collecting)).toEqual([true]);
+  expect(shown).toMatchObject({ state: "active", collecting: true });
+  expect((await lab.rigor("run", "hashed.yaml")).text).toContain("1 done");
+  expect((await client.runs.get({ reference: shown.id })).collecting).toBe(false);
 });

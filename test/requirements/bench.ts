@@ -160,6 +160,10 @@ export const bench: Requirement[] = [
     statement: "A process that leaves its job's session is ended after its attempt, and nobody else's process is.",
   },
   { id: "job.slots", statement: "Leases never exceed the CPUs, memory and GPUs of the host." },
+  {
+    id: "run.collecting",
+    statement: "A run whose job has ended says that its outputs are being read, and holds no CPU meanwhile.",
+  },
   { id: "job.time-limit", statement: "A job that passes its time limit is stopped and recorded as timed out." },
   { id: "job.cancel", statement: "A queued or running job can be cancelled." },
   { id: "job.logs-whole", statement: "Logs are streamed while the job runs, without loss, binary output included." },

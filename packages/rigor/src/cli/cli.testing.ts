@@ -48,7 +48,7 @@ export function progress(change: Partial<Progress> = {}): Progress {
     preparing: null,
     waits_for: null,
     closed: [],
-    active: [{ run_id: "3f9c2a71d0", arm: "ours", task: "news", seed: 0, seconds: 2 }],
+    active: [{ run_id: "3f9c2a71d0", arm: "ours", task: "news", seed: 0, seconds: 2, collecting: false }],
     ...change,
   };
 }
@@ -67,6 +67,7 @@ export function run(change: Partial<RunSummary> = {}): RunSummary {
     metrics: null,
     reason: { code: "out-of-memory-host", message: "Killed" },
     waiting: null,
+    collecting: false,
     waits_for: [],
     closed: [],
     host: "box",

@@ -28,11 +28,11 @@ export const runs = {
     const named = experiment === undefined ? undefined : await findExperiment(db, experiment);
     if (named !== undefined) refuseUnknownPlaces(named, input);
     if (stale === true) return listStale(context, input, named);
-    return listRuns(context.lab, { ...filter, ...(named === undefined ? {} : { experiments: [named.id] }) });
+    return listRuns(context, { ...filter, ...(named === undefined ? {} : { experiments: [named.id] }) });
   }),
 
   get: api.runs.get.handler(async ({ context, input }) => {
-    return presentRun(context.lab, await findRun(context.lab.store.db, input.reference));
+    return presentRun(context, await findRun(context.lab.store.db, input.reference));
   }),
 
   cancel: api.runs.cancel.handler(({ context, input }) =>
@@ -92,7 +92,7 @@ async function listStale(context: ApiContext, input: RunFilter, only: Experiment
   for (const experiment of candidates) if (await isStale(experiment)) stale.push(experiment.id);
   if (stale.length === 0) return { runs: [], total: 0 };
   const { experiment: _, stale: __, states = withResult, ...filter } = input;
-  const page = await listRuns(context.lab, { ...filter, states, experiments: stale });
+  const page = await listRuns(context, { ...filter, states, experiments: stale });
   return { ...page, runs: page.runs.map((run) => ({ ...run, stale: true })) };
 }
 

@@ -39,7 +39,7 @@ export async function presentProgress(
     waits_for:
       open === 0 ? null : (lackingDisk(lab) ?? (counts.pending === 0 ? null : await lackingCards(lab, experiment))),
     closed,
-    active: await activeRuns(lab, experiment),
+    active: await activeRuns(lab, dispatcher.collecting, experiment),
   };
 }
 
@@ -151,19 +151,32 @@ export function paceOf(ends: readonly AttemptEnd[], active: number, now: number)
   return Math.min(ends.length / seconds, possible);
 }
 
-async function activeRuns({ store }: Lab, experiment: ExperimentRecord): Promise<Progress["active"]> {
+async function activeRuns(
+  { store }: Lab,
+  collecting: ReadonlySet<string>,
+  experiment: ExperimentRecord,
+): Promise<Progress["active"]> {
   const rows = await store.db
     .selectFrom("attempts")
     .innerJoin("runs", "runs.id", "attempts.run_id")
-    .select(["attempts.run_id", "attempts.queued_at", "attempts.started_at", "runs.arm", "runs.task", "runs.seed"])
+    .select([
+      "attempts.id",
+      "attempts.run_id",
+      "attempts.queued_at",
+      "attempts.started_at",
+      "runs.arm",
+      "runs.task",
+      "runs.seed",
+    ])
     .where("attempts.experiment_id", "=", experiment.id)
     .where("attempts.state", "in", ["queued", "staging", "submitted", "running"])
     .orderBy("attempts.queued_at")
     .limit(shownActive)
     .execute();
   const now = Date.now();
-  return rows.map(({ queued_at, started_at, ...run }) => ({
+  return rows.map(({ id, queued_at, started_at, ...run }) => ({
     ...run,
+    collecting: collecting.has(id),
     seconds: Math.max(0, now - Date.parse(started_at ?? queued_at)) / 1_000,
   }));
 }

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import type { Dispatcher } from "../../bench/dispatch/dispatcher.ts";
 import type { DataDirectory, Lab } from "../../bench/lab/lab.ts";
 import { runsAtPlaces, theirResult } from "../../bench/records/placed-runs.ts";
 import { attemptsOfRun } from "../../bench/records/attempt-queries.ts";
@@ -20,6 +21,11 @@ import type { AttemptView, RunDetail, RunSummary } from "../contract/views/runs.
 
 type Db = Kysely<Database>;
 
+interface Sources {
+  lab: Lab;
+  dispatcher: Pick<Dispatcher, "collecting">;
+}
+
 export interface RunQuery {
   experiments?: readonly string[];
   states?: readonly RunState[] | undefined;
@@ -31,7 +37,10 @@ export interface RunQuery {
 }
 
 /** One page of runs at their places, in the order of their experiments. */
-export async function listRuns(lab: Lab, query: RunQuery): Promise<{ runs: RunSummary[]; total: number }> {
+export async function listRuns(
+  { lab, dispatcher }: Sources,
+  query: RunQuery,
+): Promise<{ runs: RunSummary[]; total: number }> {
   const { db } = lab.store;
   const base = filtered(db, query);
   const { total } = await base.select(({ fn }) => fn.countAll<number | string>().as("total")).executeTakeFirstOrThrow();
@@ -51,6 +60,7 @@ export async function listRuns(lab: Lab, query: RunQuery): Promise<{ runs: RunSu
       "runs.state",
       "runs.attempts",
       "runs.reason",
+      "runs.current_attempt",
       "runs.changed_at",
       "attempts.host",
       "attempts.duration",
@@ -75,19 +85,29 @@ export async function listRuns(lab: Lab, query: RunQuery): Promise<{ runs: RunSu
   );
   return {
     total: Number(total),
-    runs: rows.map(({ experiment_id, name, version, metrics, compute, waiting_reason, held, since, ...row }) => ({
-      ...decodeRow("runs", decodeRow("placements", row)),
-      experiment: reference({ name, version }),
-      stale: null,
-      metrics: metrics === null ? null : decodeRow("results", { metrics }).metrics,
-      waits_for: awaited.get(row.id) ?? [],
-      closed: isPending(row) ? (closed.get(experiment_id) ?? []) : [],
-      waiting:
-        row.state !== "active" || compute === null || held === null || since === null
-          ? null
-          : { compute, ...waitOf({ reason: waiting_reason, held, since }) },
-    })),
+    runs: rows.map(
+      ({ experiment_id, name, version, metrics, compute, waiting_reason, held, since, current_attempt, ...row }) => ({
+        ...decodeRow("runs", decodeRow("placements", row)),
+        experiment: reference({ name, version }),
+        stale: null,
+        metrics: metrics === null ? null : decodeRow("results", { metrics }).metrics,
+        collecting: isCollecting(dispatcher, { state: row.state, current_attempt }),
+        waits_for: awaited.get(row.id) ?? [],
+        closed: isPending(row) ? (closed.get(experiment_id) ?? []) : [],
+        waiting:
+          row.state !== "active" || compute === null || held === null || since === null
+            ? null
+            : { compute, ...waitOf({ reason: waiting_reason, held, since }) },
+      }),
+    ),
   };
+}
+
+function isCollecting(
+  { collecting }: Sources["dispatcher"],
+  { state, current_attempt }: Pick<RunRecord, "state" | "current_attempt">,
+): boolean {
+  return state === "active" && current_attempt !== null && collecting.has(current_attempt);
 }
 
 const isPending = ({ state }: { state: string }): boolean => state === ("pending" satisfies RunState);
@@ -109,7 +129,7 @@ function filtered(db: Db, { experiments, states, arm, task, seed }: RunQuery) {
 }
 
 /** Everything that is known of a run. */
-export async function presentRun(lab: Lab, run: RunRecord): Promise<RunDetail> {
+export async function presentRun({ lab, dispatcher }: Sources, run: RunRecord): Promise<RunDetail> {
   const { data } = lab;
   const { db } = lab.store;
   const placements = await placementsOfRun(db, run.id);
@@ -136,6 +156,7 @@ export async function presentRun(lab: Lab, run: RunRecord): Promise<RunDetail> {
     host: last?.host ?? null,
     duration: last?.duration ?? null,
     changed_at: run.changed_at,
+    collecting: isCollecting(dispatcher, run),
     waits_for: (await awaitedRuns(db, [run.id])).get(run.id) ?? [],
     closed: isPending(run) ? allClosed(lab, present) : [],
     needs: await neededBy(db, run, last?.needs ?? {}),

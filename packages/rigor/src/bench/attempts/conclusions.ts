@@ -46,6 +46,11 @@ export class Conclusions {
     return this.#concluding.has(attempt);
   }
 
+  /** Attempts whose jobs have ended and whose outputs are being read. */
+  get underWay(): ReadonlySet<string> {
+    return new Set(this.#concluding.keys());
+  }
+
   /** Attempts that are being concluded and need the machine no more. */
   givenBack(): Set<string> {
     return new Set([...this.#concluding.keys()].slice(0, mostHashed));

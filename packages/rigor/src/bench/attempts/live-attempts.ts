@@ -155,6 +155,11 @@ export class LiveAttempts {
     return this.holding().filter(({ attempt }) => !given.has(attempt.id));
   }
 
+  /** Attempts whose jobs have ended and whose outputs are being read. */
+  get collecting(): ReadonlySet<string> {
+    return this.#conclusions.underWay;
+  }
+
   /** Those of {@link LiveAttempts.holding} on one compute. */
   #on(lane: Lane): Live[] {
     return this.holding().filter(({ attempt }) => attempt.compute_id === lane.id);

@@ -121,8 +121,15 @@ export class Dispatcher {
 
   /** What holds the machines now, whichever daemon drives them. */
   async leases(): Promise<Lease[]> {
-    if (this.#lab.driving.isShared) return await heldAnywhere(this.#lab.store.db);
-    return this.#attempts.holding().map(({ attempt: { id, compute_id, lease } }) => ({ id, compute_id, lease }));
+    const leased = this.#attempts.leased().map(({ attempt: { id, compute_id, lease } }) => ({ id, compute_id, lease }));
+    if (!this.#lab.driving.isShared) return leased;
+    const elsewhere = (await heldAnywhere(this.#lab.store.db)).filter(({ id }) => !this.#attempts.has(id));
+    return [...leased, ...elsewhere];
+  }
+
+  /** Attempts whose jobs have ended and whose outputs this daemon reads now, before the log has their ends. */
+  get collecting(): ReadonlySet<string> {
+    return this.#attempts.collecting;
   }
 
   /** Events of others, and of this class, that change what may start or must be stopped. */

@@ -25,7 +25,7 @@ export function liveText(progress: Progress, terminal: ProgressTerminal, now: nu
   const wrong = bad === 0 ? null : style.red(`${integer(bad)} failed`);
   const left = leftText(progress);
   const speed = progress.runs_per_second === null ? null : rate(progress.runs_per_second);
-  const active = `${integer(counts.active)} active`;
+  const active = activeText(progress);
   const stage = experiment.stage.of > 1 ? experiment.stage.name : null;
   const waiting = waitTexts(experiment, now).join("  ") || null;
   const closed = closedTexts(progress).join("  ") || null;
@@ -63,13 +63,19 @@ export function lineText(progress: Progress, now: number): string {
     `${integer(progress.finished)}/${integer(total)} runs (${percent(progress)})`,
     progress.runs_per_second === null ? null : rate(progress.runs_per_second),
     leftText(progress),
-    `${integer(counts.active)} active`,
+    activeText(progress),
     ...waitTexts(progress.experiment, now),
     bad === 0 ? null : `${integer(bad)} failed`,
     ...closedTexts(progress),
     progress.waits_for,
   ];
   return parts.filter((part) => part !== null).join(", ");
+}
+
+/** `4 active (1 collecting)`: the job of that one has ended, and what it left is being hashed. */
+function activeText({ active, experiment }: Progress): string {
+  const collecting = active.filter((run) => run.collecting).length;
+  return `${integer(experiment.counts.active)} active${collecting === 0 ? "" : ` (${integer(collecting)} collecting)`}`;
 }
 
 /** Names computes on which nothing starts now, and how that is. */

@@ -47,9 +47,9 @@ export function runTable(runs: readonly RunSummary[], { style, columns: width }:
   });
 }
 
-function stateText({ state, stale, attempts }: RunSummary): string {
+function stateText({ state, stale, attempts, collecting }: RunSummary): string {
   const tries = attempts > 1 ? ` (${plural(attempts, "attempt")})` : "";
-  return `${state}${stale === true ? ", stale" : ""}${tries}`;
+  return `${collecting ? "collecting" : state}${stale === true ? ", stale" : ""}${tries}`;
 }
 
 function metricText(metrics: RunSummary["metrics"], name: string): string {
@@ -57,7 +57,8 @@ function metricText(metrics: RunSummary["metrics"], name: string): string {
   return value === undefined ? "" : number(value);
 }
 
-function reasonText({ reason }: RunSummary): string {
+function reasonText({ reason, collecting }: RunSummary): string {
+  if (collecting) return "its job has ended, and what it left is being hashed";
   return reason === null ? "" : whyText(reason);
 }
 
@@ -91,7 +92,7 @@ export function runLines(run: RunDetail, look: Look): string[] {
     `${style.bold(`run ${shortId(run.id)}`)}  ${paintState(style, run.state)(stateText(run))}`,
     ...facts(
       [
-        ["why", run.reason === null ? null : reasonText(run)],
+        ["why", reasonText(run)],
         [
           "waits",
           run.waiting === null
@@ -132,7 +133,7 @@ export function runLines(run: RunDetail, look: Look): string[] {
       ],
       style.dim,
     ),
-    ...attemptLines(run.attempt_list, look),
+    ...attemptLines(run, look),
     "",
     ...facts(
       [
@@ -176,7 +177,7 @@ function fileText({ path, sha256, size }: { path: string; sha256: string; size: 
   return `${path} (${bytes(size)}, sha256 ${sha256.slice(0, 10)})`;
 }
 
-function attemptLines(attempts: readonly AttemptView[], { style, columns: width }: Look): string[] {
+function attemptLines({ attempt_list: attempts, collecting }: RunDetail, { style, columns: width }: Look): string[] {
   if (attempts.length === 0) return [];
   return [
     "",
@@ -194,7 +195,7 @@ function attemptLines(attempts: readonly AttemptView[], { style, columns: width 
       ],
       rows: attempts.map((attempt) => [
         String(attempt.number),
-        attempt.category === null ? attempt.state : `${attempt.state}: ${attempt.category}`,
+        collecting && attempt === attempts.at(-1) ? "collecting" : endText(attempt),
         attempt.duration === null ? "" : duration(attempt.duration),
         attempt.host,
         attempt.lease.gpus.join(", "),
@@ -208,6 +209,8 @@ function attemptLines(attempts: readonly AttemptView[], { style, columns: width 
     }).map((line) => `  ${line}`),
   ];
 }
+
+const endText = ({ state, category }: AttemptView): string => (category === null ? state : `${state}: ${category}`);
 
 /** The most that was seen: of main memory, and of a card. */
 function memoryText({ memory_peak: memory, gpu_memory_peak: gpu }: AttemptView): string {

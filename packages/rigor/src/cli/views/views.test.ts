@@ -73,6 +73,13 @@ describe("progress [cli.progress]", () => {
     );
   });
 
+  test("says of how many active runs the job has ended and the outputs are read [run.collecting]", () => {
+    const [active] = progress().active;
+    const collecting = active === undefined ? [] : [{ ...active, collecting: true }];
+    expect(lineText(progress({ active: collecting }), now)).toContain("4 active (1 collecting)");
+    expect(runTable([run({ state: "active", reason: null, collecting: true })], look)[1]).toMatch(/ 3 +collecting /);
+  });
+
   test("says on which computes nothing starts, and once why and what can be done [compute.closed]", () => {
     const nothing = { message: null, next: null, since: null, until: null };
     const view = progress({

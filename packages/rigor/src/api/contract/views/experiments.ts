@@ -63,7 +63,14 @@ export const progress = z.object({
     .array(closedCompute)
     .describe("Computes of the experiment on which nothing starts now; its runs there may go on"),
   active: z.array(
-    z.object({ run_id: z.string(), arm: z.string(), task: z.string(), seed: z.int(), seconds: z.number() }),
+    z.object({
+      run_id: z.string(),
+      arm: z.string(),
+      task: z.string(),
+      seed: z.int(),
+      seconds: z.number(),
+      collecting: z.boolean().describe("Its job has ended, and what it left is being read and hashed"),
+    }),
   ),
 });
 

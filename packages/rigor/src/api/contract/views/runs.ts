@@ -47,6 +47,7 @@ export const runSummary = z.object({
     })
     .nullable()
     .describe("Why its job waits at a scheduler; null when it does not"),
+  collecting: z.boolean().describe("Its job has ended, and what it left is being read and hashed"),
   waits_for: z
     .array(z.object({ folder: z.string(), run_id: z.string(), state: runState }))
     .describe("Runs that must be done before it starts; empty once it may"),
