@@ -209,7 +209,8 @@ export class NeedsLab {
       for (let count = 0; count < 4; count += 1) await this.happen("start", 0);
       for (const { id } of await liveAttempts(this.bench.db)) await this.#end(id, "a");
     }
-    // Also where every run was done already, and only the experiment was held.
+    // Also where every run was done already, and only the experiment was held or cancelled.
+    for (const index of this.#resolved.keys()) await this.happen("run again", index);
     for (const index of this.ids.keys()) await this.happen("release experiment", index);
     for (const index of this.ids.keys()) for (let step = 0; step < 3; step += 1) await this.happen("advance", index);
     const experiments = await Promise.all(this.ids.map((id) => this.bench.experiment(id)));
