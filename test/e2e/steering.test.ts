@@ -265,7 +265,7 @@ test("a time budget that is used up holds the experiment with 3; release --wall 
   expect(held.stdout).toMatch(/Held now: the budget of 1 s is used up: it has been running for \d+ s/);
   expect(held.stdout).toContain("rigor release brief@1 --wall");
   expect(held.stderr).toMatch(/^\d of 6 runs in /m);
-  expectRefusal(await lab.rigor("release", "brief"), 2, "budget of 1 s", "--wall 2h");
+  expectRefusal(await lab.rigor("release", "brief"), 2, "budget of 1 s", "--wall 1h");
   expect((await lab.rigor("release", "brief", "--wall", "1h")).stdout).toBe("brief@1 goes on.\n");
   const ended = await lab.rigor("run", "brief.yaml");
   expect(ended.status, ended.text).toBe(0);

@@ -235,6 +235,15 @@ export const bench: Requirement[] = [
   },
   { id: "budget.held", statement: "An experiment that reaches its budget is held and starts no further run." },
   {
+    id: "budget.queue",
+    statement:
+      "What waits at a scheduler when a budget is used up is taken back; it starts anew with more budget, and counts as no failure.",
+  },
+  {
+    id: "budget.interrupted",
+    statement: "A job that its scheduler interrupts uses GPU hours for the time in which it ran, and no more.",
+  },
+  {
     id: "export.formats",
     statement:
       "Tidy CSV, Markdown and LaTeX are exported, with the best value per column and ties within noise marked.",

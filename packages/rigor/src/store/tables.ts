@@ -39,6 +39,15 @@ export interface WaitingJobRow {
   since: string;
 }
 
+/** A job that its scheduler has interrupted and starts again: beside the log, like what waits. */
+export interface InterruptedJobRow {
+  attempt_id: string;
+  /** Seconds for which it ran, up to the last interruption. */
+  ran: number;
+  /** Since when it runs again; null while it waits. */
+  since: string | null;
+}
+
 /**
  * An experiment that is ready on a compute: the daemon that drives the experiment says so to the one that drives the
  * compute, which starts its runs there.
@@ -90,6 +99,7 @@ export type Database = { [Name in keyof Tables]: Encoded<Tables[Name]> } & {
   events: EventRow;
   metric_points: MetricPointRow;
   waiting_jobs: WaitingJobRow;
+  interrupted_jobs: InterruptedJobRow;
   offers: OfferRow;
   daemons: DaemonRow;
   drivers: DriverRow;

@@ -19,6 +19,7 @@ const mostHashed = 4;
 export class Conclusions {
   readonly #lab: Lab;
   readonly #metrics: MetricIngest;
+  readonly #ranBefore: (attempt: string) => number | null;
   readonly #onConcluded: () => void;
   readonly #ended = new Map<string, Ended>();
   /** Ended, and their outputs are being hashed. */
@@ -28,9 +29,11 @@ export class Conclusions {
   /** How often the end of an attempt could not be looked at. */
   readonly #failures = new Map<string, number>();
 
-  constructor(lab: Lab, metrics: MetricIngest, onConcluded: () => void) {
+  /** @param ranBefore seconds for which an attempt ran before its scheduler interrupted it; null where it did not */
+  constructor(lab: Lab, metrics: MetricIngest, ranBefore: (attempt: string) => number | null, onConcluded: () => void) {
     this.#lab = lab;
     this.#metrics = metrics;
+    this.#ranBefore = ranBefore;
     this.#onConcluded = onConcluded;
   }
 
@@ -65,7 +68,7 @@ export class Conclusions {
 
   async #conclude(lane: Lane, live: Live, ending: Ending): Promise<void> {
     await this.#ingest(lane, live);
-    const outcome = await observeOutcome(live, ending);
+    const outcome = await observeOutcome({ ...live, ran_before: this.#ranBefore(live.attempt.id) }, ending);
     this.#ended.set(live.attempt.id, { live, outcome });
   }
 

@@ -8,6 +8,7 @@ import { Checkpoints, copiesUsedBy } from "./checkpoints.ts";
 import { Conclusions } from "./conclusions.ts";
 import { Deliveries } from "../computes/deliveries.ts";
 import { experimentById } from "../records/experiment-queries.ts";
+import { Interruptions } from "./interruptions.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Lane, Urgency } from "../lab/lane.ts";
 import { handleOf, type Ended, type Live } from "./live.ts";
@@ -36,6 +37,7 @@ export class LiveAttempts {
   readonly deliveries: Deliveries;
   /** Why those of them wait that do. */
   readonly waits: Waits;
+  readonly #interruptions: Interruptions;
   readonly #live = new Map<string, Live>();
   /** Attempts that the executor says have changed. */
   readonly #changed = new Set<string>();
@@ -52,7 +54,9 @@ export class LiveAttempts {
     this.#preparation = preparation;
     this.#metrics = new MetricIngest(lab);
     this.#checkpoints = new Checkpoints(lab);
-    this.#conclusions = new Conclusions(lab, this.#metrics, onConcluded);
+    this.#interruptions = new Interruptions(lab.store);
+    const ranBefore = (attempt: string) => this.#interruptions.ranBefore(attempt);
+    this.#conclusions = new Conclusions(lab, this.#metrics, ranBefore, onConcluded);
     this.waits = new Waits(lab.store);
     this.deliveries = new Deliveries(lab, onConcluded);
     this.#submission = new Submission({
@@ -88,7 +92,9 @@ export class LiveAttempts {
       this.#live.set(attempt.id, { attempt, run, experiment });
       if (run.state !== "active" || run.current_attempt !== attempt.id) this.#cancelling.add(attempt.id);
     }
-    await this.waits.adopt(new Set(present.map(({ id }) => id)));
+    const underWay = new Set(present.map(({ id }) => id));
+    await this.waits.adopt(underWay);
+    await this.#interruptions.adopt(underWay);
     // What another daemon cancelled while this was read was not for these yet.
     for (const { id, run_id } of this.#lab.driving.isShared ? found : []) {
       const run = await runById(db, run_id);
@@ -131,6 +137,7 @@ export class LiveAttempts {
     this.#metrics.forget(id);
     this.#conclusions.forget(id);
     this.#checkpoints.forget(id);
+    this.#interruptions.forget(id);
   }
 
   get size(): number {
@@ -224,7 +231,11 @@ export class LiveAttempts {
     if (asked.length === 0) return;
     const statuses = await lane.executor.status(asked.map(handleOf));
     const ids = asked.map(({ attempt }) => attempt.id);
-    if (!lane.isPlaced && (await this.waits.note(ids, statuses))) lane.stir();
+    if (!lane.isPlaced) {
+      const attempts = asked.map(({ attempt }) => attempt);
+      await this.#interruptions.note(attempts, statuses, Date.now());
+      if (await this.waits.note(ids, statuses)) lane.stir();
+    }
     await Promise.all(asked.map((live) => this.#observation.see(live, statuses.get(live.attempt.id))));
   }
 

@@ -14,7 +14,9 @@ async function endedAttempt() {
   const experiment = await bench.experiment(id);
   const directory = new AttemptDirectory(mkdtempSync(join(tmpdir(), "rigor-attempt-")));
   directory.create();
-  const tried = { attempt: { directory: directory.path, started_at: null }, run: { arm: "a" }, experiment };
+  const attempt = { directory: directory.path, started_at: null };
+  const tried = { attempt, run: { arm: "a" }, experiment, ran_before: 30 };
+  const withdrawn = () => observeOutcome(tried, { state: "gone", withdrawn: true });
   const observe = (code: number, restarts: number) => {
     const exit: ExitRecord = {
       ...{ attempt: "a", code, signal: null, reason: "exited", oom_kills: null, restarts, resumed: false },
@@ -22,7 +24,7 @@ async function endedAttempt() {
     };
     return observeOutcome(tried, { state: "ended", exit });
   };
-  return { directory, result: join(directory.output, "result.json"), observe };
+  return { directory, result: join(directory.output, "result.json"), observe, withdrawn };
 }
 
 test("the end of a run that its scheduler had started again says how often [compute.restarts]", async () => {
@@ -33,6 +35,11 @@ test("the end of a run that its scheduler had started again says how often [comp
   expect(await evidenceOf(0, 0)).toBeNull();
   expect(await evidenceOf(0, 1)).toBe("Its scheduler had started it again once.");
   expect(await evidenceOf(1, 2)).toMatch(/^AssertionError: no Its scheduler had started it again 2 times\.$/);
+});
+
+test("what ran before its scheduler interrupted it has run so long, also when it is then taken back [budget.interrupted]", async () => {
+  const { withdrawn } = await endedAttempt();
+  expect(await withdrawn()).toMatchObject({ state: "cancelled", duration: 30 });
 });
 
 test("a result of a terabyte is refused without being read [job.bad-result]", async () => {

@@ -44,13 +44,15 @@ interface Tried {
   attempt: Pick<AttemptRecord, "directory" | "started_at">;
   run: Pick<RunRecord, "arm">;
   experiment: Pick<ExperimentRecord, "definition">;
+  /** Seconds for which it ran before its scheduler interrupted it; null where it did not. */
+  ran_before: number | null;
 }
 
 /** What an attempt left, besides its metrics. */
 type Collected = Pick<ResultRecord, "artifacts" | "outputs_hash">;
 
 function outcomeOf(tried: Tried, ending: Ending, collected: Collected): AttemptOutcome {
-  if (ending.state === "gone") return withoutRecord(tried.attempt, ending);
+  if (ending.state === "gone") return withoutRecord(tried, ending);
   const outcome = recordedOutcome(tried, ending.exit, collected);
   const { restarts } = ending.exit;
   if (restarts === 0) return outcome;
@@ -134,11 +136,12 @@ const measuresOf = (exit: ExitRecord) => ({
   duration: exit.duration,
 });
 
+/** How long the last execution took that left no record is not known. */
 function withoutRecord(
-  attempt: Pick<AttemptRecord, "started_at">,
+  { attempt: { started_at }, ran_before }: Tried,
   ending: Extract<Ending, { state: "gone" }>,
 ): AttemptOutcome {
-  const times = { started_at: attempt.started_at, finished_at: new Date().toISOString(), duration: null, exit: null };
+  const times = { started_at, finished_at: new Date().toISOString(), duration: ran_before, exit: null };
   if (ending.withdrawn) return { ...noResult, check_failures: [], ...times, state: "cancelled" };
   const { category, evidence } = ending;
   return {

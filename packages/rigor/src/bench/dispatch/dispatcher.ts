@@ -20,6 +20,7 @@ import { ReadyQueues } from "./ready-queue.ts";
 import { Sharing } from "./sharing.ts";
 import { askersOfHeld, startAnew, stuckExperiments } from "./stuck.ts";
 import { Turns } from "./turns.ts";
+import { takeBackUnpaid } from "./unpaid.ts";
 
 /** How often everything is looked at, whether or not something is known to have changed. */
 const pollMs = 1_000;
@@ -211,7 +212,9 @@ export class Dispatcher {
     if (polling) await this.#attempts.ingestMetrics(here);
     this.#turns.begin(this.#experiments);
     await this.#nextSteps.take((id) => this.#queues.isIdle(id));
-    if (polling) await this.#seeToStuck();
+    if (!polling) return;
+    await this.#seeToStuck();
+    await this.#seeToBudgets();
   }
 
   /** Where several daemons share the lab: what the others did, and what is to be driven from here now. */
@@ -301,5 +304,12 @@ export class Dispatcher {
       if (stuck.outdated.length === 0) await this.#readiness.hold(stuck.experiment, "stuck", stuck.reason);
       for (const run of await startAnew(this.#lab, stuck, Date.now())) this.#attempts.cancelRun(run);
     }
+  }
+  /** What waits at schedulers would start there without anybody looking at its budget. */
+  async #seeToBudgets(): Promise<void> {
+    const holding = this.#attempts.holding();
+    await this.#readiness.holdSpent(this.#experiments, holding);
+    const unpaid = await takeBackUnpaid(this.#lab, holding, (attempt) => this.#attempts.waits.of(attempt));
+    for (const run of unpaid) this.#attempts.cancelRun(run);
   }
 }

@@ -3,7 +3,7 @@ import { RigorError, type ErrorCode } from "../../domain/errors.ts";
 import type { Compute } from "../../domain/files/compute-schema.ts";
 import type { ExperimentRecord, HoldCode } from "../../domain/records.ts";
 import { isBoundToMachine } from "../../domain/rules/compute-rules.ts";
-import { budgetProblem, reference } from "../../domain/rules/experiment-rules.ts";
+import { reference, spentBudget, type SpentBudget } from "../../domain/rules/experiment-rules.ts";
 import { Budgets } from "../experiments/budgets.ts";
 import type { Option } from "./choice.ts";
 import type { Lab } from "../lab/lab.ts";
@@ -14,6 +14,7 @@ import type { Offer } from "../lab/offers.ts";
 import { heldAnywhere } from "../records/attempt-queries.ts";
 import { experimentById } from "../records/experiment-queries.ts";
 import { computesOf } from "../lab/settings.ts";
+import { withWaitingJobs } from "./unpaid.ts";
 
 /** Where the runs of an experiment may start now. */
 export interface Readiness {
@@ -114,11 +115,7 @@ export class ReadinessCheck {
   async of(experiment: ExperimentRecord, holding: readonly Live[]): Promise<Readiness> {
     const { driving } = this.#lab;
     if (!driving.hasExperiment(experiment.id)) return this.#offered(experiment);
-    const problem = await this.#overBudget(experiment, holding);
-    if (problem !== null) {
-      await this.hold(experiment, "budget", problem);
-      return { options: [], complete: false };
-    }
+    if (await this.#holdIfSpent(experiment, holding)) return { options: [], complete: false };
     const named = await this.#lanesOf(experiment);
     const usable: NamedLane[] = [];
     for (const one of named) {
@@ -188,14 +185,26 @@ export class ReadinessCheck {
     await this.hold(experiment, isItsOwn ? "preparation" : "compute", [...reasons, next].join(" "));
   }
 
-  async #overBudget(experiment: ExperimentRecord, holding: readonly Live[]): Promise<string | null> {
-    if (experiment.budget.gpu_hours === null && experiment.budget.wall === null) return null;
+  /** Holds experiments whose budgets are used up while jobs of theirs wait at schedulers. @param running those that run */
+  async holdSpent(running: readonly ExperimentRecord[], holding: readonly Live[]): Promise<void> {
+    const limited = running.filter(({ id, budget }) => hasLimit(budget) && this.#lab.driving.hasExperiment(id));
+    for (const experiment of await withWaitingJobs(this.#lab, limited)) await this.#holdIfSpent(experiment, holding);
+  }
+
+  async #holdIfSpent(experiment: ExperimentRecord, holding: readonly Live[]): Promise<boolean> {
+    const spent = await this.#spentBudget(experiment, holding);
+    if (spent !== null) await this.hold(experiment, "budget", spent.reason, spent.option);
+    return spent !== null;
+  }
+
+  async #spentBudget(experiment: ExperimentRecord, holding: readonly Live[]): Promise<SpentBudget | null> {
+    if (!hasLimit(experiment.budget)) return null;
     const all = this.#lab.driving.isShared
       ? await heldAnywhere(this.#lab.store.db)
       : holding.map(({ attempt }) => attempt);
     const attempts = all.filter((one) => one.experiment_id === experiment.id);
     const usage = await this.#budgets.usage(experiment, attempts, Date.now());
-    return budgetProblem(experiment.budget, usage, experiment.definition.resources.gpus);
+    return spentBudget(experiment.budget, usage, experiment.definition.resources.gpus);
   }
 
   /** What a scheduler refuses it will refuse again. @param words of the scheduler */
@@ -205,9 +214,10 @@ export class ReadinessCheck {
     await this.hold(experiment, "submission", `${compute} refused its jobs${said} ${next}`);
   }
 
-  async hold(experiment: ExperimentRecord, code: HoldCode, reason: string): Promise<void> {
+  /** @param option what the release must come with */
+  async hold(experiment: ExperimentRecord, code: HoldCode, reason: string, option = ""): Promise<void> {
     const name = reference(experiment);
-    const release = code === "budget" ? `rigor release ${name} --wall 2h (or --gpu-hours 10)` : `rigor release ${name}`;
+    const release = `rigor release ${name} ${option}`.trim();
     await this.#lab.store.transact("daemon", async (transaction) => {
       const present = await experimentById(transaction.db, experiment.id);
       if (present.state !== "running") return;
@@ -216,6 +226,8 @@ export class ReadinessCheck {
     });
   }
 }
+
+const hasLimit = ({ gpu_hours, wall }: ExperimentRecord["budget"]): boolean => gpu_hours !== null || wall !== null;
 
 /** What goes wrong while an experiment is made ready, whatever experiment it is. */
 const ofMachines: ReadonlySet<ErrorCode> = new Set([

@@ -1,11 +1,10 @@
-import type { DomainEvent } from "../../domain/events/registry.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { retryPause } from "../../domain/rules/attempt-rules.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Live } from "../attempts/live.ts";
 import type { Wait } from "../attempts/waits.ts";
 import { runningAskers } from "../records/experiment-queries.ts";
-import { runsById } from "../records/run-queries.ts";
+import { takeBack } from "./take-back.ts";
 
 /** Milliseconds for which nothing but a person could have started anything of an experiment: many things pass sooner. */
 const patienceMs = 30_000;
@@ -75,23 +74,10 @@ export function stuckExperiments(
  * @returns the runs whose jobs are to be cancelled
  */
 export async function startAnew({ store }: Lab, { outdated, reason }: Stuck, now: number): Promise<string[]> {
-  return await store.transact("daemon", async (transaction) => {
-    const runs = await runsById(
-      transaction.db,
-      outdated.map(({ run }) => run.id),
-    );
-    const present = outdated.flatMap(({ attempt }) => {
-      const run = runs.get(attempt.run_id);
-      return run?.state === "active" && run.current_attempt === attempt.id ? [run] : [];
-    });
-    const not_before = new Date(now + retryPause(0) * 1_000).toISOString();
-    const events = present.map(({ id, retries }): DomainEvent => {
-      const data = { reason: { code: "stuck", message: reason }, retries, not_before };
-      return { kind: "run.retried", entity: id, data };
-    });
-    await transaction.append(events);
-    return present.map(({ id }) => id);
-  });
+  const notBefore = new Date(now + retryPause(0) * 1_000).toISOString();
+  return await store.transact("daemon", (transaction) =>
+    takeBack(transaction, outdated, { code: "stuck", message: reason }, notBefore),
+  );
 }
 
 function sayWhy(waits: readonly { compute: string; reason: string | null }[]): string {

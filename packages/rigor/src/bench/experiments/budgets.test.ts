@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { liveAttempts } from "../records/attempt-queries.ts";
+import type { JobStatus } from "../../compute/executor.ts";
+import { Interruptions } from "../attempts/interruptions.ts";
 import { Budgets } from "./budgets.ts";
 import { TestBench } from "../bench.testing.ts";
 
@@ -42,6 +44,39 @@ test("cards that a scheduler gives are counted as they were asked for: nobody he
   await bench.append({ kind: "attempt.started", entity: second, data: { process: null, started_at } });
   const usage = await new Budgets(bench.db).usage(await bench.experiment(id), await liveAttempts(bench.db), now);
   expect(usage.gpu_hours).toBeCloseTo(2 * 3 + 4, 6);
+});
+
+test("a job that its scheduler has interrupted uses nothing while it waits, also for the next daemon [budget.interrupted]", async () => {
+  const bench = await TestBench.open();
+  const { experiment_id: id } = await bench.start({ budget: { gpu_hours: 10, wall: "1h" } });
+  const [run] = await bench.runs(id);
+  if (run === undefined) throw new Error("no run");
+  const attempt = await bench.beginAtScheduler(run, 2);
+  const start = Date.now();
+  const after = (hours: number) => start + hours * hour * 1_000;
+  const started_at = new Date(start).toISOString();
+  await bench.append({ kind: "attempt.started", entity: attempt, data: { process: null, started_at } });
+  let interruptions = new Interruptions(bench.lab.store);
+  const note = (status: JobStatus, now: number) =>
+    interruptions.note([{ id: attempt, started_at }], new Map([[attempt, status]]), now);
+  const used = async (now: number) =>
+    (await new Budgets(bench.db).usage(await bench.experiment(id), await liveAttempts(bench.db), now)).gpu_hours;
+
+  await note({ state: "running", beat_at: null }, after(1));
+  expect(await used(after(1))).toBeCloseTo(2 * 1, 6);
+  await note({ state: "waiting", reason: "Resources" }, after(1));
+  await note({ state: "waiting", reason: "Priority" }, after(3));
+  expect(await used(after(4))).toBeCloseTo(2 * 1, 6);
+  interruptions = new Interruptions(bench.lab.store);
+  await interruptions.adopt(new Set([attempt]));
+  await note({ state: "running", beat_at: null }, after(4));
+  expect(await used(after(6))).toBeCloseTo(2 * 3, 6);
+  await note({ state: "waiting", reason: "Resources" }, after(6));
+  expect(await used(after(9))).toBeCloseTo(2 * 3, 6);
+  expect(interruptions.ranBefore(attempt)).toBeCloseTo(3 * hour, 3);
+  // Of what is over, nothing is kept.
+  await interruptions.adopt(new Set());
+  expect(await bench.db.selectFrom("interrupted_jobs").selectAll().execute()).toEqual([]);
 });
 
 test("a clock that jumped back uses nothing up [job.clock-jump]", async () => {

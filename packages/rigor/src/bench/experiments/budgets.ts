@@ -1,7 +1,8 @@
 import type { Kysely } from "kysely";
 import type { AttemptRecord, ExperimentRecord } from "../../domain/records.ts";
 import type { Usage } from "../../domain/rules/experiment-rules.ts";
-import { decodeRow, type Database } from "../../store/tables.ts";
+import { decodeRow, type Database, type InterruptedJobRow } from "../../store/tables.ts";
+import { ranSeconds } from "../attempts/interruptions.ts";
 
 const hour = 3_600;
 /** How long a sum over ended attempts is trusted, in milliseconds. */
@@ -30,21 +31,37 @@ export class Budgets {
    */
   async usage(
     experiment: ExperimentRecord,
-    live: readonly Pick<AttemptRecord, "resources" | "started_at">[],
+    live: readonly Pick<AttemptRecord, "id" | "resources" | "started_at">[],
     now: number,
   ): Promise<Usage> {
-    const running = live.reduce((sum, attempt) => {
-      const since = attempt.started_at === null ? now : Date.parse(attempt.started_at);
-      return sum + (attempt.resources.gpus * Math.max(0, now - since)) / 1_000;
-    }, 0);
-    const ended = experiment.budget.gpu_hours === null ? 0 : await this.#gpuSeconds(experiment.id);
-    return {
-      gpu_hours: (ended + running) / hour,
-      wall: runningSeconds(experiment, now),
-    };
+    const gpuSeconds = experiment.budget.gpu_hours === null ? 0 : await this.#gpuSeconds(experiment.id, live, now);
+    return { gpu_hours: gpuSeconds / hour, wall: runningSeconds(experiment, now) };
   }
 
-  async #gpuSeconds(experimentId: string): Promise<number> {
+  async #gpuSeconds(
+    experimentId: string,
+    live: readonly Pick<AttemptRecord, "id" | "resources" | "started_at">[],
+    now: number,
+  ): Promise<number> {
+    const interrupted =
+      live.length === 0 ? new Map<string, InterruptedJobRow>() : await this.#interruptedJobs(experimentId);
+    const running = live.map(
+      (attempt) => attempt.resources.gpus * ranSeconds(attempt, interrupted.get(attempt.id), now),
+    );
+    return running.reduce((sum, seconds) => sum + seconds, await this.#endedGpuSeconds(experimentId));
+  }
+
+  async #interruptedJobs(experimentId: string): Promise<Map<string, InterruptedJobRow>> {
+    const rows = await this.#db
+      .selectFrom("interrupted_jobs")
+      .innerJoin("attempts", "attempts.id", "interrupted_jobs.attempt_id")
+      .selectAll("interrupted_jobs")
+      .where("attempts.experiment_id", "=", experimentId)
+      .execute();
+    return new Map(rows.map((row) => [row.attempt_id, row]));
+  }
+
+  async #endedGpuSeconds(experimentId: string): Promise<number> {
     const known = this.#ended.get(experimentId);
     if (known !== undefined && performance.now() - known.at < freshMs) return known.gpuSeconds;
     const rows = await this.#db

@@ -4,7 +4,7 @@ import { definition } from "../events/events.testing.ts";
 import type { PassRule, Stage } from "../experiment.ts";
 import type { ExperimentRecord } from "../records.ts";
 import {
-  budgetProblem,
+  spentBudget,
   emptyTally,
   holdForMissingCommand,
   nextExperimentStep,
@@ -138,7 +138,7 @@ describe("budgets", () => {
         amount,
         fc.nat({ max: 2 }),
         (gpu_hours, wall, usedGpu, usedWall, gpus) => {
-          const problem = budgetProblem({ gpu_hours, wall }, { gpu_hours: usedGpu, wall: usedWall }, gpus);
+          const problem = spentBudget({ gpu_hours, wall }, { gpu_hours: usedGpu, wall: usedWall }, gpus);
           const over = (wall !== null && usedWall >= wall) || (gpus > 0 && gpu_hours !== null && usedGpu >= gpu_hours);
           expect(problem !== null).toBe(over);
         },
@@ -146,9 +146,22 @@ describe("budgets", () => {
     );
   });
 
+  test("that are used up name the option that gives the double of what was used [budget.held]", () => {
+    const problem = (gpu_hours: number | null, wall: number | null) =>
+      spentBudget({ gpu_hours, wall }, { gpu_hours: 120.004, wall: 36_001 }, 1);
+    expect(problem(120, null)).toEqual({
+      reason: "the budget of 120 GPU hours is used up: 120 were used",
+      option: "--gpu-hours 241",
+    });
+    expect(problem(null, 36_000)?.option).toBe("--wall 21h");
+    expect(spentBudget({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 0 }, 1)?.option).toBe("--gpu-hours 1");
+  });
+
   test("of zero GPU hours forbid no run that needs none", () => {
-    expect(budgetProblem({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 5 }, 0)).toBeNull();
-    expect(budgetProblem({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 5 }, 1)).toContain("0 GPU hours");
+    expect(spentBudget({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 5 }, 0)).toBeNull();
+    expect(spentBudget({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 5 }, 1)).toMatchObject({
+      reason: expect.stringContaining("0 GPU hours") as string,
+    });
   });
 });
 

@@ -1,5 +1,6 @@
 import type { DomainEvent } from "../events/registry.ts";
 import type { Measurement, PassRule } from "../experiment.ts";
+import { number } from "../format/numbers.ts";
 import type { RunState } from "../lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, HoldCode } from "../records.ts";
 
@@ -201,13 +202,22 @@ export interface Usage {
   wall: number;
 }
 
-/** Why a budget forbids another run, or null. A run that needs no GPU uses no GPU hours. */
-export function budgetProblem(budget: ExperimentRecord["budget"], usage: Usage, gpus: number): string | null {
+/** A budget that forbids another run. */
+export interface SpentBudget {
+  reason: string;
+  /** What gives it room again, for `rigor release`: doubling it. */
+  option: string;
+}
+
+/** The budget that forbids another run, or null. A run that needs no GPU uses no GPU hours. */
+export function spentBudget(budget: ExperimentRecord["budget"], usage: Usage, gpus: number): SpentBudget | null {
   if (budget.wall !== null && usage.wall >= budget.wall) {
-    return `the budget of ${budget.wall} s is used up: it has been running for ${Math.round(usage.wall)} s`;
+    const reason = `the budget of ${budget.wall} s is used up: it has been running for ${Math.round(usage.wall)} s`;
+    return { reason, option: `--wall ${Math.ceil((2 * usage.wall) / 3_600) || 1}h` };
   }
   if (gpus > 0 && budget.gpu_hours !== null && usage.gpu_hours >= budget.gpu_hours) {
-    return `the budget of ${budget.gpu_hours} GPU hours is used up: ${usage.gpu_hours.toFixed(2)} were used`;
+    const reason = `the budget of ${number(budget.gpu_hours)} GPU hours is used up: ${number(usage.gpu_hours)} were used`;
+    return { reason, option: `--gpu-hours ${Math.ceil(2 * usage.gpu_hours) || 1}` };
   }
   return null;
 }

@@ -12,7 +12,7 @@ describe("what a hold offers", () => {
     "rigor release NAME": (bench) => person.releaseExperiment(bench.experiment, bench.heldRuns, release()),
     "rigor release NAME --without-failed": (bench) =>
       person.releaseExperiment(bench.experiment, bench.heldRuns, release({ without_failed: true })),
-    "rigor release NAME --wall 2h (or --gpu-hours 10)": (bench) =>
+    "rigor release NAME --wall 2h": (bench) =>
       person.releaseExperiment(bench.experiment, bench.heldRuns, release({ budget: { wall: 7_200, gpu_hours: null } })),
     "rigor rerun NAME --failed": (bench) => [
       ...person.resumeExperiment(bench.experiment, "r"),
@@ -26,7 +26,7 @@ describe("what a hold offers", () => {
   const offered: Record<HoldCode, string[]> = {
     person: ["rigor release NAME", "rigor cancel NAME"],
     "runs-held": ["rigor release NAME", "rigor cancel NAME"],
-    budget: ["rigor release NAME --wall 2h (or --gpu-hours 10)", "rigor cancel NAME"],
+    budget: ["rigor release NAME --wall 2h", "rigor cancel NAME"],
     preparation: ["rigor release NAME", "rigor cancel NAME"],
     compute: ["rigor release NAME", "rigor cancel NAME"],
     submission: ["rigor release NAME", "rigor cancel NAME"],

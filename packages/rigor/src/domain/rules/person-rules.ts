@@ -143,7 +143,7 @@ export function releaseExperiment(
   if (experiment.hold?.code === "budget" && release.budget === null) {
     throw notPossible(
       `${reference(experiment)} is held because ${experiment.hold.reason}`,
-      `Raise the budget: rigor release ${reference(experiment)} --wall 2h (or --gpu-hours 10)`,
+      `Raise the budget: ${experiment.hold.options[0]}`,
     );
   }
   const released: DomainEvent[] =
