@@ -6,7 +6,7 @@ import type { GateView } from "../../packages/rigor/src/api/contract/views/issue
 import { expectRefusal, until, UserLab } from "../e2e/lab.ts";
 import { built, openConcerns, Persons } from "./persons.ts";
 import { clarification, completed, design, plan } from "./tiny-issue.ts";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 
 let lab: UserLab;
 let persons: Persons;
@@ -76,6 +76,12 @@ describe("gates", () => {
 
   test("do not let an approval outlive the plan: each plan is asked for, an old gate is closed [gate.bound] [F34]", async () => {
     expect((await lab.rigor("reject", String(first.number), "-m", "It is too short.")).status).toBe(0);
+    const { form } = await persons.detail(await persons.work("planner"));
+    expect(parse(form ?? "")).toMatchObject({
+      experiment_path: plan.experiment_path,
+      answers: [{ concern: 1, answer: "" }],
+    });
+    expect(form).toContain("It is too short.");
     const second = await openGate("plan-approval", first.number);
     expect(JSON.stringify(second.evidence)).toContain("wall: 20m");
     expectRefusal(await lab.rigor("approve", String(first.number)), 2, "was decided");
@@ -124,6 +130,11 @@ describe("gates", () => {
     lab.write({ "rigor.yaml": `${byHand["rigor.yaml"]}compute: { local: { kind: ssh, host: elsewhere } }\n` });
     const moved = await askedAgain(approved);
     expect((moved.evidence as { compute: string }).compute).toBe("local (ssh:elsewhere)");
+    const changed = new RegExp(
+      `not what was approved at gate ${approved.number}: .*compute local was .* and is ssh:elsewhere now`,
+    );
+    expect((await lab.rigor("inbox")).text).toMatch(changed);
+    expect((await lab.rigor("issue", "show", "1")).text.replaceAll(/\s+/g, " ")).toMatch(changed);
     // The approval was of this place, whatever runs may use of it.
     lab.write({ "rigor.yaml": `${byHand["rigor.yaml"]}compute: { local: { kind: local, cpus: 1 } }\n` });
     await until("the code is reviewed again", async () => (await persons.story(1)).issue.state === "code-review");
@@ -214,7 +225,7 @@ describe("gates", () => {
     lab.write({ "rigor.yaml": "agents: { backend: human, promotion: merge }\n" });
     const other = await persons.gateAfter(asked.number);
     expect(other.options[0]?.effect).toMatch(/rigor\/issue-1 is merged into \S+, if nobody has that checked out/);
-    expectRefusal(await lab.rigor("approve", String(asked.number)), 2, "What it asked about has changed.\n");
+    expectRefusal(await lab.rigor("approve", String(asked.number)), 2, "the code was to stay on rigor/issue-1");
   });
 
   test("do not let an approval outlive what the result shows [gate.bound] [F34]", { timeout: 900_000 }, async () => {

@@ -1,13 +1,16 @@
 import type { Json } from "../domain/canonical.ts";
-import { plannedRuns } from "../domain/design.ts";
+import { countRuns } from "../domain/design.ts";
 import { unifiedDiff } from "../domain/format/line-diff.ts";
+import { duration } from "../domain/format/numbers.ts";
+import { gridText } from "../domain/format/words.ts";
+import { concernText } from "../domain/issues/concern-text.ts";
 import { isEdit } from "../domain/issues/edit-document.ts";
 import {
   allOf,
   checkOf,
   decisionOn,
   newest,
-  openConcerns,
+  unsettled,
   type IssueFacts,
   type WorkKind,
 } from "../domain/issues/facts.ts";
@@ -47,27 +50,34 @@ function planEvidence(facts: IssueFacts): Record<string, Json> {
   const plan = newest(facts, "plan");
   if (plan === null) return {};
   const { hypothesis, prediction, refuted_if, experiment_path, experiment_file, risks, changes, parent } = plan.content;
-  const { reasons, needs_code, implementation, smoke, uses } = plan.content;
+  const { reasons, needs_code, implementation, uses } = plan.content;
   const consistency = checkOf(facts, "consistency", plan.hash);
   return {
-    version: plan.number,
+    plan: plan.number,
     hypothesis,
     prediction,
     refuted_if,
     reasons,
+    risks,
+    compared_with: parent,
+    changes,
+    uses,
     experiment_path,
     experiment_file,
-    needs_code,
-    implementation,
-    smoke,
-    uses,
-    risks,
-    parent,
-    changes,
+    to_build: needs_code ? implementation : "Nothing: the committed code does it.",
+    smoke_run: smokeText(facts),
     ...costEvidence(facts),
     differences: (consistency?.details as { differences?: Json } | undefined)?.differences ?? [],
     duplicates: (consistency?.details as { duplicates?: Json } | undefined)?.duplicates ?? [],
   };
+}
+
+/** What is tried before the experiment is started; null where nothing is. */
+function smokeText(facts: IssueFacts): string | null {
+  const plan = newest(facts, "plan")?.content ?? null;
+  if (plan === null || plan.experiment_file === null) return null;
+  const smallest = gridText(plan.smoke?.parameters ?? {});
+  return `Each arm once, ${smallest === "" ? "with its own parameters" : `with ${smallest}`}.`;
 }
 
 /** What was taken for granted when it was planned: what nobody asked, and what nobody answered. */
@@ -103,9 +113,11 @@ function costEvidence({ design, computes }: IssueFacts): Record<string, Json> {
   if (design === null) return {};
   const { gpu_hours, wall } = design.budget;
   return {
-    runs: plannedRuns(design).length,
-    gpu_hours: gpu_hours ?? "no limit",
-    wall: wall === null ? "no limit" : `${wall} s`,
+    runs: countRuns(design),
+    budget: {
+      gpu_hours: gpu_hours ?? "no limit",
+      wall: wall === null ? "no limit" : duration(wall),
+    },
     compute: design.compute.map((name) => placeOf(name, computes[name])).join(", "),
   };
 }
@@ -117,12 +129,5 @@ function placeOf(name: string, id: string | undefined): string {
   return machine === name ? name : `${name} (${machine})`;
 }
 
-const concernsAbout = (facts: IssueFacts, about: WorkKind): Json =>
-  openConcerns(facts, about).map(({ number, severity, source, location, evidence, fix }) => ({
-    number,
-    severity,
-    source,
-    location,
-    evidence,
-    fix,
-  }));
+/** What reviewers and checks found and nobody has settled, nits among it. */
+const concernsAbout = (facts: IssueFacts, about: WorkKind): string[] => unsettled(facts, about).map(concernText);

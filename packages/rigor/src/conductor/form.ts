@@ -1,5 +1,6 @@
-import { stringify } from "yaml";
+import { Document, isNode, isSeq } from "yaml";
 import { z } from "zod";
+import type { Json } from "../domain/canonical.ts";
 import { submissionSchemas, type SubmissionKind } from "../domain/issues/submissions.ts";
 
 interface JsonSchema {
@@ -22,7 +23,7 @@ export function describeForm(kind: SubmissionKind): string {
 
 function members(schema: JsonSchema, indent: string): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => [
-    `${indent}- \`${name}\` (${typeOf(member)})${member.description === undefined ? "" : `: ${member.description}`}`,
+    `${indent}- \`${name}\` (${typeOf(member)})${meaningOf(member) === undefined ? "" : `: ${meaningOf(member)}`}`,
     ...members(member.items ?? member.anyOf?.find((one) => one.properties !== undefined) ?? member, `${indent}  `),
   ]);
 }
@@ -40,53 +41,81 @@ function typeOf(schema: JsonSchema): string {
     .join(" or ");
 }
 
+/** What a form holds from the start. */
+export interface Begun {
+  value: Json;
+  /** What is said above each item of a list. */
+  remarks?: readonly string[];
+}
+
 /**
  * A YAML file to be filled in, with what each member means above it.
  *
- * @param begun texts that are there already, by member
+ * @param begun what is there already, by member
  */
-export function formTemplate(kind: SubmissionKind, begun: Readonly<Record<string, string>> = {}): string {
-  const lines = template(formSchema(kind), "").map((line) => {
-    const text = begun[line.slice(0, Math.max(0, line.indexOf(":")))];
-    return text === undefined ? line : filled(line.slice(0, line.indexOf(":")), text);
-  });
-  return `${lines.join("\n")}\n`;
+export function formTemplate(kind: SubmissionKind, begun: Readonly<Record<string, Begun>> = {}): string {
+  return `${template(formSchema(kind), "", begun).join("\n")}\n`;
 }
 
-/** As a block that is edited line by line. */
-const filled = (name: string, text: string): string =>
-  stringify({ [name]: text }, { lineWidth: 0, blockQuote: "literal" }).trimEnd();
-
-function template(schema: JsonSchema, indent: string): string[] {
+function template(schema: JsonSchema, indent: string, begun: Readonly<Record<string, Begun>> = {}): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
     const remark = `${indent}# ${remarkOf(member)}`;
-    const items = member.items?.properties === undefined ? [] : template(member.items, "");
-    const first = items.findIndex((line) => !line.startsWith("#"));
-    const example =
-      items.length === 0
-        ? []
-        : [
-            `${indent}# Each has, in place of []:`,
-            ...items.map((line, index) => `${indent}#   ${index === first ? "-" : " "} ${line}`),
-          ];
+    const item = itemLines(member, indent);
+    const found = begun[name];
+    if (found !== undefined) {
+      return [remark, ...(item.length === 0 ? [] : [`${indent}# Each has:`, ...item]), ...filled(name, found)];
+    }
     const inner = member.anyOf?.find((one) => one.properties !== undefined) ?? member;
     if (inner.type === "object" && inner.properties !== undefined) {
       return [remark, `${indent}${name}:`, ...template(inner, `${indent}  `)];
     }
-    return [remark, ...example, `${indent}${name}: ${emptyValue(member)}`];
+    const way =
+      item.length === 0
+        ? []
+        : [`${indent}# For an entry, take away [] and the # before these lines; repeat them for more.`];
+    const empty = emptyValue(member);
+    return [remark, ...way, `${indent}${name}:${empty === "" ? "" : ` ${empty}`}`, ...item];
   });
+}
+
+/** An item of a list of objects, as comments that become one when their signs are taken away. */
+function itemLines({ items }: JsonSchema, indent: string): string[] {
+  if (items?.properties === undefined) return [];
+  const lines = template(items, "");
+  const first = lines.findIndex((line) => !line.startsWith("#"));
+  return lines.map((line, index) => `${indent}#   ${index === first ? "-" : " "} ${line}`);
+}
+
+/** Long texts as blocks that are edited line by line. */
+function filled(name: string, { value, remarks = [] }: Begun): string[] {
+  const document = new Document({ [name]: value });
+  const list = document.get(name);
+  if (isSeq(list)) {
+    for (const [index, item] of list.items.entries()) {
+      const remark = remarks[index];
+      if (isNode(item) && remark !== undefined) item.commentBefore = remark.replaceAll(/^/gm, " ");
+    }
+  }
+  return document.toString({ lineWidth: 0, blockQuote: "literal" }).trimEnd().split("\n");
 }
 
 function emptyValue(schema: JsonSchema): string {
   if (schema.type === "array") return "[]";
   if (schema.type === "boolean") return "false";
   if (schema.type === "object") return "{}";
-  return typesOf(schema).includes("null") ? "null" : '""';
+  const types = typesOf(schema);
+  if (types.includes("null")) return "null";
+  // A number that is not filled in is missing, and no text.
+  return types.includes("integer") || types.includes("number") ? "" : '""';
 }
+
+/** Of a list that says nothing of itself: what is said of its items. */
+const meaningOf = ({ description, items }: JsonSchema): string | undefined => description ?? items?.description;
 
 /** What a member means; what it is where that is no text. */
 function remarkOf(schema: JsonSchema): string {
   const type = typeOf(schema);
-  if (schema.description === undefined) return type === "string" ? "text" : type;
-  return type === "string" ? schema.description : `${schema.description} (${type})`;
+  const meaning = meaningOf(schema);
+  if (meaning === undefined) return type === "string" ? "text" : type;
+  return type === "string" ? meaning : `${meaning} (${type})`;
 }

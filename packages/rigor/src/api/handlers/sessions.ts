@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readTranscript } from "../../agents/transcripts/transcript.ts";
 import { SessionDirectory } from "../../agents/backends/session-directory.ts";
+import { begunWork } from "../../conductor/begun-work.ts";
 import { formTemplate } from "../../conductor/form.ts";
 import { gatherFacts } from "../../conductor/gather.ts";
 import { handIn } from "../../conductor/hand-in.ts";
@@ -93,10 +94,10 @@ export const sessions = {
   }),
 };
 
-/** An analyzer goes on with the document so far, which shows every value that was measured. */
 async function formOf({ board }: ApiContext, facts: IssueFacts, { role }: SessionRecord): Promise<string | null> {
   if (role === "investigator") return null;
-  const begun: Record<string, string> = {};
-  if (role === "analyzer") begun["document"] = await (await board.parts.documents()).source(facts);
+  const begun = begunWork(facts, role);
+  // It shows every value that was measured.
+  if (role === "analyzer") begun["document"] = { value: await (await board.parts.documents()).source(facts) };
   return formTemplate(roleWork[role].submits, begun);
 }

@@ -51,9 +51,9 @@ test("questions are numbered as they are answered, and a text ends without empty
   const asked = { ...gate, options: [{ choice: "answer", effect: "Planning starts.", needs_reason: false }] };
   const evidence: GateView["evidence"] = {
     questions: [{ question: "Which?", blocking: true }, { question: "How long?\n" }],
-    notes: ["One.\n"],
+    notes: ["One.\nTwo.\n"],
   };
-  expect(gateLines({ ...asked, evidence }, look).slice(-9)).toEqual([
+  expect(gateLines({ ...asked, evidence }, look).slice(-10)).toEqual([
     '  rigor answer 3 "ANSWER 1" "ANSWER 2"     Planning starts.',
     "",
     "questions:",
@@ -63,5 +63,6 @@ test("questions are numbered as they are answered, and a text ends without empty
     "  2. question: How long?",
     "notes:",
     "  - One.",
+    "    Two.",
   ]);
 });

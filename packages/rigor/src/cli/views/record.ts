@@ -16,7 +16,9 @@ export function recordLines(value: unknown, spaces = ""): string[] {
 
 /** What has members is numbered: answers go by the order of questions. */
 function itemLines(item: unknown, index: number, spaces: string): string[] {
-  if (typeof item !== "object" || item === null) return [`${spaces}- ${plainText(item)}`];
+  if (typeof item !== "object" || item === null) {
+    return `${spaces}- ${indent(plainText(item), spaces.length + 2).trimStart()}`.split("\n");
+  }
   const mark = `${index + 1}. `;
   const [first = "", ...more] = recordLines(item, `${spaces}${" ".repeat(mark.length)}`);
   return [...(index === 0 ? [] : [""]), `${spaces}${mark}${first.trimStart()}`, ...more];

@@ -1,3 +1,4 @@
+import { changedSince } from "./binding.ts";
 import {
   capText,
   checkOf,
@@ -15,7 +16,7 @@ import {
 } from "./facts.ts";
 import { finishChange } from "./finish-steps.ts";
 import { toSettle } from "./hand-in.ts";
-import { isApproved, unreachable } from "./plan-steps.ts";
+import { isApproved, planBinding, unreachable } from "./plan-steps.ts";
 import type { GateName, IssueCheckName, RoleName, SubmissionRecord } from "./records.ts";
 import { ask, cancelOption, firstOf, makeCheck, move, option, passCheck, work, type IssueStep } from "./steps.ts";
 
@@ -138,7 +139,10 @@ export function isConfigurationOnly(facts: IssueFacts, hash: string): boolean {
 
 /** Whatever was approved has changed since: the gate opens again. */
 export function withoutApproval(facts: IssueFacts): IssueStep | null {
-  return isApproved(facts)
-    ? null
-    : move("plan-review", "The plan, its budget, its compute or what becomes of its code is not what was approved.");
+  if (isApproved(facts)) return null;
+  const [changed] = changedSince(facts.gates, "plan-approval", planBinding(facts));
+  return move(
+    "plan-review",
+    changed ?? "Its plan was approved by no person, and rigor.yaml does not approve it any more.",
+  );
 }

@@ -108,6 +108,11 @@ export function openConcerns(facts: Pick<IssueFacts, "concerns">, about: WorkKin
   return facts.concerns.filter((one) => one.about === about && one.state === "open" && one.severity !== "nit");
 }
 
+/** What was found and is neither mended nor waived, whatever its weight. */
+export function unsettled(facts: Pick<IssueFacts, "concerns">, about: WorkKind): ConcernRecord[] {
+  return facts.concerns.filter((one) => one.about === about && one.state !== "verified" && one.state !== "waived");
+}
+
 /** So many concerns are told one by one, each in so many characters. */
 const mostTold = { concerns: 5, characters: 300 };
 

@@ -1,7 +1,7 @@
 import { contentHash } from "../canonical.ts";
 import { submissionId } from "../events/submission-events.ts";
 import type { DomainEvent } from "../events/registry.ts";
-import { count, openConcerns, type IssueFacts, type WorkKind } from "./facts.ts";
+import { count, openConcerns, unsettled, type IssueFacts, type WorkKind } from "./facts.ts";
 import type { ConcernRecord, RoleName } from "./records.ts";
 import { disputableChecks } from "./check-concerns.ts";
 import { firstReviewer, roleWork } from "./roles.ts";
@@ -46,7 +46,7 @@ export function handInProblems(facts: IssueFacts, handIn: HandIn): string[] {
   const { content } = handIn;
   const problems: string[] = [];
   if (makes !== null) {
-    problems.push(...unanswered(openConcerns(facts, makes), (content as { answers: Answer[] }).answers));
+    problems.push(...unanswered(facts, makes, (content as { answers: Answer[] }).answers));
     if (facts.submissions.some((one) => one.kind === handIn.kind && one.hash === handIn.hash)) {
       problems.push(
         `This ${handIn.kind} is the same as one that was handed in before. Change it, or dispute the concerns.`,
@@ -58,9 +58,11 @@ export function handInProblems(facts: IssueFacts, handIn: HandIn): string[] {
   return problems;
 }
 
-function unanswered(concerns: readonly ConcernRecord[], answers: readonly Answer[]): string[] {
-  const open = concerns.filter((one) => !answers.some((answer) => answer.concern === one.number));
-  const strange = answers.filter((answer) => !concerns.some((one) => one.number === answer.concern));
+/** Nits may be answered, and need not. */
+function unanswered(facts: IssueFacts, about: WorkKind, answers: readonly Answer[]): string[] {
+  const open = openConcerns(facts, about).filter((one) => !answers.some((answer) => answer.concern === one.number));
+  const isOpen = new Set(unsettled(facts, about).flatMap((one) => (one.state === "open" ? [one.number] : [])));
+  const strange = answers.filter(({ concern }) => !isOpen.has(concern));
   return [
     ...open.map(
       (one) =>

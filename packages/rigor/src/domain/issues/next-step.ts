@@ -1,9 +1,11 @@
 import { canonicalJson } from "../canonical.ts";
 import { reviewCode, implement, test } from "./code-steps.ts";
 import { usedUp } from "./agent-budget.ts";
+import { bindingChanges } from "./binding.ts";
 import { spent, type IssueFacts } from "./facts.ts";
 import type { IssueState } from "./issue-lifecycle.ts";
 import { clarify, plan, reviewPlan } from "./plan-steps.ts";
+import type { GateRecord } from "./records.ts";
 import { analyze, promote, reviewResult, runExperiment, verify } from "./result-steps.ts";
 import { block, cancelOption, makeCheck, mendFault, move, option, rest, type IssueStep } from "./steps.ts";
 
@@ -29,7 +31,15 @@ export function nextStep(facts: IssueFacts): IssueStep {
       step.gate.name === open.name &&
       canonicalJson(step.gate.binding) === canonicalJson(open.binding));
   if (isAskedStill) return rest(`it waits for a person at gate ${open.number}: ${open.question}`);
-  return { do: "withdraw", gate: open.number, reason: "What it asked about has changed." };
+  return { do: "withdraw", gate: open.number, reason: whyWithdrawn(open, step) };
+}
+
+/** What has happened to the question of a gate, given what is to be done now. */
+function whyWithdrawn(open: GateRecord, step: IssueStep): string {
+  if (step.do === "move") return `Nobody has to answer it any more. ${step.reason}`;
+  if (step.do !== "gate") return "Something has to be done before it can be asked.";
+  if (step.gate.name !== open.name) return `Something else is asked now: ${step.gate.question}`;
+  return `What it asked about has changed: ${bindingChanges(open.binding, step.gate.binding).join("; ")}.`;
 }
 
 const nobodyWorks = ({ sessions, issue }: IssueFacts): IssueStep | null =>

@@ -1,5 +1,6 @@
 import type { Json } from "../canonical.ts";
 import { hoursOf } from "./amendment.ts";
+import { changedSince } from "./binding.ts";
 import {
   capText,
   count,
@@ -69,7 +70,10 @@ export function reviewPlan(facts: IssueFacts): IssueStep {
   return ask({
     name: "plan-approval",
     question: `Carry out the plan of issue ${facts.issue.number}?`,
-    why: "Nothing is built or run before a person has approved exactly this plan, its budget and its compute.",
+    why: [
+      "Nothing is built or run before a person has approved exactly this plan, its budget and its compute.",
+      ...changedSince(facts.gates, "plan-approval", planBinding(facts)),
+    ].join("\n"),
     options: [
       option("approve", approvalEffect(facts)),
       option("revise", "The planner makes another plan, with your reason as a blocker.", true),

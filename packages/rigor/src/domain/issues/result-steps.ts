@@ -1,3 +1,4 @@
+import { changedSince, type CodeFate } from "./binding.ts";
 import { withoutApproval } from "./code-steps.ts";
 import { isEdit } from "./edit-document.ts";
 import {
@@ -146,6 +147,7 @@ export function reviewResult(facts: IssueFacts): IssueStep {
 export function promote(facts: IssueFacts): IssueStep {
   const result = newest(facts, "result") ?? unreachable();
   const code = codeFate(facts);
+  const binding = { result: result.hash, code };
   switch (promotionOf(facts, result.hash, code)?.choice) {
     case "approve":
       return withoutResult(facts, result.hash) ?? finish(facts) ?? move("done", "A person approved the result.");
@@ -155,7 +157,10 @@ export function promote(facts: IssueFacts): IssueStep {
       return ask({
         name: "promotion",
         question: `Publish the result of issue ${facts.issue.number}?`,
-        why: "No result leaves the lab before a person has read and approved it.",
+        why: [
+          "No result leaves the lab before a person has read and approved it.",
+          ...changedSince(facts.gates, "promotion", binding),
+        ].join("\n"),
         options: [
           option("approve", `The result is final;${codeText(code)} follow-ups are proposed.`),
           option(
@@ -165,13 +170,10 @@ export function promote(facts: IssueFacts): IssueStep {
           option("revise", "The analyzer writes another document, with your reason as a blocker.", true),
           cancelOption,
         ],
-        binding: { result: result.hash, code },
+        binding,
       });
   }
 }
-
-/** What an approval of the result does with the code; `into` is null where that is left to a person. */
-type CodeFate = { branch: string; into: string | null };
 
 /** As `agents.promotion` says now; null where there is no code, or nothing is to be done with it any more. */
 function codeFate(facts: IssueFacts): CodeFate | null {

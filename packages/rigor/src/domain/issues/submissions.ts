@@ -26,7 +26,7 @@ const answer = z
     answer: z.enum(["fixed", "disputed"]),
     reason: sentence.describe("What was changed, or why the concern is wrong"),
   })
-  .describe("Every open concern of your work must be answered.");
+  .describe("Every open concern of your work must be answered; a nit may be left.");
 
 const settlement = z.strictObject({
   concern: z.int().positive().describe("Number of the concern"),

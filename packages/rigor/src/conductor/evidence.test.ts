@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { PaperBoard } from "../domain/issues/paper-board.testing.ts";
+import { gateEvidence } from "./evidence.ts";
+
+test("a plan is shown in the words of its file, with every finding that is not settled [gate.open]", () => {
+  const board = new PaperBoard();
+  while (board.facts.gates.length === 0) board.step();
+  const finding = { location: "name", evidence: "It says little.", fix: "Another.", source: "statistics-critic" };
+  const about = { about: "plan" as const, subject: "w2", session_id: null };
+  for (const [index, severity] of (["nit", "concern", "nit"] as const).entries()) {
+    board.append({ kind: "concern.raised", entity: "i1", data: { number: index + 1, severity, ...finding, ...about } });
+  }
+  board.append({ kind: "concern.waived", entity: "i1", data: { number: 3, reason: "It does not matter." } });
+  const facts = { ...board.facts };
+  if (facts.design === null) throw new Error("it has a design");
+  facts.design = { ...facts.design, budget: { gpu_hours: null, wall: 5400 } };
+  expect(gateEvidence(facts, "plan-approval")).toMatchObject({
+    plan: 1,
+    budget: { gpu_hours: "no limit", wall: "1 h 30 min" },
+    smoke_run: "Each arm once, with words=100.",
+    concerns: [
+      "Concern 1 (nit, statistics-critic) at name: It says little.\nSuggested: Another.",
+      "Concern 2 (concern, statistics-critic) at name: It says little.\nSuggested: Another.",
+    ],
+  });
+});
