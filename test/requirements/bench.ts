@@ -251,6 +251,11 @@ export const bench: Requirement[] = [
   // CLI
   { id: "cli.commands", statement: "Every documented command exists, has useful help and a stable `--json` form." },
   {
+    id: "cli.many-metrics",
+    statement:
+      "Lists of runs have columns of declared metrics only; of a run, declared metrics are shown, and a few others.",
+  },
+  {
     id: "cli.exit-codes",
     statement: "Exit codes: 0 supported or no rule, 1 refuted or failed runs, 2 usage, 3 held, 130 detached.",
   },

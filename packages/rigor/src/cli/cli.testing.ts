@@ -1,7 +1,7 @@
 import type { ExperimentSummary, Progress } from "../api/contract/views/experiments.ts";
 import type { PlanView } from "../api/contract/views/plan.ts";
 import type { ResultsView } from "../api/contract/views/results.ts";
-import type { RunSummary } from "../api/contract/views/runs.ts";
+import type { RunDetail, RunSummary } from "../api/contract/views/runs.ts";
 
 /** Views for tests, each complete and overridable. Times are fixed. */
 
@@ -73,6 +73,28 @@ export function run(change: Partial<RunSummary> = {}): RunSummary {
     host: "box",
     duration: 12,
     changed_at: "2026-01-01T00:00:30Z",
+    ...change,
+  };
+}
+
+export function runDetail(change: Partial<RunDetail> = {}): RunDetail {
+  return {
+    ...run(),
+    needs: [],
+    needed_by: [],
+    declared_metrics: [],
+    parameters: {},
+    command: "sh run.sh",
+    repeat: "",
+    repeat_on: null,
+    source: { repository: "/repository", commit: "c0ffee", base: null, branch: "main", dirty: false, code: {} },
+    environment: { key: "none", manager: "none", lock: null, lock_hash: null, setup: null, local: {} },
+    inputs: {},
+    retries: { infrastructure: 0, preemption: 0, code: 0 },
+    not_before: null,
+    attempt_list: [],
+    result: null,
+    shared_by: ["smoothing@1"],
     ...change,
   };
 }

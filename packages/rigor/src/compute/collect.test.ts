@@ -204,6 +204,15 @@ describe("a result file", () => {
     expect(read('\ufeff{"metrics":{"a":1}}')).toMatchObject({ ok: true, metrics: { a: 1 } });
   });
 
+  test("names the first of many undeclared metrics that it leaves out, and how many more there are", () => {
+    const names = Array.from({ length: 1_000 }, (_, index) => `"extra ${index}":NaN`).join(",");
+    const found = read(`{"metrics":{"a":1,${names}}}`);
+    const warnings = found.ok ? found.warnings : [];
+    expect(warnings).toHaveLength(11);
+    expect(warnings[0]).toContain("the metric extra 0 is NaN");
+    expect(warnings[10]).toContain("990 more metrics");
+  });
+
   test("NaN is named as it was written, and words in strings are left alone [F12]", () => {
     expect(read('{"note":"NaN \\" NaN","metrics":{"loss":NaN}}')).toMatchObject({
       message: expect.stringContaining("loss is NaN"),

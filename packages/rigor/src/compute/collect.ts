@@ -13,6 +13,9 @@ export const defaultLimit = 4 * 1024 * 1024;
 /** A result file above this size is refused, in bytes. */
 export const resultLimit = 10 * 1024 * 1024;
 
+/** So many metrics that are left out are named. */
+const mostWarnings = 10;
+
 const newline = 0x0a;
 
 /** What an attempt has written since the offsets. Metrics are given up to the last whole line. */
@@ -110,7 +113,7 @@ export type RunResult =
       ok: true;
       metrics: Record<string, number>;
       inputs_hash: string | null;
-      /** What was left out, in a sentence each. */
+      /** What was left out, in a sentence each; of many, the first. */
       warnings: string[];
     }
   | { ok: false; problem: ResultProblem; message: string };
@@ -170,14 +173,20 @@ function parseResult(bytes: Buffer, file: string, declared: readonly string[]): 
     return problem("no metrics", `${file} has no "metrics": {"name": number, ...}.`);
   }
   const finite: Record<string, number> = {};
-  const warnings: string[] = [];
+  const left: string[] = [];
   for (const [name, value] of Object.entries(metrics)) {
     const what = `the metric ${name} is ${shown(value)}`;
     if (typeof value === "number" && Number.isFinite(value)) finite[name] = value;
     else if (value !== null && typeof value !== "number" && !isNonFiniteMark(value)) {
       return problem("not a number", `${file}: ${what}, not a number.`);
     } else if (declared.includes(name)) return problem("non-finite", `${file}: ${what}, not a finite number.`);
-    else warnings.push(`${file}: ${what}; it is not declared, and left out.`);
+    else left.push(`${file}: ${what}; it is not declared, and left out.`);
+  }
+  const warnings = left.slice(0, mostWarnings);
+  if (left.length > mostWarnings) {
+    warnings.push(
+      `${file}: ${left.length - mostWarnings} more metrics that are not declared are not finite, and left out.`,
+    );
   }
   const hash = object["inputs_hash"];
   return { ok: true, metrics: finite, inputs_hash: typeof hash === "string" ? hash : null, warnings };

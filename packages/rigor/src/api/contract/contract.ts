@@ -44,7 +44,11 @@ const runFilter = z.strictObject({
 
 const documentSource = z.string().max(1_000_000).describe("Markdown with directives");
 
-const runPage = z.object({ runs: z.array(runSummary), total: z.int() });
+const runPage = z.object({
+  runs: z.array(runSummary),
+  total: z.int(),
+  declared_metrics: z.array(z.string()).describe("What the experiments of these runs declare, primary metrics first"),
+});
 const changed = z.object({
   changed: z.int().describe("Number of runs and experiments that changed"),
   message: z.string(),

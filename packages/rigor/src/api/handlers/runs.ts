@@ -90,7 +90,7 @@ async function listStale(context: ApiContext, input: RunFilter, only: Experiment
   const candidates = (await query.execute()).map((row) => decodeRow("experiments", row));
   const stale: string[] = [];
   for (const experiment of candidates) if (await isStale(experiment)) stale.push(experiment.id);
-  if (stale.length === 0) return { runs: [], total: 0 };
+  if (stale.length === 0) return { runs: [], total: 0, declared_metrics: [] };
   const { experiment: _, stale: __, states = withResult, ...filter } = input;
   const page = await listRuns(context, { ...filter, states, experiments: stale });
   return { ...page, runs: page.runs.map((run) => ({ ...run, stale: true })) };

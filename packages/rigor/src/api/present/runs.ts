@@ -9,6 +9,7 @@ import { awaitedRuns } from "../../bench/needs/run-waits.ts";
 import { waitOf } from "../../bench/attempts/waits.ts";
 import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
 import { renderCommand, shellQuote } from "../../domain/command.ts";
+import { metricsOf } from "../../domain/design.ts";
 import { needPaths } from "../../domain/needs.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
@@ -40,7 +41,7 @@ export interface RunQuery {
 export async function listRuns(
   { lab, dispatcher }: Sources,
   query: RunQuery,
-): Promise<{ runs: RunSummary[]; total: number }> {
+): Promise<{ runs: RunSummary[]; total: number; declared_metrics: string[] }> {
   const { db } = lab.store;
   const base = filtered(db, query);
   const { total } = await base.select(({ fn }) => fn.countAll<number | string>().as("total")).executeTakeFirstOrThrow();
@@ -79,12 +80,13 @@ export async function listRuns(
     db,
     rows.map((row) => row.id),
   );
-  const closed = await closedByExperiment(
-    lab,
-    new Set(rows.flatMap((row) => (isPending(row) ? row.experiment_id : []))),
-  );
+  const ids = [...new Set(rows.map((row) => row.experiment_id))];
+  const experiments = await Promise.all(ids.map((id) => experimentById(db, id)));
+  const pending = new Set(rows.flatMap((row) => (isPending(row) ? row.experiment_id : [])));
+  const closed = new Map(experiments.map((one) => [one.id, pending.has(one.id) ? allClosed(lab, one) : []]));
   return {
     total: Number(total),
+    declared_metrics: primaryFirst(experiments),
     runs: rows.map(
       ({ experiment_id, name, version, metrics, compute, waiting_reason, held, since, current_attempt, ...row }) => ({
         ...decodeRow("runs", decodeRow("placements", row)),
@@ -112,9 +114,15 @@ function isCollecting(
 
 const isPending = ({ state }: { state: string }): boolean => state === ("pending" satisfies RunState);
 
-async function closedByExperiment(lab: Lab, ids: ReadonlySet<string>): Promise<Map<string, RunSummary["closed"]>> {
-  const experiments = await Promise.all([...ids].map((id) => experimentById(lab.store.db, id)));
-  return new Map(experiments.map((one) => [one.id, allClosed(lab, one)]));
+/** What experiments declare, each name once: their primary metrics, then the others in the order of their files. */
+function primaryFirst(experiments: readonly Pick<ExperimentRecord, "definition">[]): string[] {
+  const definitions = experiments.map(({ definition }) => definition);
+  return [
+    ...new Set([
+      ...definitions.map((definition) => definition.primary_metric),
+      ...definitions.flatMap((definition) => Object.keys(definition.metrics)),
+    ]),
+  ];
 }
 
 function filtered(db: Db, { experiments, states, arm, task, seed }: RunQuery) {
@@ -161,6 +169,7 @@ export async function presentRun({ lab, dispatcher }: Sources, run: RunRecord): 
     closed: isPending(run) ? allClosed(lab, present) : [],
     needs: await neededBy(db, run, last?.needs ?? {}),
     needed_by: await needing(db, run),
+    declared_metrics: primaryFirst([present]).filter((name) => metricsOf(present.definition, run.arm).includes(name)),
     parameters: run.parameters,
     command: commandText(present, run, data, last?.number ?? 1),
     ...presentRepeat(present, run, last, await modulesAt(db, last)),

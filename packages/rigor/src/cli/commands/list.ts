@@ -52,11 +52,11 @@ function limit(invocation: Invocation, most: number): { limit?: number } {
 }
 
 async function listRuns(context: Context, client: Client, filter: Filter): Promise<void> {
-  await context.answer(await client.runs.list(filter), ({ runs, total }) => {
+  await context.answer(await client.runs.list(filter), ({ runs, total, declared_metrics: declared }) => {
     if (runs.length === 0) return ["No run fits."];
     const more =
       total > runs.length ? [`${integer(runs.length)} of ${plural(total, "run")}; --limit N shows more.`] : [];
-    return [...runTable(runs, lookOf(context)), ...more, ...closedNotes(runs)];
+    return [...runTable(runs, declared, lookOf(context)), ...more, ...closedNotes(runs)];
   });
 }
 

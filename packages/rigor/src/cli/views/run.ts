@@ -1,14 +1,37 @@
 import type { AttemptView, RunDetail, RunSummary } from "../../api/contract/views/runs.ts";
-import { ago, bytes, duration, gridText, moment, number, parameterText, plural, shortId } from "../output/format.ts";
+import {
+  ago,
+  bytes,
+  duration,
+  gridText,
+  integer,
+  moment,
+  number,
+  parameterText,
+  plural,
+  shortId,
+} from "../output/format.ts";
 import { facts, table } from "../output/table.ts";
 import { closedSentence, closedText } from "./progress.ts";
 import type { Look } from "./results.ts";
 import { paintState, whyText } from "./words.ts";
 
-/** One line per run. Columns that are the same for all runs, or empty, are left out where that loses nothing. */
-export function runTable(runs: readonly RunSummary[], { style, columns: width }: Look): string[] {
+const mostColumns = 3;
+const mostLines = 20;
+
+/**
+ * One line per run. Columns that are the same for all runs, or empty, are left out where that loses nothing. Of the metrics,
+ * the first declared ones that a run has are shown.
+ */
+export function runTable(
+  runs: readonly RunSummary[],
+  declared: readonly string[],
+  { style, columns: width }: Look,
+): string[] {
   const several = (value: (run: RunSummary) => string) => new Set(runs.map(value)).size > 1;
-  const metrics = [...new Set(runs.flatMap((run) => Object.keys(run.metrics ?? {})))].slice(0, 3);
+  const metrics = declared
+    .filter((name) => runs.some((run) => run.metrics?.[name] !== undefined))
+    .slice(0, mostColumns);
   const all: { title: string; align?: "right"; shown: boolean; text: (run: RunSummary) => string }[] = [
     { title: "run", shown: true, text: ({ id }) => shortId(id) },
     { title: "experiment", shown: several(({ experiment }) => experiment), text: ({ experiment }) => experiment },
@@ -106,7 +129,7 @@ export function runLines(run: RunDetail, look: Look): string[] {
         ["needs", run.needs.map(relatedText).join("\n")],
         ["needed by", run.needed_by.map(relatedText).join("\n")],
         ["experiment", run.shared_by.length > 1 ? `${run.experiment}, shared with ${others(run)}` : run.experiment],
-        ["metrics", valuesText(run.metrics ?? result?.metrics ?? {})],
+        ["metrics", metricsText(run)],
         ["warnings", (result?.warnings ?? []).join("\n")],
         ["parameters", gridText(run.parameters)],
         ["command", run.command],
@@ -126,7 +149,7 @@ export function runLines(run: RunDetail, look: Look): string[] {
             .map(([name, file]) => `${name}: ${fileText(file)}`)
             .join("\n"),
         ],
-        ["artifacts", (result?.artifacts ?? []).map(fileText).join("\n")],
+        ["artifacts", firstOf((result?.artifacts ?? []).map(fileText), mostLines, run).join("\n")],
         ["not before", run.not_before === null ? null : moment(run.not_before)],
         ["changed", `${moment(run.changed_at)} (${ago(run.changed_at, now)})`],
         ["id", run.id],
@@ -167,10 +190,20 @@ function others({ shared_by: all, experiment }: RunDetail): string {
   return all.filter((one) => one !== experiment).join(", ");
 }
 
-function valuesText(values: Readonly<Record<string, number>>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name} = ${parameterText(value)}`)
-    .join("\n");
+/** All declared metrics, then of the others as many as are read at a glance. */
+function metricsText(run: RunDetail): string {
+  const values = run.metrics ?? run.result?.metrics ?? {};
+  const declared = run.declared_metrics.filter((name) => values[name] !== undefined);
+  const known = new Set(declared);
+  const names = [...declared, ...Object.keys(values).filter((name) => !known.has(name))];
+  const lines = names.map((name) => `${name} = ${parameterText(values[name] ?? null)}`);
+  return firstOf(lines, Math.max(mostLines, declared.length), run).join("\n");
+}
+
+/** The first lines of many, and where to find the others. */
+function firstOf(lines: readonly string[], most: number, { id }: Pick<RunDetail, "id">): string[] {
+  if (lines.length <= most) return [...lines];
+  return [...lines.slice(0, most), `${integer(lines.length - most)} more: rigor show ${shortId(id)} --json`];
 }
 
 function fileText({ path, sha256, size }: { path: string; sha256: string; size: number }): string {

@@ -2,14 +2,25 @@ import { describe, expect, test } from "vitest";
 import { interruptLines } from "../commands/run.ts";
 import { closedLines, plainLines } from "./reporter.ts";
 import { plainStyle } from "../output/terminal.ts";
-import { cell, comparison, experiment, now, plan, progress, results, run, runCounts } from "../cli.testing.ts";
+import {
+  cell,
+  comparison,
+  experiment,
+  now,
+  plan,
+  progress,
+  results,
+  run,
+  runCounts,
+  runDetail,
+} from "../cli.testing.ts";
 import { printable, textWidth } from "../output/text.ts";
 import { computeLines, gpuText, usedText } from "./compute.ts";
 import { experimentTable } from "./experiment.ts";
 import { planLines, planSummary } from "./plan.ts";
 import { liveText, lineText } from "./progress.ts";
 import { comparisonLines, resultsLines } from "./results.ts";
-import { closedNotes, runTable } from "./run.ts";
+import { closedNotes, runLines, runTable } from "./run.ts";
 import { entryLines } from "./session.ts";
 
 const look = { style: plainStyle, columns: 110, now };
@@ -77,7 +88,9 @@ describe("progress [cli.progress]", () => {
     const [active] = progress().active;
     const collecting = active === undefined ? [] : [{ ...active, collecting: true }];
     expect(lineText(progress({ active: collecting }), now)).toContain("4 active (1 collecting)");
-    expect(runTable([run({ state: "active", reason: null, collecting: true })], look)[1]).toMatch(/ 3 +collecting /);
+    expect(runTable([run({ state: "active", reason: null, collecting: true })], [], look)[1]).toMatch(
+      / 3 +collecting /,
+    );
   });
 
   test("says on which computes nothing starts, and once why and what can be done [compute.closed]", () => {
@@ -310,20 +323,37 @@ test("a run none of whose computes is open says so, and what can be done is said
   const closed = [{ ...drained, next: "To use it again: rigor compute use lab1" }];
   const pending = run({ state: "pending", reason: null, host: null, duration: null, closed });
   const runs = [pending, { ...pending, id: "4f9c2a71d0", seed: 4 }];
-  expect(runTable(runs, look)[1]).toMatch(/pending +lab1 is drained: maintenance$/);
+  expect(runTable(runs, [], look)[1]).toMatch(/pending +lab1 is drained: maintenance$/);
   expect(closedNotes(runs)).toEqual(["lab1 is drained: maintenance. To use it again: rigor compute use lab1"]);
   // What it waits for first comes first.
   const behind = { ...pending, waits_for: [{ folder: "pretrain", run_id: "5f9c2a71d0", state: "active" as const }] };
-  expect(runTable([behind], look)[1]).toContain("waits for pretrain");
+  expect(runTable([behind], [], look)[1]).toContain("waits for pretrain");
   expect(closedNotes([behind])).toEqual([]);
 });
 
 test("a list of runs has an escaped reason, and no column that says nothing", () => {
   const evil = run({ reason: { code: "unknown", message: "\u001b]0;title\u0007boom\nagain" } });
-  expect(runTable([printable(evil)], look)).toEqual([
+  expect(runTable([printable(evil)], [], look)).toEqual([
     "run         arm   task  seed  state   time  reason",
     String.raw`3f9c2a71d0  ours  news     3  failed  12 s  unknown: \x1b]0;title\x07boom\nagain`,
   ]);
+});
+
+test("of very many metrics the declared ones are shown, a few others, and where the rest is [cli.many-metrics]", () => {
+  const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`extra ${index}`, index]));
+  const detail = runDetail({ metrics: { ...many, loss: 0.5, accuracy: 0.75 }, declared_metrics: ["accuracy", "loss"] });
+  const [header, row] = runTable([detail], ["accuracy", "loss", "absent"], look);
+  expect(header).toMatch(/ time +accuracy +loss +reason$/);
+  expect(row).toMatch(/ 0\.75 +0\.5 /);
+  const lines = runLines(detail, look);
+  const first = lines.findIndex((line) => line.includes("metrics"));
+  expect(lines.slice(first, first + 3).map((line) => line.trim())).toEqual([
+    "metrics      accuracy = 0.75",
+    "loss = 0.5",
+    "extra 0 = 0",
+  ]);
+  expect(lines[first + 20]?.trim()).toBe("99,982 more: rigor show 3f9c2a71d0 --json");
+  expect(lines.length).toBeLessThan(60);
 });
 
 test("Ctrl-C says that runs go on, how to come back and how to stop them [cli.detach]", () => {

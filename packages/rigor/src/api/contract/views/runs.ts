@@ -74,6 +74,7 @@ const relatedRun = z.object({
 export const runDetail = runSummary.extend({
   needs: z.array(relatedRun).describe("The runs whose outputs it gets"),
   needed_by: z.array(relatedRun).describe("The runs that get its outputs"),
+  declared_metrics: z.array(z.string()).describe("What the experiment declares for its arm, the primary metric first"),
   parameters: z.record(z.string(), json),
   command: z.string().describe("As a shell would take it"),
   repeat: z.string().describe("Shell commands that repeat the run by hand; empty before its first attempt"),
