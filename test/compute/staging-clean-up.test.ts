@@ -18,7 +18,7 @@ exec /usr/bin/mv "$@"
 
 /** A disk of 100 kB on which each checkout takes 10. */
 const countingDf = `#!/bin/sh
-kept=$(ls -d "${root}"/checkouts/* | wc -l)
+kept=$(ls -d "${root}"/checkouts/*/ | wc -l)
 echo Filesystem
 echo "/dev/x 100 0 $((100 - 10 * kept)) 0% /"
 `;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   commitAll,
@@ -95,6 +96,19 @@ describe.skipIf(sshMissing() !== null)("staging over ssh", () => {
       const before = shell.scripts.length;
       expect((await stager.stage(request)).directory).toBe(directory);
       expect(shell.scripts.length - before, "round trips for the second job of a commit").toBe(1);
+    });
+
+    test("a checkout that somebody wrote into is made anew elsewhere [provenance.checkout-changed]", async () => {
+      const request = await requestOf(scratchRepository({ "lib/value": "3\n" }));
+      const { stager } = startStager(lab, host);
+      const { directory } = await stager.stage(request);
+      // Some shells count the times of files in seconds.
+      await sleep(1_100);
+      await lab.host(host).run('chmod u+w "$1/lib/value"; echo 9 >"$1/lib/value"; chmod -R u+w "$1"', directory);
+      const anew = await stager.stage(request);
+      expect(anew.directory).toBe(`${directory}-2`);
+      expect(await readOn(host, `${anew.directory}/lib/value`)).toBe("3\n");
+      expect((await startStager(lab, host).stager.stage(request)).directory).toBe(anew.directory);
     });
 
     test("inputs arrive whole, once, and read-only [staging.inputs-once]", async () => {

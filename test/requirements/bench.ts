@@ -204,6 +204,11 @@ export const bench: Requirement[] = [
   },
   { id: "provenance.checkout", statement: "Code runs from a read-only checkout of the recorded commit." },
   {
+    id: "provenance.checkout-changed",
+    statement:
+      "Where root changes a checkout all the same, runs that end afterwards are invalid, and none starts there any more.",
+  },
+  {
     id: "provenance.environment",
     statement: "An environment is built once per lock, and its resolved versions are recorded.",
   },

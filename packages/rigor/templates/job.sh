@@ -359,6 +359,32 @@ tell_of_full_disk() {
   fi
 }
 
+# Counts in changed what was written into the checkout since it was sealed, by this run or by others that start there, and names
+# some of it.
+look_for_changes() {
+  for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    if [ -h "$entry" ]; then continue; fi
+    # shellcheck disable=SC3013 # not in every shell's standard, but in every shell
+    if [ "$entry" -nt "$checkout.sealed" ]; then
+      changed=$((changed + 1))
+      if [ "$changed" -le 5 ]; then
+        printf 'rigor: changed in the code: %s\n' "${entry#"$checkout"/}" 2>/dev/null >>stderr.log
+      fi
+    fi
+    if [ -d "$entry" ]; then look_for_changes "$entry"; fi
+  done
+}
+
+# Sets changed: how much of the checkout was written to. Only who may write there, as root may everywhere, can have done so.
+check_code() {
+  changed=0
+  if [ -e "$checkout.sealed" ] && [ -w "$checkout" ]; then
+    # shellcheck disable=SC3013
+    if [ "$checkout" -nt "$checkout.sealed" ]; then changed=1; fi
+    look_for_changes "$checkout"
+  fi
+}
+
 # An interrupted job that its scheduler may start again has not ended. How a command ended whose status is lost is known
 # only where it was told to end.
 record() {
@@ -402,8 +428,9 @@ record() {
   in_bytes "$gpu_peak" 1048576
   tell_of_full_disk
   printf '' >reserve
-  if ! printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"memory_peak":%s,"gpu_memory_peak":%s,"restarts":%s,"resumed":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
-    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$memory" "$bytes" "$restarts" "$resumed" "$duration" "$start" "$text" \
+  check_code
+  if ! printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"memory_peak":%s,"gpu_memory_peak":%s,"restarts":%s,"resumed":%s,"code_changed":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
+    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$memory" "$bytes" "$restarts" "$resumed" "$changed" "$duration" "$start" "$text" \
     >exit.json; then
     rm -f exit.json
     return

@@ -6,10 +6,13 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { checkout, removeCheckout } from "./checkout.ts";
 import { commitAll, runGit, scratchDirectory, scratchRepository, writeFiles } from "./scratch-repository.testing.ts";
@@ -37,7 +40,7 @@ test("a commit becomes a read-only directory with its links and modes [provenanc
     expect(statSync(join(directory, path)).mode & writable, path).toBe(0);
   }
   expect(statSync(target).mode & 0o200, "the link's target stays writable").not.toBe(0);
-  expect(readdirSync(join(directory, "..")), "nothing is left beside it").toEqual([commit]);
+  expect(readdirSync(join(directory, "..")), "nothing is left beside it").toEqual([commit, `${commit}.sealed`]);
 
   await removeCheckout(directory);
   await removeCheckout(directory);
@@ -72,7 +75,7 @@ test("concurrent callers get one complete directory, and a second call does noth
   const { ino } = statSync(request.directory);
   await checkout(request);
   expect(statSync(request.directory).ino).toBe(ino);
-  expect(readdirSync(parent)).toEqual(["c"]);
+  expect(readdirSync(parent)).toEqual(["c", "c.sealed"]);
 });
 
 test("processes at the same time agree on one directory", async () => {
@@ -85,8 +88,41 @@ test("processes at the same time agree on one directory", async () => {
   const { promisify } = await import("node:util");
   const start = () => promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script]);
   await Promise.all([start(), start(), start()]);
-  expect(readdirSync(parent)).toEqual(["c"]);
+  expect(readdirSync(parent)).toEqual(["c", "c.sealed"]);
   expect(readdirSync(request.directory)).toHaveLength(200);
+});
+
+test.each<[string, (directory: string) => void]>([
+  ["changed", (directory) => writeFileSync(join(directory, "code/run.sh"), "other")],
+  ["added", (directory) => writeFileSync(join(directory, "code/new"), "")],
+  ["removed", (directory) => rmSync(join(directory, "a.txt"))],
+])(
+  "where a file was %s by somebody who may, nothing starts any more [provenance.checkout-changed]",
+  async (_, write) => {
+    const parent = scratchDirectory();
+    const used: string[] = [];
+    const request = {
+      ...{ repository: scratchRepository(), commit: "HEAD", directory: join(parent, "c"), links: { env: tmpdir() } },
+      onUse: (directory: string) => used.push(basename(directory)),
+    };
+    const first = await checkout(request);
+    execFileSync("chmod", ["-R", "u+w", first]);
+    expect(await checkout(request), "nothing is changed yet").toBe(first);
+    const { ino } = statSync(first);
+    write(first);
+    expect(await checkout(request)).toBe(`${first}-2`);
+    expect(await checkout(request)).toBe(`${first}-2`);
+    expect(readFileSync(`${first}-2/code/run.sh`, "utf8")).toBe("echo\n");
+    expect(statSync(first).ino, "runs may still be there").toBe(ino);
+    expect(used).toEqual(["c", "c", "c", "c-2", "c", "c-2"]);
+  },
+);
+
+test("a checkout without a seal is not trusted", async () => {
+  const parent = scratchDirectory();
+  const request = { repository: scratchRepository(), commit: "HEAD", directory: join(parent, "c") };
+  rmSync(`${await checkout(request)}.sealed`);
+  expect(await checkout(request)).toBe(join(parent, "c-2"));
 });
 
 test("a failed checkout leaves nothing, and a committed node_modules is refused", async () => {

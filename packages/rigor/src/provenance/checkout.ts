@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { access, lstat, mkdir, rename, rm, symlink } from "node:fs/promises";
+import { access, constants, lstat, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { RigorError } from "../domain/errors.ts";
@@ -9,10 +9,12 @@ import { exportFiles, repositoryPath } from "./tree.ts";
 export interface CheckoutRequest {
   repository: string;
   commit: string;
-  /** Where the files go. It exists only once they are complete. */
+  /** Where the files go; with a number behind it where somebody wrote into that. It exists only once they are complete. */
   directory: string;
   /** Symbolic links to place among the files: path in the checkout -> absolute target. */
   links?: Record<string, string>;
+  /** Told of a directory before it is looked for. */
+  onUse?(directory: string): void;
 }
 
 const run = promisify(execFile);
@@ -21,6 +23,9 @@ const running = new Map<string, Promise<string>>();
 /**
  * The files of a commit in a read-only directory, made once: the directory is built beside its place and renamed, so
  * that it is complete whenever it exists. Callers at the same time, in this process or another one, are harmless.
+ *
+ * Root can write there all the same. A directory whose files are newer than its seal is therefore not used any more; it
+ * stays for the runs that began there.
  *
  * @returns the absolute path of the directory.
  */
@@ -38,10 +43,12 @@ export async function removeCheckout(directory: string): Promise<void> {
   if (!(await exists(directory))) return;
   await changeMode("u+w", directory);
   await rm(directory, { recursive: true, force: true });
+  await rm(sealOf(directory), { force: true });
 }
 
 async function makeOnce(request: CheckoutRequest & { directory: string }): Promise<string> {
-  const { repository, commit, directory, links = {} } = request;
+  const { repository, commit, links = {} } = request;
+  const directory = await firstUsable(request);
   if (await exists(directory)) return directory;
   const partial = `${directory}.partial-${process.pid}-${randomBytes(6).toString("hex")}`;
   try {
@@ -49,6 +56,8 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
     await exportFiles(repository, commit, partial);
     for (const [path, target] of Object.entries(links)) await placeLink(partial, path, target);
     await changeMode("a-w", partial);
+    await writeFile(sealOf(partial), "");
+    await rename(sealOf(partial), sealOf(directory));
     await rename(partial, directory);
   } catch (error) {
     await removeCheckout(partial);
@@ -57,6 +66,26 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
     throw error;
   }
   return directory;
+}
+
+/** A file beside a checkout, newer than all in it: what is newer still was written into it afterwards. */
+const sealOf = (directory: string): string => `${directory}.sealed`;
+
+/** The directory itself, or else the first with a number that is unchanged or not there yet. */
+async function firstUsable({ directory, onUse }: CheckoutRequest): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const place = number === 1 ? directory : `${directory}-${number}`;
+    onUse?.(place);
+    if (!(await exists(place)) || (await isUnchanged(place))) return place;
+  }
+}
+
+/** Only who may write there, as root may everywhere, can have changed it. */
+async function isUnchanged(directory: string): Promise<boolean> {
+  if (!(await exists(sealOf(directory)))) return false;
+  if (!(await exists(directory, constants.W_OK))) return true;
+  const words = [directory, "!", "-type", "l", "-newer", sealOf(directory)];
+  return (await run("find", words, { maxBuffer: Number.POSITIVE_INFINITY })).stdout === "";
 }
 
 async function placeLink(root: string, path: string, target: string): Promise<void> {
@@ -80,8 +109,8 @@ async function changeMode(mode: string, directory: string): Promise<void> {
   await run("chmod", ["-R", mode, "--", directory]);
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
+async function exists(path: string, mode: number = constants.F_OK): Promise<boolean> {
+  return access(path, mode).then(
     () => true,
     () => false,
   );

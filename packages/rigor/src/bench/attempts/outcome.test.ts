@@ -19,7 +19,16 @@ async function endedAttempt() {
   const withdrawn = () => observeOutcome(tried, { state: "gone", withdrawn: true });
   const observe = (code: number, restarts: number) => {
     const exit: ExitRecord = {
-      ...{ attempt: "a", code, signal: null, reason: "exited", oom_kills: null, restarts, resumed: false },
+      ...{
+        attempt: "a",
+        code,
+        signal: null,
+        reason: "exited",
+        oom_kills: null,
+        restarts,
+        resumed: false,
+        code_changed: 0,
+      },
       ...{ memory_peak: null, gpu_memory_peak: null, duration: 1, started_at: 1, finished_at: 2 },
     };
     return observeOutcome(tried, { state: "ended", exit });

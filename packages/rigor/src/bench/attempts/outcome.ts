@@ -23,6 +23,8 @@ export interface ObservedOutcome extends AttemptOutcome {
   outputs: OutputFile[];
   /** Declared outputs that are not there. */
   missing_outputs: string[];
+  /** Somebody wrote into the checkout that it started in: what starts now must start elsewhere. */
+  code_changed: boolean;
 }
 
 /** How an attempt ended, from its directory and the last word of its executor. */
@@ -36,7 +38,8 @@ export async function observeOutcome(tried: Tried, ending: Ending): Promise<Obse
   const artifacts = outputs.filter((file) => file.path !== result);
   const outcome = outcomeOf(tried, ending, { artifacts, outputs_hash: sha256 });
   const host = new AttemptDirectory(tried.attempt.directory).readProcess()?.host;
-  return { ...outcome, ...(host === undefined ? {} : { host }), outputs, missing_outputs: missing };
+  const code_changed = ending.state === "ended" && ending.exit.code_changed > 0;
+  return { ...outcome, ...(host === undefined ? {} : { host }), outputs, missing_outputs: missing, code_changed };
 }
 
 /** An attempt, and what it is a try of. */
@@ -53,11 +56,26 @@ type Collected = Pick<ResultRecord, "artifacts" | "outputs_hash">;
 
 function outcomeOf(tried: Tried, ending: Ending, collected: Collected): AttemptOutcome {
   if (ending.state === "gone") return withoutRecord(tried, ending);
-  const outcome = recordedOutcome(tried, ending.exit, collected);
+  const outcome = withChangedCode(tried, ending.exit, recordedOutcome(tried, ending.exit, collected));
   const { restarts } = ending.exit;
   if (restarts === 0) return outcome;
   const told = `Its scheduler had started it again ${restarts === 1 ? "once" : `${restarts} times`}.`;
   return { ...outcome, evidence: [outcome.evidence, told].filter((part) => part !== null).join(" ") };
+}
+
+/** Which code a run has used is not known where that was changed before its end: its result does not count. */
+function withChangedCode({ attempt }: Tried, exit: ExitRecord, outcome: AttemptOutcome): AttemptOutcome {
+  if (exit.code_changed === 0) return outcome;
+  const stderr = readLastText(new AttemptDirectory(attempt.directory).stderr, evidenceBytes);
+  const named = [...stderr.matchAll(/^rigor: changed in the code: (.*)$/gm)].map(([, path]) => path);
+  const what = named.length === 0 ? "" : `: ${named.join(", ")}${exit.code_changed > named.length ? " and more" : ""}`;
+  const message =
+    `The checkout of the commit was written to by this run, or by another before this one ended${what}. Which code it ` +
+    "has used is not known. A run writes only to the directory that RIGOR_OUTPUT names.";
+  if (outcome.state !== "succeeded") {
+    return { ...outcome, evidence: [outcome.evidence, message].filter((part) => part !== null).join(" ") };
+  }
+  return { ...outcome, check_failures: [{ code: "code-unchanged", message }, ...outcome.check_failures] };
 }
 
 function recordedOutcome(tried: Tried, exit: ExitRecord, collected: Collected): AttemptOutcome {
@@ -93,6 +111,7 @@ export function unreadableOutcome(
     evidence: `What it left cannot be read: ${message}`,
     outputs: [],
     missing_outputs: [],
+    code_changed: false,
   };
 }
 
@@ -112,6 +131,7 @@ export function undeliveredOutcome(failure: RigorError): ObservedOutcome {
     duration: null,
     outputs: [],
     missing_outputs: [],
+    code_changed: false,
   };
 }
 

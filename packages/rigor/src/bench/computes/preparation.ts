@@ -55,6 +55,14 @@ export class Preparation {
     this.#ready.delete(keyOf(experimentId, computeId));
   }
 
+  /** Somebody wrote into the checkout of an experiment: none that uses it starts anything there before it is looked at. */
+  forgetCheckout(experimentId: string, computeId: string): void {
+    const written = this.get(experimentId, computeId)?.directory;
+    for (const [key, { directory }] of this.#ready) {
+      if (directory === written && key.endsWith(` ${computeId}`)) this.#ready.delete(key);
+    }
+  }
+
   /** A person has mended what was wrong. */
   forgive(experimentId: string): void {
     for (const kept of [this.#failed, this.#withoutNetwork]) {

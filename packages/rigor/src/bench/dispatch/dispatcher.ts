@@ -248,7 +248,10 @@ export class Dispatcher {
       throw error;
     }
     this.#attempts.written(news);
-    for (const { live } of news.ended) this.#candidates.forgetLearnt(live.experiment);
+    for (const { live, outcome } of news.ended) {
+      this.#candidates.forgetLearnt(live.experiment);
+      if (outcome.code_changed) this.preparation.forgetCheckout(live.experiment.id, live.attempt.compute_id);
+    }
     this.#attempts.add(intended);
     // A candidate that another experiment ran in the meantime may have been the last that this one waited for.
     const starting = new Set(intended.map(({ run }) => run.id));

@@ -14,7 +14,7 @@ export function conclude(
 ): DomainEvent[] {
   const run = runs.get(live.run.id);
   if (run === undefined) throw new Error(`attempt ${live.attempt.id} belongs to no run`);
-  const { outputs: _, missing_outputs: __, ...concluded } = outcome;
+  const { outputs: _, missing_outputs: __, code_changed: ___, ...concluded } = outcome;
   const limits = { retry: live.experiment.definition.retry, isWanted: wanted.has(run.id) };
   return concludeAttempt(run, live.attempt, concluded, limits, now);
 }

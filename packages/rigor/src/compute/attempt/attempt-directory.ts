@@ -189,6 +189,7 @@ const exitSchema = z.object({
   gpu_memory_peak: z.int().nullable(),
   restarts: z.int().nonnegative().default(0),
   resumed: z.boolean().default(false),
+  code_changed: z.int().nonnegative().default(0),
   duration: z.number().nonnegative(),
   started_at: z.number(),
   finished_at: z.number(),

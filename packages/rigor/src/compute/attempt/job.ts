@@ -89,6 +89,10 @@ export interface ExitRecord {
   restarts: number;
   /** It was started again, and `RIGOR_RESUME` led to what it had saved itself. */
   resumed: boolean;
+  /**
+   * How many files and folders of the checkout somebody had written to when the run ended. The end of its stderr names some.
+   */
+  code_changed: number;
   /** Seconds on a clock that never jumps. */
   duration: number;
   /** Epoch seconds. */

@@ -47,6 +47,7 @@ function end(number: number, bytes: number): void {
     gpu_memory_peak: null,
     restarts: 0,
     resumed: false,
+    code_changed: 0,
     duration: 1,
     started_at: 1,
     finished_at: 2,

@@ -17,6 +17,7 @@ const exit = {
   gpu_memory_peak: null,
   restarts: 0,
   resumed: false,
+  code_changed: 0,
   duration: 1,
   started_at: 1,
   finished_at: 2,

@@ -30,13 +30,20 @@ export interface CodePlace {
   checkout: { name: string; path: string };
 }
 
-/** Prints `checkout`, `commit`, `no-git`, or `missing` and then the newest commits that are there. */
-export const lookScript = ({
-  repository,
-  commit,
-  checkout,
-}: CodePlace): string => `used checkouts ${quote(checkout.name)}
-if [ -d ${quote(checkout.path)} ]; then
+/**
+ * Prints the name of the checkout: with a number where somebody wrote into the one without. Then prints `checkout`, `commit`,
+ * `no-git`, or `missing` and then the newest commits that are there.
+ */
+export const lookScript = ({ repository, commit, checkout }: CodePlace): string => `name=${quote(checkout.name)}
+used checkouts "$name"
+number=1
+while [ -e "$root/checkouts/$name" ] && ! unchanged "$root/checkouts/$name"; do
+  number=$((number + 1))
+  name=${quote(checkout.name)}-$number
+  used checkouts "$name"
+done
+echo "$name"
+if [ -e "$root/checkouts/$name" ]; then
   echo checkout
   exit 0
 fi
@@ -97,7 +104,7 @@ export const unpackScript = (place: CodePlace, links: Readonly<Record<string, st
 const makeScript = ({ checkout }: CodePlace, links: Readonly<Record<string, string>>, fill: string): string =>
   `target=${quote(checkout.path)}
 partial=${freshPath(`${checkout.path}.partial`)}
-trap 'cd "$root"; discard "$partial"; rm -f "$partial.index"' EXIT
+trap 'cd "$root"; discard "$partial"; rm -f "$partial.index" "$partial.sealed"' EXIT
 link() {
   if [ -e "$1" ] || [ -h "$1" ]; then
     printf '%s\\n' "$1"
@@ -114,4 +121,7 @@ ${Object.entries(links)
   .join("\n")}
 chmod -R a-w .
 cd "$root"
+# Newer than all files: what is newer still was written there afterwards.
+printf '' >"$partial.sealed"
+mv -f "$partial.sealed" "$target.sealed"
 place "$partial" "$target"`;

@@ -111,8 +111,11 @@ export class LocalStager implements Stager {
   async #checkout(request: StageRequest, name: string, links: Record<string, string>): Promise<string> {
     const { repository, commit } = request;
     request.say("checking out the code", null);
-    this.#note("checkouts", name);
-    return checkout({ repository, commit, directory: join(this.#paths.checkouts, name), links });
+    return checkout({
+      ...{ repository, commit, links },
+      directory: join(this.#paths.checkouts, name),
+      onUse: (directory) => this.#note("checkouts", basename(directory)),
+    });
   }
 
   /** Notes that something is used, as `used` does on a host; before it is looked for, so that no clean-up removes it. */

@@ -50,17 +50,18 @@ export class RemoteCode {
 
   /** A read-only checkout of a commit, made once. One that is there already costs one call. */
   async checkout(request: RemoteCheckout): Promise<string> {
-    const place = await this.#placeOf(request);
-    await inTurn(this.#directory.named(place.repository.path), async () => {
-      const found = await this.#look(place);
-      if (found.state === "checkout") return;
+    const wanted = await this.#placeOf(request);
+    return inTurn(this.#directory.named(wanted.repository.path), async () => {
+      const { name, ...found } = await this.#look(wanted);
+      const place = { ...wanted, checkout: this.#checkoutAt(name) };
+      if (found.state === "checkout") return place.checkout.path;
       if (found.state === "no-git" || (await hasFilteredFiles(request.repository, request.commit))) {
         await this.#sendArchive(request, place);
       } else {
         await this.#sendAndCheckOut(request, place, found);
       }
+      return place.checkout.path;
     });
-    return place.checkout.path;
   }
 
   /** A repository is named for people by its folder, and told from others by where it lies on which machine. */
@@ -77,15 +78,19 @@ export class RemoteCode {
     return {
       repository: { name: repositoryName, path: this.#directory.path("repositories", `${repositoryName}.git`) },
       commit,
-      checkout: { name, path: this.#directory.path("checkouts", name) },
+      checkout: this.#checkoutAt(name),
     };
   }
 
-  async #look(place: CodePlace): Promise<Found> {
+  #checkoutAt(name: string): CodePlace["checkout"] {
+    return { name, path: this.#directory.path("checkouts", name) };
+  }
+
+  async #look(place: CodePlace): Promise<Found & { name: string }> {
     const text = await this.#directory.run({ what: "looking for the code", script: lookScript(place) });
-    const [state, ...commits] = text.trim().split("\n");
-    if (state === "missing") return { state, commits };
-    if (state === "checkout" || state === "commit" || state === "no-git") return { state };
+    const [name = "", state, ...commits] = text.trim().split("\n");
+    if (state === "missing") return { name, state, commits };
+    if (state === "checkout" || state === "commit" || state === "no-git") return { name, state };
     throw new RigorError("unreachable", `${this.#directory.host} does not say what code it has: ${state ?? ""}`);
   }
 

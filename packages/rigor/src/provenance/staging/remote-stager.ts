@@ -142,6 +142,7 @@ function lookScript(staged: Staged | null): string {
 there() {
   used "$1" "$2"
   if [ ! -e "$3" ]; then state=absent; fi
+  if [ "$1" = checkouts ] && ! unchanged "$3"; then state=absent; fi
 }
 ${looks.join("\n")}
 echo "$state"

@@ -133,6 +133,7 @@ discard() {
 
 /**
  * - `used KIND NAME` notes when something was last used; a full disk must not keep it from being used.
+ * - `unchanged CHECKOUT` fails where somebody wrote into it; only who may write there, as root may everywhere, can have.
  * - `place DIRECTORY TARGET` gives a name to something complete. `mv` puts it inside when somebody else was first.
  */
 const shellFunctions = `
@@ -142,6 +143,10 @@ used() {
   { mkdir -p "$root/used" && printf '%s\\n' "$now" >"$root/used/$1.$2"; } 2>/dev/null || :
 }
 ${discardFunction}
+unchanged() {
+  if [ ! -e "$1.sealed" ]; then return 1; fi
+  [ ! -w "$1" ] || [ -z "$(find "$1" ! -type l -newer "$1.sealed" | head -n 1)" ]
+}
 place() {
   moved=
   if [ ! -e "$2" ]; then moved=$(mv -f "$1" "$2" 2>&1) || :; fi
