@@ -1,5 +1,5 @@
 /** What happens to the jobs of tool servers: queued again, out of time, made ready first, waiting for each other. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeWheel } from "../../packages/rigor/src/provenance/wheel.testing.ts";
@@ -95,6 +95,22 @@ describe.skipIf(missing !== null)("the job of a tool server", () => {
     const { outcome, evidence } = await hasEnded(number);
     expect({ outcome, evidence }).toMatchObject({ outcome: "failed" });
     expect(evidence).toContain("The time limit of its job was reached.");
+  }, 900_000);
+
+  test("that the next daemon finds no way to is ended, with its investigation [investigate.compute-ends]", async () => {
+    const { number, directory } = await beginIn(lab, "WAIT for the next daemon", "large.json", "--compute", "local");
+    await hasMeasured(number);
+    await lab.rigor("down");
+    const lost = join(directory, "tools/bench/job.json");
+    rmSync(lost);
+    const { outcome, evidence, next } = await hasEnded(number);
+    expect(outcome).toBe("failed");
+    expect(evidence).toContain(`bench on local cannot be used any more: ${lost}`);
+    expect(next).toBe("Its job is ended. Start the investigation again.");
+    // It has nothing of the machine any more.
+    expect((await investigateIn(lab, "What grows?", "large.json", "--compute", "local")).investigation).toMatchObject({
+      outcome: "answered",
+    });
   }, 900_000);
 
   test("has the environment that it needs, made ready first [investigate.compute]", async () => {

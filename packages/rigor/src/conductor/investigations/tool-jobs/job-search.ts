@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freeName, StoppedError } from "../../../agents/tool-servers/tool-server.ts";
 import { placeTool } from "../../../bench/dispatch/tool-places.ts";
@@ -64,13 +65,20 @@ export class JobSearch {
     if (record === undefined) return null;
     const lane = await this.#lab.lanes.reopen(record.compute_id);
     const secret = readSecret(this.#directory, record.id);
-    if (secret === null)
-      throw new RigorError("storage", `${this.#directory}/job.json is gone, which leads to the job.`);
+    if (secret === null) throw this.#unknown();
     const handle = handleOf(record);
     const status = await this.patiently(async () => (await lane.executor.status([handle])).get(record.id));
     if (!isOver(status)) return { lane, record, secret };
     await vacate(this.#lab, record, endOf(status));
     return null;
+  }
+
+  /** Nobody can talk to a server whose secret is lost; its job is ended with the investigation. */
+  #unknown(): RigorError {
+    const { name, compute } = this.#order;
+    const file = join(this.#directory, "job.json");
+    const message = `The tool server ${name} on ${compute} cannot be used any more: ${file}, which leads to it, is gone or damaged.`;
+    return new RigorError("not-possible", message, { next: "Its job is ended. Start the investigation again." });
   }
 
   async #jobs(): Promise<ToolJobRecord[]> {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isMissing } from "../../../hosts/system-errors.ts";
 
 /** What only Rigor and the job of a tool server know, and where its output is kept here. In `job.json`. */
 export interface JobSecret {
@@ -19,9 +20,13 @@ export function makeSecret(directory: string, job: string, log: string): JobSecr
   return secret;
 }
 
-/** Null where it is not that of the job. */
+/** Null where it is not that of the job, or is not there as it was written. */
 export function readSecret(directory: string, job: string): JobSecret | null {
-  const file = join(directory, "job.json");
-  const secret = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as JobSecret) : null;
-  return secret?.job === job ? secret : null;
+  try {
+    const secret = JSON.parse(readFileSync(join(directory, "job.json"), "utf8")) as JobSecret;
+    return secret.job === job ? secret : null;
+  } catch (error) {
+    if (error instanceof SyntaxError || isMissing(error)) return null;
+    throw error;
+  }
 }
