@@ -1,5 +1,5 @@
 /** Runs that go wrong: what is recorded, and what a person reads about it. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isAlive } from "../../packages/rigor/src/cli/daemon/processes.ts";
@@ -330,6 +330,7 @@ writeFileSync(process.env.RIGOR_OUTPUT + "/result.json", JSON.stringify({ metric
     lab.write({
       "flaky.sh": `echo "attempt $RIGOR_ATTEMPT with $1"
 if [ "$RIGOR_ATTEMPT" = 1 ]; then echo 'OSError: [Errno 28] No space left on device' >&2; exit 1; fi
+while [ ! -e ${lab.directory}/go ]; do sleep 0.1; done
 echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
 `,
       "flaky.yaml": experiment({
@@ -358,6 +359,11 @@ echo '{"metrics": {"loss": 2}}' > "$RIGOR_OUTPUT/result.json"
       reason: { code: "disk-full", message: "OSError: [Errno 28] No space left on device" },
       not_before: expect.stringMatching(/^\d{4}-/) as string,
     });
+    await until("the second attempt to run", async () => (await flaky()).state === "active");
+    // What ended the first attempt is not said of the second.
+    expect(await flaky()).toMatchObject({ attempts: 2, reason: null });
+    expect(await lab.runs("flaky")).toMatchObject([{ state: "active", reason: null }]);
+    writeFileSync(join(lab.directory, "go"), "");
     const answer = await following.answer;
     expect(answer.stdout).toBe("attempt 1 with 7\nattempt 2 with 7\n");
     expect(answer.stderr).toContain("--- attempt 2 ---");

@@ -91,6 +91,7 @@ export async function listRuns(
       ({ experiment_id, name, version, metrics, compute, waiting_reason, held, since, current_attempt, ...row }) => ({
         ...decodeRow("runs", decodeRow("placements", row)),
         experiment: reference({ name, version }),
+        reason: reasonOf(decodeRow("runs", { state: row.state, reason: row.reason })),
         stale: null,
         metrics: metrics === null ? null : decodeRow("results", { metrics }).metrics,
         collecting: isCollecting(dispatcher, { state: row.state, current_attempt }),
@@ -104,6 +105,10 @@ export async function listRuns(
     ),
   };
 }
+
+/** What ended an earlier try says nothing of a run that is tried again. */
+const reasonOf = ({ state, reason }: Pick<RunRecord, "state" | "reason">): RunRecord["reason"] =>
+  state === "active" ? null : reason;
 
 function isCollecting(
   { collecting }: Sources["dispatcher"],
@@ -159,7 +164,7 @@ export async function presentRun({ lab, dispatcher }: Sources, run: RunRecord): 
     stale: null,
     attempts: run.attempts,
     metrics: result?.metrics ?? null,
-    reason: run.reason,
+    reason: reasonOf(run),
     waiting: await waitingOf(db, run, last),
     host: last?.host ?? null,
     duration: last?.duration ?? null,

@@ -37,7 +37,10 @@ export const runSummary = z.object({
   stale: z.boolean().nullable().describe("True when its code is no longer the repository's; null when not asked for"),
   attempts: z.int(),
   metrics: z.record(z.string(), z.number()).nullable(),
-  reason: z.object({ code: z.string(), message: z.string() }).nullable(),
+  reason: z
+    .object({ code: z.string(), message: z.string() })
+    .nullable()
+    .describe("What ended its last try, or what it waits for; null while it is tried again"),
   waiting: z
     .object({
       compute: z.string(),
