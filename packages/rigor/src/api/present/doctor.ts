@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { DoctorCheck } from "../contract/views/daemon.ts";
 import type { Sandbox } from "../../agents/sandbox/sandbox.ts";
+import { bytes } from "../../domain/format/numbers.ts";
 import { freeSpace } from "../../compute/placement/resources.ts";
 import { checkDaemons } from "./daemons.ts";
 import { lackingDisk } from "./progress.ts";
@@ -86,14 +87,14 @@ async function checkMachine(lab: Lab): Promise<DoctorCheck[]> {
       name: "machine",
       ok: true,
       required: true,
-      found: `${capacity.cpus} CPUs, ${gigabytes(capacity.memory_total)} memory, ${capacity.gpus.length} GPUs`,
+      found: `${capacity.cpus} CPUs, ${bytes(capacity.memory_total)} memory, ${capacity.gpus.length} GPUs`,
       remedy: null,
     },
     {
       name: "disk",
       ok: roomy,
       required: true,
-      found: lacking ?? `${gigabytes(space.bytes)} and ${space.inodes} files free in ${lab.data.root}`,
+      found: lacking ?? `${bytes(space.bytes)} and ${space.inodes} files free in ${lab.data.root}`,
       remedy: roomy ? null : "Free some space: no run starts on a full disk.",
     },
   ];
@@ -110,6 +111,3 @@ async function checkLog(lab: Lab): Promise<DoctorCheck> {
     remedy: ok ? null : "Make a backup (`rigor backup`), and report this with the daemon's log.",
   };
 }
-
-const gigabytes = (bytes: number): string =>
-  bytes < 1e9 ? `${Math.floor(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;

@@ -7,6 +7,7 @@ import type { JobSpec } from "../../compute/attempt/job.ts";
 import { isIdleCard } from "../../compute/placement/placement.ts";
 import type { HostCapacity } from "../../compute/placement/resources.ts";
 import { RigorError } from "../../domain/errors.ts";
+import { bytes } from "../../domain/format/numbers.ts";
 import type { DataDirectory } from "../lab/lab.ts";
 import type { Lane } from "../lab/lane.ts";
 
@@ -43,12 +44,12 @@ export async function checkCompute(lane: Lane, data: DataDirectory, patience: nu
 }
 
 function reached(lane: Lane, { host, cpus, memory_total: memory }: HostCapacity): Finding {
-  const size = lane.isPlaced ? `, ${cpus} CPUs, ${(memory / 1e9).toFixed(0)} GB of memory` : "";
+  const size = lane.isPlaced ? `, ${cpus} CPUs, ${bytes(memory)} of memory` : "";
   return { check: "reach", ok: true, found: `answers as ${host}${size}`, remedy: null };
 }
 
 function roomOf({ configuration }: Lane, capacity: HostCapacity): Finding[] {
-  const { disk_free: bytes, inodes_free: inodes, write_failure: failure } = capacity;
+  const { disk_free: free, inodes_free: inodes, write_failure: failure } = capacity;
   const place = "workdir" in configuration ? configuration.workdir : "the data directory";
   if (failure !== null) {
     const remedy = `Free some room, make it writable for you, or set \`workdir\` to another file system.`;
@@ -56,8 +57,8 @@ function roomOf({ configuration }: Lane, capacity: HostCapacity): Finding[] {
   }
   const room: Finding = {
     check: "disk",
-    ok: bytes >= leastRoom.bytes,
-    found: `${(bytes / 1e9).toFixed(1)} GB free in ${place}`,
+    ok: free >= leastRoom.bytes,
+    found: `${bytes(free)} free in ${place}`,
     remedy: `Free some room, or set \`workdir\` to a larger file system.`,
   };
   const files: Finding = {

@@ -89,9 +89,11 @@ describe("placement on one host", () => {
 
   test.each([
     [{ cpus: 5 }, "needs 5 CPUs; the host has 4"],
-    [{ memory: 17 * gigabyte }, "needs 17.0 GB of memory; the host has 16.0 GB"],
+    [{ memory: 17 * gigabyte }, "needs 17 GB of memory; the host has 16 GB"],
+    [{ memory: 999_000 * gigabyte }, "needs 999 TB of memory; the host has 16 GB"],
+    [{ memory: 16 * gigabyte + 1 }, "needs 16,000,000,001 B of memory; the host has 16,000,000,000 B"],
     [{ gpus: 3 }, "needs 3 GPUs; the host has 2"],
-    [{ gpus: 1, gpu_memory: 70 * gigabyte }, "needs 1 GPU with 84.0 GB each; the host has 0 of that size"],
+    [{ gpus: 1, gpu_memory: 70 * gigabyte }, "needs 1 GPU with 84 GB each; the host has 0 of that size"],
   ])("what can never fit is said with its reason: %j", (more, reason) => {
     expect(place(host, [], [request("1", more)]).impossible).toEqual([{ attempt: "1", reason }]);
   });

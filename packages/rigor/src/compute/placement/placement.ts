@@ -1,3 +1,5 @@
+import { bytes, integer } from "../../domain/format/numbers.ts";
+
 /** What a job needs. Memory in bytes. */
 export interface PlacementRequest {
   attempt: string;
@@ -123,12 +125,13 @@ function hasRoom(gpu: HostGpu, { gpu_memory: declared, learnt_gpu_memory: learnt
 function whyImpossible(host: PlacementHost, request: PlacementRequest): string | null {
   if (request.cpus > host.cpus) return `needs ${request.cpus} CPUs; the host has ${host.cpus}`;
   if (request.memory > host.memory_total) {
-    return `needs ${inGigabytes(request.memory)} of memory; the host has ${inGigabytes(host.memory_total)}`;
+    const [needed, present] = sizesApart(request.memory, host.memory_total);
+    return `needs ${needed} of memory; the host has ${present}`;
   }
   const large = host.gpus.filter((gpu) => hasRoom({ ...gpu, memory_used: 0 }, request)).length;
   if (request.gpus > host.gpus.length) return `needs ${count(request.gpus)}; the host has ${host.gpus.length}`;
   if (request.gpus > large) {
-    const needed = inGigabytes(gpuHeadroom * (request.gpu_memory ?? 0));
+    const needed = bytes(gpuHeadroom * (request.gpu_memory ?? 0));
     return `needs ${count(request.gpus)} with ${needed} each; the host has ${large} of that size`;
   }
   return null;
@@ -138,8 +141,10 @@ function count(gpus: number): string {
   return `${gpus} ${gpus === 1 ? "GPU" : "GPUs"}`;
 }
 
-function inGigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
+/** Two sizes that differ, also where they are the same when rounded. */
+function sizesApart(one: number, other: number): string[] {
+  const rounded = [bytes(one), bytes(other)];
+  return rounded[0] === rounded[1] ? [one, other].map((size) => `${integer(size)} B`) : rounded;
 }
 
 function sum(values: readonly number[]): number {
