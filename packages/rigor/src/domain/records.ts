@@ -75,6 +75,8 @@ export const holdCodes = [
   "checks-failed",
   /** The first runs could not even start their command. */
   "command-missing",
+  /** A run ended in a checkout that it, or another run, had written to. */
+  "code-changed",
   /** Rigor itself failed to take the experiment further. */
   "fault",
 ] as const;

@@ -266,17 +266,19 @@ export class Dispatcher {
       idle,
     );
     await this.#rest(news.ended);
-    await this.#holdRefused(news.ended);
+    await this.#holdHopeless(news.ended);
   }
 
-  /** What cannot even be submitted would only fail again. */
-  async #holdRefused(ended: readonly Ended[]): Promise<void> {
+  /** What cannot even be submitted, or writes into its own code, would only do so again. */
+  async #holdHopeless(ended: readonly Ended[]): Promise<void> {
     for (const { experiment, reason } of this.#unprepared.note(ended)) {
       await this.#readiness.hold(experiment, "submission", reason);
     }
     for (const { live, outcome } of ended) {
-      if (outcome.category !== "submission") continue;
-      await this.#readiness.holdRefused(live.experiment, live.attempt.compute, outcome.evidence);
+      if (outcome.category === "submission") {
+        await this.#readiness.holdRefused(live.experiment, live.attempt.compute, outcome.evidence);
+      }
+      if (outcome.code_changed) await this.#readiness.holdWriter(live.experiment, live.run.id);
     }
   }
 

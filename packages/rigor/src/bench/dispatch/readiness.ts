@@ -2,6 +2,7 @@ import type { HostCapacity } from "../../compute/placement/resources.ts";
 import { RigorError, type ErrorCode } from "../../domain/errors.ts";
 import type { Compute } from "../../domain/files/compute-schema.ts";
 import type { ExperimentRecord, HoldCode } from "../../domain/records.ts";
+import { shortId } from "../../domain/format/words.ts";
 import { isBoundToMachine } from "../../domain/rules/compute-rules.ts";
 import { reference, spentBudget, type SpentBudget } from "../../domain/rules/experiment-rules.ts";
 import { Budgets } from "../experiments/budgets.ts";
@@ -212,6 +213,15 @@ export class ReadinessCheck {
     const said = words === null ? "." : `: ${words.replace(/\.?$/, ".")}`;
     const next = "Change `resources` of the experiment, or the options of this compute in rigor.yaml.";
     await this.hold(experiment, "submission", `${compute} refused its jobs${said} ${next}`);
+  }
+
+  /** Each further run that writes into its checkout would cost the next one a checkout of its own. */
+  async holdWriter(experiment: ExperimentRecord, run: string): Promise<void> {
+    const id = shortId(run);
+    const what = `run ${id} ended in a checkout that it, or another run, had written to: \`rigor show ${id}\` names the files.`;
+    const next =
+      "Make the command write to RIGOR_OUTPUT only, and run the experiment file again: it becomes a new version.";
+    await this.hold(experiment, "code-changed", `${what} ${next}`);
   }
 
   /** @param option what the release must come with */

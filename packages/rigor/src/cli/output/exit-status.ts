@@ -10,6 +10,7 @@ const failures: ReadonlySet<NonNullable<Ended["hold"]>["code"]> = new Set([
   "runs-failed",
   "checks-failed",
   "command-missing",
+  "code-changed",
 ]);
 
 /** True when nothing more happens to an experiment by itself. */

@@ -17,7 +17,13 @@ interface Tried extends Pick<RunRecord, "id" | "arm" | "state" | "reason"> {
 }
 
 /** Holds that tell of what was handed in, and not of where it runs. */
-const ofTheWork: ReadonlySet<HoldCode> = new Set(["preparation", "command-missing", "checks-failed", "stage-failed"]);
+const ofTheWork: ReadonlySet<HoldCode> = new Set([
+  "preparation",
+  "command-missing",
+  "code-changed",
+  "checks-failed",
+  "stage-failed",
+]);
 
 /** Since when the smoke run was held that a check has found; null where it was not. */
 export const heldSince = ({ details }: IssueCheckRecord): string | null =>

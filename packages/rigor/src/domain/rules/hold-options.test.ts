@@ -32,6 +32,7 @@ describe("what a hold offers", () => {
     submission: ["rigor release NAME", "rigor cancel NAME"],
     stuck: ["rigor release NAME", "rigor cancel NAME"],
     "command-missing": ["rigor rerun NAME --failed", "rigor release NAME", "rigor cancel NAME"],
+    "code-changed": ["rigor release NAME", "rigor cancel NAME"],
     fault: ["rigor release NAME", "rigor cancel NAME"],
     "stage-failed": ["rigor cancel NAME"],
     "runs-failed": ["rigor rerun NAME --failed", "rigor release NAME --without-failed", "rigor cancel NAME"],
