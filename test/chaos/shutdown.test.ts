@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createPlainServer } from "node:net";
 import { join } from "node:path";
@@ -142,6 +142,43 @@ describe("a daemon that is killed while it starts", () => {
       await answer;
     }
     await expectWholeEnd();
+  });
+});
+
+describe("a daemon that hangs", () => {
+  /** What a person reads of it: its pid, and how to end it. */
+  const hanging = (pid: number, what: string) =>
+    new RegExp(`^error: The daemon \\(pid ${pid}\\) ${what} \\d+ s\\.\\n +\`kill -9 ${pid}\` ends it: jobs go on`, "m");
+
+  test("while it ends is named by every command, and what ends it [daemon.hangs]", async () => {
+    const { pid } = await beginRuns();
+    process.kill(pid, "SIGSTOP");
+    // The first thing that a daemon does when it ends.
+    rmSync(join(lab.home, "daemon.json"));
+    const [down, status] = await Promise.all([lab.cli("down"), lab.cli("status")]);
+    expect(down).toMatchObject({ status: 2, stderr: expect.stringMatching(hanging(pid, "has not ended after")) });
+    expect(status).toMatchObject({ status: 2, stderr: expect.stringMatching(hanging(pid, "has not answered for")) });
+    process.kill(pid, "SIGKILL");
+    await eventually("an end of the daemon", () => !isAlive(pid));
+    expect(await lab.cli("down")).toMatchObject({ status: 0, stdout: "No daemon is running.\n" });
+    await expectWholeEnd();
+  }, 180_000);
+
+  test("and does not answer is named by `rigor down`, and what ends it [daemon.hangs]", async () => {
+    const { pid } = await beginRuns();
+    process.kill(pid, "SIGSTOP");
+    const down = await lab.cli("down");
+    expect(down).toMatchObject({ status: 2, stderr: expect.stringMatching(hanging(pid, "has not answered for")) });
+    process.kill(pid, "SIGKILL");
+    await expectWholeEnd();
+  }, 180_000);
+
+  test("is not taken to be a program that has its pid by now [daemon.hangs] [F19]", async () => {
+    expect(await lab.cli("up")).toMatchObject({ status: 0 });
+    expect(await lab.cli("down")).toMatchObject({ status: 0 });
+    expect(existsSync(join(lab.home, "daemon.pid"))).toBe(false);
+    writeFileSync(join(lab.home, "daemon.pid"), `${process.pid}\n`, { mode: 0o600 });
+    expect(await lab.cli("down")).toMatchObject({ status: 0, stdout: "No daemon is running.\n" });
   });
 });
 

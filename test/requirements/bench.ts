@@ -144,6 +144,10 @@ export const bench: Requirement[] = [
       "Nobody but the owner can enter the data directory or read its database, lock, log and backups; a directory with other things in it that others can enter is refused.",
   },
   { id: "daemon.reconcile", statement: "A new daemon takes over everything that was under way." },
+  {
+    id: "daemon.hangs",
+    statement: "A daemon that lives and does not answer, or does not end, is named by its pid with what ends it.",
+  },
   { id: "daemon.graceful", statement: "A stopped daemon finishes its writes and leaves running jobs alone." },
   { id: "api.guarded", statement: "Every route checks token, Host and Origin." },
   {

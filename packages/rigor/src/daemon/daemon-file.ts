@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { daemonFileName, type DaemonFile } from "../api/contract/daemon-file.ts";
+import { daemonFileName, pidFileName, type DaemonFile } from "../api/contract/daemon-file.ts";
 
 const fileOf = (directory: string): string => join(directory, daemonFileName);
 
@@ -22,18 +22,29 @@ export function writeDaemonFile(directory: string, file: DaemonFile): void {
 
 /** Removes the file if it is still this daemon's. */
 export function removeDaemonFile(directory: string, instance: string): void {
-  if (readText(directory).includes(instance)) rmSync(fileOf(directory), { force: true });
+  if (readText(directory, daemonFileName).includes(instance)) rmSync(fileOf(directory), { force: true });
+}
+
+/** Says who has the data, from the moment on in which it is taken. */
+export function writePid(directory: string): void {
+  writeFileSync(join(directory, pidFileName), `${process.pid}\n`, { mode: 0o600 });
+}
+
+export function removePid(directory: string): void {
+  rmSync(join(directory, pidFileName), { force: true });
 }
 
 /** How the present owner describes itself, for the error that refuses a second one. */
 export function describeOwner(directory: string): string {
-  const found = /"pid":\s*(\d+)[\s\S]*"address":\s*"([^"]+)"/.exec(readText(directory));
-  return found === null ? "one that is starting, or about to end" : `pid ${found[1]} at ${found[2]}`;
+  const found = /"pid":\s*(\d+)[\s\S]*"address":\s*"([^"]+)"/.exec(readText(directory, daemonFileName));
+  if (found !== null) return `pid ${found[1]} at ${found[2]}`;
+  const pid = readText(directory, pidFileName).trim();
+  return `${pid === "" ? "one" : `pid ${pid}`} that is starting, or about to end`;
 }
 
-function readText(directory: string): string {
+function readText(directory: string, name: string): string {
   try {
-    return readFileSync(fileOf(directory), "utf8");
+    return readFileSync(join(directory, name), "utf8");
   } catch {
     // Absent or unreadable: there is then nothing to describe or to remove.
     return "";

@@ -19,7 +19,7 @@ import type { Store } from "../store/store.ts";
 import { makeBoard } from "./board.ts";
 import { refuseAttemptsElsewhere } from "./attempts-elsewhere.ts";
 import { connector } from "./connections.ts";
-import { describeOwner, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts";
+import { describeOwner, removeDaemonFile, removePid, writeDaemonFile, writePid } from "./daemon-file.ts";
 import { memberOf } from "./member.ts";
 import type { DaemonOptions } from "./options.ts";
 
@@ -46,6 +46,7 @@ export async function startDaemon(
   makeDataDirectory(options.directory);
   const data = new DataDirectory(options.directory);
   const ownership = takeOwnership(joinPath(data.root, lockFileName), () => describeOwner(data.root));
+  writePid(data.root);
   const store = await openStore(options, data);
   store.closeTurnsWith(followInTurn);
   const drivers = await join(options, store, data, version, onLoss);
@@ -111,6 +112,7 @@ export async function startDaemon(
       await lanes.close();
       await drivers?.leave();
       await store.close();
+      removePid(data.root);
       ownership.release();
       log.info("stopped");
     },

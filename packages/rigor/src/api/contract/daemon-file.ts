@@ -16,3 +16,9 @@ export const instanceHeader = "rigor-instance";
 
 /** Name of the file in the data directory. */
 export const daemonFileName = "daemon.json";
+
+/**
+ * Name of the file with the pid of the process that has the data, also before it is ready and while it ends. It may be
+ * left of one that was killed.
+ */
+export const pidFileName = "daemon.pid";

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { dataDirectory } from "../../api/contract/data-directory.ts";
 import { findDaemon } from "../daemon/client.ts";
 import type { Context } from "../context.ts";
-import { daemonLogPath } from "../daemon/daemon-file.ts";
 import { isUnheard } from "../output/failure.ts";
 import { plural } from "../output/format.ts";
+import { hangingDaemon, ownerPid } from "../daemon/owner.ts";
 import { isAlive } from "../daemon/processes.ts";
-import { RigorError } from "../../domain/errors.ts";
 
 const patienceMs = 20_000;
 const pollMs = 20;
@@ -32,26 +31,38 @@ interface Stopped {
 
 async function stop({ environment }: Context): Promise<Stopped> {
   const none: Stopped = { was_running: false, pid: null, running_jobs: 0 };
-  const found = findDaemon(environment);
+  const directory = dataDirectory(environment);
+  const deadline = Date.now() + patienceMs;
+  const found = findDaemon(environment) ?? (await untilReady(environment, directory, deadline));
   if (found === null || !isAlive(found.daemon.pid)) return none;
+  const { pid } = found.daemon;
+  const signal = AbortSignal.timeout(patienceMs);
+  let answer: Omit<Stopped, "was_running">;
   try {
-    const answer = await found.client.system.stop();
-    await waitForEnd(answer.pid, daemonLogPath(dataDirectory(environment)));
-    return { was_running: true, ...answer };
+    answer = await found.client.system.stop(undefined, { signal });
   } catch (error) {
     if (isUnheard(error)) return none;
-    throw error;
+    throw signal.aborted ? hangingDaemon(pid, `has not answered for ${patienceMs / 1000} s`, directory) : error;
   }
+  await waitForEnd(pid, directory, deadline);
+  return { was_running: true, ...answer };
 }
 
-async function waitForEnd(pid: number, log: string): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  while (isAlive(pid)) {
-    if (Date.now() > deadline) {
-      throw new RigorError("daemon", `The daemon (pid ${pid}) has not ended after ${patienceMs / 1000} s.`, {
-        next: `Its log is ${log}. \`kill -9 ${pid}\` ends it; jobs go on, and nothing is lost.`,
-      });
-    }
-    await sleep(pollMs);
+/** A daemon that has the data and is not to be found yet, once it is; null when it has ended. */
+async function untilReady(environment: NodeJS.ProcessEnv, directory: string, deadline: number) {
+  for (let pid = ownerPid(directory); pid !== null; pid = ownerPid(directory)) {
+    const found = findDaemon(environment);
+    if (found !== null) return found;
+    await pause(pid, directory, deadline);
   }
+  return null;
+}
+
+async function waitForEnd(pid: number, directory: string, deadline: number): Promise<void> {
+  while (isAlive(pid)) await pause(pid, directory, deadline);
+}
+
+async function pause(pid: number, directory: string, deadline: number): Promise<void> {
+  if (Date.now() > deadline) throw hangingDaemon(pid, `has not ended after ${patienceMs / 1000} s`, directory);
+  await sleep(pollMs);
 }

@@ -38,7 +38,7 @@ export async function openLab(environment: NodeJS.ProcessEnv, note: (line: strin
 
   async function revive(dead: DaemonFile | null): Promise<DaemonFile> {
     const { startDaemon } = await import("./start-daemon.ts");
-    return startDaemon({ directory, environment, dead });
+    return startDaemon({ directory, environment, dead, note });
   }
 
   /** A request that no daemon heard changed nothing, so that it can be sent again, whatever it asks for. */

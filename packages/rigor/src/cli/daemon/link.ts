@@ -12,14 +12,16 @@ import { toStandardBody } from "@orpc/standard-server-node";
 import { instanceHeader, type DaemonFile } from "../../api/contract/daemon-file.ts";
 import { RigorError } from "../../domain/errors.ts";
 import { AnotherServerError } from "../output/failure.ts";
+import { hangingDaemon } from "./owner.ts";
 
 // An import would look at all that the module offers, and with that load `fetch`.
 const { request: startRequest } = process.getBuiltinModule("node:http");
 
 /** Milliseconds of silence after which a daemon that lives is given up; one that streams says something every few seconds. */
 const silenceMs = 300_000;
+const silence = `has said nothing for ${silenceMs / 60_000} minutes`;
 
-export type PresentDaemon = Pick<DaemonFile, "address" | "token" | "instance">;
+export type PresentDaemon = Pick<DaemonFile, "address" | "token" | "instance" | "pid" | "data_directory">;
 type Sender = StandardLinkClient<ClientContext>;
 type Request = Parameters<Sender["call"]>[0];
 
@@ -39,7 +41,7 @@ export function daemonLink(
   });
   const sender: Sender = {
     async call(request) {
-      const response = await send(request);
+      const response = await send(request, present());
       // Its port may belong to another program by now.
       if (response.headers[instanceHeader] !== present().instance) {
         response.destroy();
@@ -78,7 +80,10 @@ class AnswerSerializer extends StandardRPCSerializer {
 const isSerialized = (data: unknown): data is Serialized => typeof data === "object" && data !== null && "json" in data;
 
 /** @throws Error whose cause is what went wrong with the connection */
-function send({ url, method, headers, body, signal }: Request): Promise<IncomingMessage> {
+function send(
+  { url, method, headers, body, signal }: Request,
+  { pid, data_directory: directory }: PresentDaemon,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? "" : JSON.stringify(body);
     const type = text === "" ? {} : { "content-type": "application/json" };
@@ -91,15 +96,7 @@ function send({ url, method, headers, body, signal }: Request): Promise<Incoming
     request.on("error", (cause) =>
       reject(cause instanceof RigorError ? cause : new Error("request failed", { cause })),
     );
-    request.setTimeout(silenceMs, () => request.destroy(new SilentDaemonError()));
+    request.setTimeout(silenceMs, () => request.destroy(hangingDaemon(pid, silence, directory)));
     request.end(text);
   });
-}
-
-class SilentDaemonError extends RigorError {
-  constructor() {
-    super("daemon", `The daemon has said nothing for ${silenceMs / 60_000} minutes.`, {
-      next: "`rigor down` ends it (jobs go on), then the same command starts a new one.",
-    });
-  }
 }

@@ -7,6 +7,7 @@ import { makeDataDirectory, notWritable } from "../../api/contract/data-director
 import { RigorError } from "../../domain/errors.ts";
 import { answers } from "./client.ts";
 import { daemonLogPath, readDaemonFile } from "./daemon-file.ts";
+import { hangingDaemon, ownerPid } from "./owner.ts";
 import { readFailure, type Failure } from "../output/failure.ts";
 
 export interface StartOptions {
@@ -14,6 +15,8 @@ export interface StartOptions {
   environment: NodeJS.ProcessEnv;
   /** The daemon that did not answer. */
   dead: DaemonFile | null;
+  /** Tells a person why this takes long. */
+  note: (line: string) => void;
 }
 
 const pollMs = 10;
@@ -37,9 +40,15 @@ export function daemonEntry(): string {
  */
 export async function startDaemon(options: StartOptions): Promise<DaemonFile> {
   const deadline = Date.now() + patienceMs;
-  for (;;) {
+  for (let silences = 1; ; silences++) {
     const found = await startOne(options, deadline);
     if (found !== null) return found;
+    const owner = ownerPid(options.directory);
+    if (silences === 2 && owner !== null) {
+      options.note(
+        `Another daemon (pid ${owner}) has the data and does not answer; waiting for its answer, or its end.`,
+      );
+    }
   }
 }
 
@@ -96,6 +105,8 @@ async function waitForDaemon({ directory, dead, ended, logStart, deadline }: Wai
     }
     await sleep(pollMs);
   }
+  const owner = ownerPid(directory);
+  if (owner !== null) throw hangingDaemon(owner, `has not answered for ${patienceMs / 1000} s`, directory);
   throw new RigorError("daemon", `The daemon did not answer within ${patienceMs / 1000} s.`, {
     next: logAdvice(directory, readFrom(daemonLogPath(directory), logStart)),
   });
