@@ -17,6 +17,8 @@ export interface PreparationStep {
 
 /** Before a machine that did not answer is asked again. */
 const unreachablePauseMs = 5_000;
+/** Before it is tried again where a network is wanted for long: it may be another compute that runs go on. */
+const networkPauseMs = 600_000;
 
 /** Makes code, environment and inputs of experiments ready, each once on each compute, and remembers where they are. */
 export class Preparation {
@@ -24,7 +26,8 @@ export class Preparation {
   readonly #ready = new Map<string, Staged>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #steps = new Map<string, PreparationStep>();
-  readonly #failed = new Map<string, RigorError>();
+  /** What failed, and until when that counts, by `performance.now()`. */
+  readonly #failed = new Map<string, { error: RigorError; untilMs: number }>();
   /** Tries in a row that failed for want of a network. */
   readonly #withoutNetwork = new Map<string, number>();
   /** Ends builds when the daemon stops. */
@@ -45,9 +48,10 @@ export class Preparation {
     this.#failed.delete(key);
   }
 
-  /** Why the last try failed. It is not tried again until it is forgiven. */
+  /** Why the last try failed. It is not tried again until it is forgiven, or a network may be there again. */
   failure(experimentId: string, computeId: string): RigorError | null {
-    return this.#failed.get(keyOf(experimentId, computeId)) ?? null;
+    const failed = this.#failed.get(keyOf(experimentId, computeId));
+    return failed !== undefined && performance.now() < failed.untilMs ? failed.error : null;
   }
 
   /** What was ready there may be gone: it is looked up anew before it is used again. */
@@ -95,7 +99,7 @@ export class Preparation {
   /** Begins to prepare, unless that is under way; calls back when it has ended, well or not. */
   begin(experiment: ExperimentRecord, lane: Lane, done: () => void): void {
     const key = keyOf(experiment.id, lane.id);
-    if (this.#running.has(key) || this.#failed.has(key)) return;
+    if (this.#running.has(key) || this.failure(experiment.id, lane.id) !== null) return;
     const work = this.#prepareOnce(key, experiment, lane).then(() => {
       this.#running.delete(key);
       this.#steps.delete(key);
@@ -110,9 +114,8 @@ export class Preparation {
       this.#withoutNetwork.delete(key);
     } catch (error) {
       const pauseMs = this.#pauseAfter(key, error);
-      if (pauseMs === null) {
-        this.#failed.set(key, error instanceof RigorError ? error : this.#fault(experiment, error));
-      } else await sleep(pauseMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      if (pauseMs === null) this.#fail(key, error instanceof RigorError ? error : this.#fault(experiment, error));
+      else await sleep(pauseMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
     }
   }
 
@@ -129,6 +132,11 @@ export class Preparation {
     const log_file = this.#steps.get(key)?.log_file ?? null;
     this.#steps.set(key, { what, since: new Date().toISOString(), log_file });
     return pauseMs;
+  }
+
+  #fail(key: string, error: RigorError): void {
+    const untilMs = error.code === "network" ? performance.now() + networkPauseMs : Number.POSITIVE_INFINITY;
+    this.#failed.set(key, { error, untilMs });
   }
 
   #fault(experiment: ExperimentRecord, error: unknown): RigorError {
