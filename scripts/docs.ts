@@ -19,15 +19,17 @@ import {
   runLifecycle,
   type Lifecycle,
 } from "../packages/rigor/src/domain/lifecycle.ts";
+import { plainHelper } from "./plain-helper.ts";
 
-// Pages, and parts of pages, that come from the code. A test checks that they are current.
+// Pages, parts of pages, and a template that come from the code. A test checks that they are current.
 
 const root = new URL("../", import.meta.url);
 
-/** Every generated page: path from the top of the repository -> content. */
+/** Every generated file: path from the top of the repository -> content. */
 export function generatedPages(): Record<string, string> {
   return {
     "docs/experiment-file.md": experimentFilePage(),
+    "packages/rigor/templates/first/rigor.mjs.txt": plainHelper(),
     "docs/cli.md": commandPage(specifications),
     "ARCHITECTURE.md": withParts(readFileSync(new URL("ARCHITECTURE.md", root), "utf8"), {
       attempt: diagram(attemptLifecycle),

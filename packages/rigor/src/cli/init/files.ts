@@ -1,4 +1,3 @@
-import { stripTypeScriptTypes } from "node:module";
 import { basename, join, relative } from "node:path";
 import { readHelper, readTemplate } from "../templates.ts";
 import { nodeRunsTypeScript, type Findings, type Repository } from "./repository.ts";
@@ -59,41 +58,21 @@ async function pythonFiles(): Promise<Code> {
 }
 
 /**
- * TypeScript where `node` runs it, else the same files without their types. The `m` of the names makes them modules
+ * TypeScript where `node` runs it, else JavaScript. The `m` of the names makes them modules
  * whatever the package.json above them says.
  */
 async function nodeFiles(directory: string): Promise<Code> {
   const program = await readTemplate("first/run.mts.txt");
-  const helper = (await readHelper("rigor.ts")).replaceAll("./rigor.ts", "./rigor.mts");
   const typed = await nodeRunsTypeScript(directory);
   const extension = typed ? "mts" : "mjs";
+  const helper = typed
+    ? (await readHelper("rigor.ts")).replaceAll("./rigor.ts", "./rigor.mts")
+    : await readTemplate("first/rigor.mjs.txt");
   const files = [
-    { name: `run.${extension}`, text: program },
-    { name: `rigor.${extension}`, text: typed ? helper : withoutTypes(helper) },
+    { name: `run.${extension}`, text: program.replaceAll("./rigor.mts", `./rigor.${extension}`) },
+    { name: `rigor.${extension}`, text: helper },
   ];
-  return {
-    program: "node",
-    script: `run.${extension}`,
-    files: files.map(({ name, text }) => ({ name, text: text.replaceAll("./rigor.mts", `./rigor.${extension}`) })),
-  };
-}
-
-/** Types become spaces; what then is empty at the end of a line goes, too. */
-function withoutTypes(source: string): string {
-  return withoutWarnings(() => stripTypeScriptTypes(source))
-    .replace(/[ \t]+$/gm, "")
-    .replace(/\n{3,}/g, "\n\n");
-}
-
-/** Node warns of an experiment of its own, which is nothing to the user; what it does is tested. */
-function withoutWarnings<T>(work: () => T): T {
-  const { emitWarning } = process;
-  process.emitWarning = () => undefined;
-  try {
-    return work();
-  } finally {
-    process.emitWarning = emitWarning;
-  }
+  return { program: "node", script: `run.${extension}`, files };
 }
 
 function environmentText({ environment: { manager, lock }, remark }: Findings): string {

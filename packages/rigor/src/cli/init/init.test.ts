@@ -125,6 +125,8 @@ describe("rigor init [init.any-repository]", () => {
     const file = "my project/experiments/first/experiment.yaml";
     const { run } = parseExperiment(read(file), { file });
     expect(run).toEqual(["node", "my project/experiments/first/run.mjs"]);
+    const helper = read("my project/experiments/first/rigor.mjs");
+    expect(helper).not.toMatch(/\n{3,}|[^\s*] {2,}|\.ts\b|interface|TypeScript/);
     const result = reported([process.execPath, "my project/experiments/first/run.mjs"], { RIGOR_SEED: "1" });
     expect(result).toMatchObject({ metrics: { error: expect.closeTo(0.2, 1) as unknown } });
   });
