@@ -283,7 +283,8 @@ describe("a draft", () => {
     ),
     fc
       .string({ unit: "grapheme", minLength: 1, maxLength: 12 })
-      .filter((one) => !/\p{Cc}|\p{N}\s?[x×%‰]/iu.test(one.normalize("NFKC"))),
+      // The mark U+FFFC stands for a directive, whoever wrote it.
+      .filter((one) => !/\p{Cc}|\p{N}\s?[x×%‰]|\uFFFC/iu.test(one.normalize("NFKC"))),
   );
 
   test("is in order whatever the design calls things [document.draft]", () => {
