@@ -192,7 +192,9 @@ describe.skipIf(claudeCode === null)("an issue of Claude Code that does not go w
       expect([times("implementer"), times("code-reviewer"), times("analyzer"), times("interpretation-critic")]).toEqual(
         [3, 2, 2, 2],
       );
-      expect(first.sessions.map(({ outcome }) => outcome)).toEqual(first.sessions.map(() => "finished"));
+      // Whoever was at work when the budget was used up began anew.
+      const outcomes = new Set(first.sessions.map(({ outcome }) => outcome));
+      expect([...outcomes.difference(new Set(["set-aside"]))]).toEqual(["finished"]);
       expect(first.concerns.map(({ source, state }) => `${source} ${state}`).toSorted()).toEqual([
         "code-reviewer verified",
         "declared-checks verified",
@@ -241,7 +243,10 @@ describe.skipIf(claudeCode === null)("an issue of Claude Code that does not go w
     expect(raised.length).toBeGreaterThan(0);
     expect(raised[0]?.question).toMatch(/have used (?:2\d) of 20 turns/);
     const turns = first.sessions.reduce((sum, { usage }) => sum + usage.turns, 0);
-    expect(turns).toBe(model.requests.filter(({ prompt }) => issueOf(prompt) === 1).length);
+    const asked = model.requests.filter(({ prompt }) => issueOf(prompt) === 1).length;
+    const setAside = first.sessions.filter(({ outcome }) => outcome === "set-aside").length;
+    expect(turns).toBeLessThanOrEqual(asked);
+    expect(turns).toBeGreaterThanOrEqual(asked - setAside);
     expect(turns).toBeLessThan(20 * (raised.length + 1));
   });
 

@@ -107,6 +107,30 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     },
   );
 
+  test(
+    "because the budget of its issue is used up is set aside, and begins anew when a person raises that [gate.caps]",
+    { timeout: 900_000 },
+    async () => {
+      // Slower than the conductor looks: a session may take 40 turns.
+      const endless = (): Reply => ({
+        text: "I look again.",
+        calls: [call("search_lab", { words: "step" })],
+        delay: 0.4,
+      });
+      const { lab, persons, model } = await makeLab(endless, undefined, (one) =>
+        one.write({ "rigor.yaml": "agents: { budget: { issue: { turns: 20 } } }\n" }),
+      );
+      const gate = await persons.gate("budget-used");
+      expect(gate.question).toMatch(/have used \d+ of 20 turns/);
+      const { sessions } = await persons.story(1);
+      expect(sessions).toMatchObject([{ role: "clarifier", outcome: "set-aside" }]);
+      expect(sessions[0]?.evidence).toMatch(/^Agents have used \d+ of 20 turns of this issue's budget/);
+      model.follow(scriptedRoles({ objects: false }));
+      expect((await lab.rigor("answer", String(gate.number), "raise")).status).toBe(0);
+      await persons.gate("plan-approval");
+    },
+  );
+
   test.each<{ what: string; reply: Reply; outcome: string; said: string; next: string }>([
     {
       what: "is overloaded without end",

@@ -27,7 +27,7 @@ type Effect =
   | { do: "rest" }
   | { do: "check"; check: IssueCheckName; subject: string }
   | { do: "resume-experiment"; reason: string }
-  | { do: "stop-sessions"; reason: string };
+  | { do: "stop-sessions"; whose: "all" | "agents"; reason: string };
 
 /**
  * Moves issues: asks after every event what the next step is, and starts what it says. A step is decided and written
@@ -137,7 +137,10 @@ export class Conductor {
         kind !== "result.recorded"
       ) {
         this.look(entity);
-      } else if (kind.startsWith("session.") || /^experiment\.(?:held|decided|cancelled|archived)$/.test(kind))
+      } else if (
+        (kind.startsWith("session.") && kind !== "session.used") ||
+        /^experiment\.(?:held|decided|cancelled|archived)$/.test(kind)
+      )
         anyIssue = true;
     }
     if (anyIssue) void this.lookAtAll();
@@ -154,7 +157,7 @@ export class Conductor {
         if (effect.do === "check" && !(await this.#check(facts, effect))) return;
         if (effect.do === "stop-sessions") {
           // Their ends are written later, and bring the issue back here. Asking on until then would let nothing else happen.
-          await this.#parts.sessions.stopThoseOf(issueId, effect.reason);
+          await this.#parts.sessions.stopThoseOf(issueId, effect.reason, effect.whose);
           return;
         }
         if (effect.do === "resume-experiment") await this.#resumeExperiment(facts, effect.reason);

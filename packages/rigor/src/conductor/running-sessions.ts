@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Backend, HangingCall, RunningSession, SessionEnd, SessionOrder } from "../agents/backends/backend.ts";
 import { nextFor } from "../agents/backends/verdict.ts";
-import type { SessionOutcome } from "../agents/transcripts/entry.ts";
+import type { SessionOutcome, Usage } from "../agents/transcripts/entry.ts";
 import type { Lab } from "../bench/lab/lab.ts";
 import { RigorError } from "../domain/errors.ts";
 import type { AgentSettings } from "../domain/issues/agent-settings.ts";
@@ -138,7 +138,8 @@ export class RunningSessions {
   async #startAgent(session: SessionRecord, backend: Backend, order: SessionOrder): Promise<Started | null> {
     if (session.restarts > 0 && (await this.#isOver(session, order, await backend.settle(order)))) return null;
     const onHang = (call: HangingCall): void => void this.#tellHang(session.id, call);
-    const running = await backend.start({ ...order, onHang });
+    const onUsage = (usage: Usage): void => void this.#tellUsage(session.id, usage);
+    const running = await backend.start({ ...order, onHang, onUsage });
     this.#running.set(session.id, running);
     return (await this.#isWanted(session, running)) ? { backend, running, workspace: order.workspace } : null;
   }
@@ -148,6 +149,15 @@ export class RunningSessions {
       await this.#log.appendIf(id, "running", { kind: "session.stalled", entity: id, data: call });
     } catch (error) {
       this.#lab.log.error({ err: error, session: id, tool: call.tool }, "that a tool hangs could not be written");
+    }
+  }
+
+  async #tellUsage(id: string, usage: Usage): Promise<void> {
+    try {
+      await this.#log.tellUsage(id, usage);
+    } catch (error) {
+      // The next answer of the model tells it again, and so does the end.
+      this.#lab.log.warn({ err: error, session: id }, "what a session has used could not be written");
     }
   }
 

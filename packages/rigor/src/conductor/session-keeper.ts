@@ -9,6 +9,7 @@ import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { IssueFacts } from "../domain/issues/facts.ts";
 import type { RoleName, SessionRecord } from "../domain/issues/records.ts";
+import { spendsOn } from "../domain/issues/agent-budget.ts";
 import { whoDoes } from "../domain/issues/steps.ts";
 import type { Orders } from "./orders.ts";
 import { hasBegun } from "./investigations/queries.ts";
@@ -184,8 +185,9 @@ export class SessionKeeper {
   }
 
   /** Ends the sessions of an issue that nobody wants worked on now. They are not counted as failed. */
-  async stopThoseOf(issueId: string, reason: string): Promise<void> {
-    const live = await liveSessions(this.#lab.store.db);
-    for (const session of live.filter((one) => one.issue_id === issueId)) await this.#end(session, reason, "set-aside");
+  async stopThoseOf(issueId: string, reason: string, whose: "all" | "agents" = "all"): Promise<void> {
+    const live = (await liveSessions(this.#lab.store.db)).filter((one) => one.issue_id === issueId);
+    const unwanted = whose === "all" ? live : live.filter(spendsOn);
+    for (const session of unwanted) await this.#end(session, reason, "set-aside");
   }
 }

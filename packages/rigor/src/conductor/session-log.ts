@@ -40,6 +40,15 @@ export class SessionLog {
     });
   }
 
+  /** Notes what a session has used so far, as long as it runs. */
+  async tellUsage(sessionId: string, usage: SessionEnd["usage"]): Promise<void> {
+    await this.appendIf(sessionId, "running", {
+      kind: "session.used",
+      entity: sessionId,
+      data: { usage: recorded(usage) },
+    });
+  }
+
   /**
    * @param workspace where it worked
    * @param outcome where it is another one than the back end says
@@ -62,19 +71,18 @@ export class SessionLog {
     });
   }
 
-  /** Ends a session that has no process, with what its transcript says that it used. */
+  /** Ends a session that has no process, with what its transcript says that it used, or else what was told of that. */
   async conclude(session: SessionRecord, end: Conclusion): Promise<void> {
-    const usage = await usedSoFar(session);
+    const used = recorded(usageIn(await readTranscript(new SessionDirectory(session.directory).transcript)));
     await this.#lab.store.transact("conductor", async (transaction) => {
-      const { state } = await findSession(transaction.db, session.id);
-      if (state !== "ended") await transaction.append([ended(session, { ...end, usage })]);
+      const now = await findSession(transaction.db, session.id);
+      if (now.state === "ended") return;
+      const usage = used.turns < now.usage.turns ? now.usage : used;
+      const hanging = end.outcome === "finished" ? [] : await hangingTools(transaction.db, session.id);
+      await transaction.append([ended(session, { ...end, evidence: withHanging(end.evidence, hanging), usage })]);
     });
   }
 }
-
-/** What a session has used by its transcript, as far as that is on this machine. */
-export const usedSoFar = async ({ directory }: Pick<SessionRecord, "directory">): Promise<Usage> =>
-  recorded(usageIn(await readTranscript(new SessionDirectory(directory).transcript)));
 
 /** How a session ends that said it was done, and handed in nothing. What becomes of an investigation is its own record. */
 async function withoutWork({ id, issue_id, directory }: SessionRecord): Promise<Conclusion> {

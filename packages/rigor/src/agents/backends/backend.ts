@@ -78,6 +78,8 @@ export interface SessionOrder {
   resume: boolean;
   /** Told once of each call that seems to hang. */
   onHang?: (call: HangingCall) => void;
+  /** Told after each answer of the model what the session has used, over all its processes. */
+  onUsage?: (usage: Usage) => void;
   /** Puts a command into its sandbox. */
   wrap: (command: readonly string[]) => readonly string[];
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Writable } from "node:stream";
 import { isFull } from "../../hosts/system-errors.ts";
+import type { Usage } from "../transcripts/entry.ts";
 import { readTranscript, usageIn } from "../transcripts/transcript.ts";
 import { Account, lastWords, type AgentReader } from "./account.ts";
 import { AgentProcess, endRemains, type Exit } from "./agent-process.ts";
@@ -74,9 +75,20 @@ export async function startSession(order: SessionOrder, program: AgentProgram): 
   const time = new WatchedTime();
   const watch = new SessionWatch(order.limits, usageIn(records), time.now());
   const { credentialsHelp } = program;
-  const { onHang = () => undefined } = order;
+  const { onHang = () => undefined, onUsage = () => undefined } = order;
   const size = new SessionSize([order.directory, ...order.folders], order.limits.bytes);
-  return new ProcessSession({ directory, number, process, account, watch, size, time, onHang, credentialsHelp });
+  return new ProcessSession({
+    directory,
+    number,
+    process,
+    account,
+    watch,
+    size,
+    time,
+    onHang,
+    onUsage,
+    credentialsHelp,
+  });
 }
 
 interface Parts {
@@ -88,6 +100,7 @@ interface Parts {
   size: SessionSize;
   time: WatchedTime;
   onHang: (call: HangingCall) => void;
+  onUsage: (usage: Usage) => void;
   credentialsHelp: string;
 }
 
@@ -157,7 +170,7 @@ class ProcessSession implements RunningSession {
   }
 
   async #takeIn(isOver = false): Promise<void> {
-    const { account, onHang, time, watch } = this.#parts;
+    const { account, onHang, onUsage, time, watch } = this.#parts;
     const before = account.lines;
     const { entries, progress } = await account.takeIn(isOver);
     const now = time.now();
@@ -166,7 +179,11 @@ class ProcessSession implements RunningSession {
     for (const call of watch.hanging(now)) onHang(call);
     const used = account.reader.used();
     watch.spend(used);
-    if (used.turns > this.#turns) await account.add({ kind: "usage", usage: watch.usage(now) });
+    if (used.turns > this.#turns) {
+      const usage = watch.usage(now);
+      await account.add({ kind: "usage", usage });
+      onUsage(usage);
+    }
     this.#turns = used.turns;
     this.#note(now);
   }

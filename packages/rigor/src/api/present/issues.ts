@@ -2,7 +2,6 @@ import type { Kysely } from "kysely";
 import { investigationById } from "../../conductor/investigations/queries.ts";
 import { gatherFacts } from "../../conductor/gather.ts";
 import { commentsOn, handedInBy } from "../../conductor/queries.ts";
-import { usedSoFar } from "../../conductor/session-log.ts";
 import { allOf, spent, type IssueFacts } from "../../domain/issues/facts.ts";
 import { nextStep } from "../../domain/issues/next-step.ts";
 import type { ConcernRecord, GateRecord, IssueRecord, SessionRecord } from "../../domain/issues/records.ts";
@@ -137,11 +136,11 @@ export async function presentSession(
   issue: number | null,
 ): Promise<SessionView> {
   const { db } = lab.store;
-  const { id, role, backend, model, state, outcome, evidence, next, refused, started_at, ended_at } = session;
+  const { id, role, backend, model, state, outcome, evidence, next, usage, refused, started_at, ended_at } = session;
   const work = await handedInBy(db, session);
   return {
     ...{ id, role, backend, model, state, outcome, evidence, next, refused, started_at, ended_at },
-    usage: state === "ended" ? session.usage : await usedSoFar(session),
+    usage,
     issue,
     investigation: session.issue_id === null ? (await investigationById(db, session.subject)).number : null,
     machine: await board.issues.machineOf(session.member),

@@ -70,10 +70,9 @@ function handedInText(session: SessionView): string | null {
   return isDocument(session) ? `${name}: rigor document show ${issue}@${work.number}` : name;
 }
 
-/** Null for a person. What is used on another machine is told here at the end. */
-function usedText({ backend, machine, state, usage }: SessionView): string | null {
+/** Null for a person. */
+function usedText({ backend, state, usage }: SessionView): string | null {
   if (backend === "human") return null;
-  if (machine !== null && state !== "ended") return `${machine} tells it when the session has ended`;
   const { turns, input_tokens, output_tokens, cost, seconds } = usage;
   const soFar = state === "ended" ? "" : " so far";
   return `${plural(turns, "turn")}, ${count(input_tokens + output_tokens)} tokens, ${dollars(cost)}, ${duration(seconds)}${soFar}`;

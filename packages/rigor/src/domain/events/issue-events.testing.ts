@@ -165,6 +165,7 @@ export function sessionCandidates(entity: string, issue: string): DomainEvent[] 
     { kind: "session.interrupted", entity, data: { reason: "The daemon ended." } },
     { kind: "session.dismissed", entity, data: { reason: "A person stopped it." } },
     { kind: "session.stalled", entity, data: { tool: "bench/measure", seconds: 540 } },
+    { kind: "session.used", entity, data: { usage: { ...usage, turns: 1 } } },
     { kind: "session.refused", entity, data: { tool: "Bash", why: "not permitted" } },
     { kind: "session.submitted", entity, data: { submission_id: `${issue}:plan:1` } },
     { kind: "session.ended", entity, data: { outcome: "finished", evidence: null, next: null, usage } },

@@ -91,6 +91,14 @@ export const sessionEvents = {
     apply: (draft, event) => change(draft, event, {}),
   }),
 
+  /** What it has used so far: budgets count it before its end. */
+  "session.used": eventKind({
+    version: 1,
+    schema: z.strictObject({ usage }),
+    touches,
+    apply: (draft, event) => change(draft, event, { usage: event.data.usage }),
+  }),
+
   /** It tried what its role does not permit. */
   "session.refused": eventKind({
     version: 1,

@@ -28,6 +28,14 @@ export function spentIn(sessions: readonly Pick<SessionRecord, "backend" | "usag
   }, nothingSpent);
 }
 
+/** Whether a session is an agent's that goes on using its budget: what has handed in comes to its end by itself. */
+export const spendsOn = ({
+  backend,
+  state,
+  submission_id,
+}: Pick<SessionRecord, "backend" | "state" | "submission_id">): boolean =>
+  backend !== "human" && state !== "ended" && submission_id === null;
+
 /** The first measure of a budget that is used up, such as `$50.20 of $50`; null while none is. */
 export function usedUp(spent: Spent, budget: AgentSettings["budget"]["issue"], times = 1): string | null {
   const over = (["cost", "tokens", "turns", "hours"] as const).find((measure) => {

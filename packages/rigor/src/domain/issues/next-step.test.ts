@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { nothingSpent } from "./agent-budget.ts";
 import { nextStep } from "./next-step.ts";
 import type { BackendName } from "./agent-settings.ts";
 import { planCritics } from "./plan-steps.ts";
 import { enough, fated, finished, gatesOf, PaperBoard, rolesOf, smooth, statesOf } from "./paper-board.testing.ts";
-import { issueCheckNames, noUsage, type IssueCheckName, type RoleName } from "./records.ts";
+import { issueCheckNames, noUsage, type IssueCheckName, type RoleName, type SessionRecord } from "./records.ts";
 
 describe("the way of an issue", () => {
   test("an experiment goes through every step, and waits for a person twice", () => {
@@ -229,6 +230,31 @@ describe("limits", () => {
     persons.spentToday = spent;
     persons.run(enough);
     expect(persons.facts.sessions.length).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["this issue's budget", { budget: { issue: { cost: 1 } } }, 0],
+    ["this day's budget", { budget: { day: { cost: 1 } } }, 1.2],
+  ])("agents that are at work stop when %s is used up, and nobody else does [gate.caps]", (what, settings, ofDay) => {
+    const board = new PaperBoard(smooth, "experiment", settings);
+    while (board.facts.sessions.length === 0) board.step();
+    const [session] = board.facts.sessions;
+    if (session === undefined) throw new Error("it has begun");
+    const used = { ...noUsage, cost: 0.6 };
+    const live = { ...session, state: "running" as const, submission_id: null, outcome: null, usage: used };
+    const step = (...sessions: SessionRecord[]) => {
+      const cost = ofDay === 0 ? 0 : sessions.length * 0.6;
+      return nextStep({ ...board.facts, sessions, spent_today: { ...nothingSpent, cost } });
+    };
+    expect(step(live).do).toBe("rest");
+    expect(step(live, { ...live, id: "other" })).toMatchObject({
+      do: "stop-sessions",
+      whose: "agents",
+      reason: expect.stringContaining(`$1.20 of $1 of ${what}`),
+    });
+    const person = { ...live, backend: "human" };
+    const done = { ...live, submission_id: "w1", usage: { ...used, cost: 1.2 } };
+    expect(step(done, person).do).not.toBe("stop-sessions");
   });
 
   test("who does the work is named by the issue, then for the role, then for all [issue.backend]", () => {

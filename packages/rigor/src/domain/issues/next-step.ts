@@ -1,6 +1,6 @@
 import { canonicalJson } from "../canonical.ts";
 import { reviewCode, implement, test } from "./code-steps.ts";
-import { usedUp } from "./agent-budget.ts";
+import { spendsOn, usedUp } from "./agent-budget.ts";
 import { bindingChanges } from "./binding.ts";
 import { spent, type IssueFacts } from "./facts.ts";
 import type { IssueState } from "./issue-lifecycle.ts";
@@ -20,6 +20,8 @@ export function nextStep(facts: IssueFacts): IssueStep {
     return nobodyWorks(facts) ?? makeCheck(facts, "clean-up", "cancelled") ?? rest("it is cancelled");
   }
   if (issue.state === "on-hold") return nobodyWorks(facts) ?? rest(`it is on hold: ${issue.reason}`);
+  const overrun = overrunning(facts);
+  if (overrun !== null) return overrun;
   const step =
     issue.state === "blocked" ? rest(issue.reason) : (overspent(facts) ?? mendFault(facts) ?? ways[issue.state](facts));
   const open = facts.gates.find((gate) => gate.state === "open");
@@ -45,7 +47,7 @@ function whyWithdrawn(open: GateRecord, step: IssueStep): string {
 const nobodyWorks = ({ sessions, issue }: IssueFacts): IssueStep | null =>
   sessions.every((one) => one.state === "ended")
     ? null
-    : { do: "stop-sessions", reason: `Nobody is to work on issue ${issue.number} like this any more.` };
+    : { do: "stop-sessions", whose: "all", reason: `Nobody is to work on issue ${issue.number} like this any more.` };
 
 /**
  * Before an issue moves on: work that was taken away from somebody, as when an approval is lost, is not handed in later;
@@ -79,10 +81,27 @@ const ways: Record<Exclude<IssueState, "done" | "cancelled" | "on-hold" | "block
   promotion: promote,
 };
 
+/** How many times its budget an issue may use by now. */
+const timesRaised = ({ gates }: IssueFacts): number =>
+  gates.filter((gate) => gate.name === "budget-used" && gate.choice === "raise").length + 1;
+
+/** Agents that are at work together stop when a budget is used up, and not when each comes to its own limit. */
+function overrunning(facts: IssueFacts): IssueStep | null {
+  if (!facts.sessions.some(spendsOn)) return null;
+  const { budget } = facts.settings;
+  const [ofIssue, ofDay] = [
+    usedUp(spent(facts), budget.issue, timesRaised(facts)),
+    usedUp(facts.spent_today, budget.day),
+  ];
+  if (ofIssue === null && ofDay === null) return null;
+  const used = ofIssue === null ? `${ofDay} of this day's budget` : `${ofIssue} of this issue's budget`;
+  return { do: "stop-sessions", whose: "agents", reason: `Agents have used ${used}.` };
+}
+
 /** Agents have used what the issue may use. */
 function overspent(facts: IssueFacts): IssueStep | null {
   const { budget } = facts.settings;
-  const times = facts.gates.filter((gate) => gate.name === "budget-used" && gate.choice === "raise").length + 1;
+  const times = timesRaised(facts);
   const used = usedUp(spent(facts), budget.issue, times);
   if (used === null || facts.issue.state === "proposed") return null;
   return block({

@@ -23,7 +23,7 @@ export type IssueStep =
   | { do: "gate"; gate: GateRequest; blocks: boolean }
   | { do: "withdraw"; gate: number; reason: string }
   | { do: "resume-experiment"; reason: string }
-  | { do: "stop-sessions"; reason: string };
+  | { do: "stop-sessions"; whose: "all" | "agents"; reason: string };
 
 export const rest = (why: string): IssueStep => ({ do: "rest", why });
 
