@@ -76,6 +76,13 @@ describe("an issue that persons work on", () => {
       });
       expect(wrong.status).toBe(2);
       expect(wrong.text).toContain("12.34");
+      // Filled in as it was given: what is wrong is named by its line of that file.
+      const { form } = await board.detail(analyzer);
+      const filledIn = (form ?? "").replaceAll(/::write\[[^\]]*\]/g, "It is better by 12.34.");
+      const file = join(lab.directory, "form.yaml");
+      writeFileSync(file, filledIn);
+      const line = filledIn.split("\n").findIndex((one) => one.includes("12.34")) + 1;
+      expect((await lab.rigor("session", "submit", analyzer.id, file)).text).toContain(`- ${file}:${line}:`);
       const taken = await board.submit(analyzer, { document, answers: [] });
       expect(taken.status, taken.text).toBe(0);
       await board.does("interpretation-critic", approving("The words follow from the values."));
@@ -132,4 +139,15 @@ describe("an issue that persons work on", () => {
       expect(refused).toMatch(/the plan of issue \d+ \(.*\) has the name steps already/);
     },
   );
+
+  test("tells whoever files a question twice that it is there already, and files it [issue.human]", async () => {
+    const filed = await lab.rigor("issue", "new", "with more steps?", "--backend", "human");
+    const number = /Issue (\d+) is/.exec(filed.stdout)?.[1];
+    expect(filed.text).toMatch(
+      new RegExp(`Issue \\d+ has the same title and is [a-z-]+\\. .*rigor issue cancel ${number}`),
+    );
+    expect((await lab.rigor("issue", "new", "Something else?", "--backend", "human")).text).not.toContain("same title");
+    expect((await lab.rigor("issue", "cancel", number ?? "")).status).toBe(0);
+    expect((await lab.rigor("issue", "new", "Something  else", "--backend", "human")).text).toContain("same title");
+  });
 });

@@ -1,5 +1,5 @@
 /** Questions that Claude Code answers with tool servers of its own, through the real daemon and command line. */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InvestigationView } from "../../packages/rigor/src/api/contract/views/investigations.ts";
@@ -128,6 +128,8 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     expect(artifacts).toMatchObject([{ path: "curve.csv" }]);
     expect(session).toMatchObject({ role: "investigator", outcome: "finished" });
     const read = (name: string) => readFileSync(join(investigation.directory, name), "utf8");
+    // It may hold secrets.
+    expect(statSync(join(investigation.directory, "tools.json")).mode & 0o777).toBe(0o600);
     expect(read("question.md")).toBe("What grows here?\n");
     expect(read("log.md")).toContain(`## ${log[0]?.time}\n\nI expect a line.`);
     const kinds = read("events.jsonl")
@@ -281,6 +283,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
       state: "waiting",
       waits_for: "1 agent is at work (agents.sessions in rigor.yaml)",
     });
+    expect((await lab.rigor("status")).stdout).toContain("2 investigations, 1 agent at work, nothing waits for you");
     const listed = await lab.rigor("session", "list");
     expect(listed.stdout).toMatch(new RegExp(`investigation ${one} +investigator .* running`));
     lab.write({ "rigor.yaml": "agents: { sessions: 1, budget: { day: { cost: 0 } } }\n" });

@@ -28,6 +28,12 @@ const impatient = readFileSync("packages/rigor/templates/roles/clarifier.md", "u
   "silence_seconds: 40",
 );
 
+/** A clarifier that its own limits do not end. */
+const tireless = readFileSync("packages/rigor/templates/roles/clarifier.md", "utf8").replace(
+  /turns: \d+/,
+  "turns: 10000",
+);
+
 /**
  * A lab whose agents are Claude Code, which speaks to a model that says what a script tells it to.
  *
@@ -111,20 +117,22 @@ describe.skipIf(claudeCode === null)("a session that cannot work", () => {
     "because the budget of its issue is used up is set aside, and begins anew when a person raises that [gate.caps]",
     { timeout: 900_000 },
     async () => {
-      // Slower than the conductor looks: a session may take 40 turns.
       const endless = (): Reply => ({
         text: "I look again.",
         calls: [call("search_lab", { words: "step" })],
-        delay: 0.4,
+        delay: 0.2,
       });
       const { lab, persons, model } = await makeLab(endless, undefined, (one) =>
-        one.write({ "rigor.yaml": "agents: { budget: { issue: { turns: 20 } } }\n" }),
+        one.write({
+          ".rigor/roles/clarifier.md": tireless,
+          "rigor.yaml": "agents: { budget: { issue: { turns: 50 } } }\n",
+        }),
       );
       const gate = await persons.gate("budget-used");
-      expect(gate.question).toMatch(/have used \d+ of 20 turns/);
+      expect(gate.question).toMatch(/have used \d+ of 50 turns/);
       const { sessions } = await persons.story(1);
       expect(sessions).toMatchObject([{ role: "clarifier", outcome: "set-aside" }]);
-      expect(sessions[0]?.evidence).toMatch(/^Agents have used \d+ of 20 turns of this issue's budget/);
+      expect(sessions[0]?.evidence).toMatch(/^Agents have used \d+ of 50 turns of this issue's budget/);
       model.follow(scriptedRoles({ objects: false }));
       expect((await lab.rigor("answer", String(gate.number), "raise")).status).toBe(0);
       await persons.gate("plan-approval");

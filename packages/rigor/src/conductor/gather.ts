@@ -3,9 +3,10 @@ import { sql, type Kysely } from "kysely";
 import { readSettings } from "../bench/lab/settings.ts";
 import { parseExperiment } from "../domain/files/parse-experiment.ts";
 import { newest, passedLast, type IssueFacts } from "../domain/issues/facts.ts";
-import type { IssueCheckRecord, IssueTables } from "../domain/issues/records.ts";
+import type { IssueCheckRecord, IssueTables, SessionRecord } from "../domain/issues/records.ts";
 import type { SubmissionContent } from "../domain/issues/submissions.ts";
 import { computeId } from "../domain/rules/compute-rules.ts";
+import { Roster } from "../store/roster.ts";
 import { decodeRow, type Database } from "../store/tables.ts";
 import { inheritance } from "./parent.ts";
 import { issueById } from "./queries.ts";
@@ -96,14 +97,28 @@ export async function agentsAtWork(db: Db): Promise<Pick<IssueFacts, "spent_toda
   const rows = await db
     .selectFrom("sessions")
     .leftJoin("investigations", "investigations.session_id", "sessions.id")
-    .select(["sessions.usage", "sessions.state", "sessions.backend", "investigations.state as investigation"])
+    .select(["sessions.usage", "sessions.state", "sessions.backend", "sessions.member"])
+    .select("investigations.state as investigation")
     .where(({ eb, or }) => or([eb("sessions.state", "!=", "ended"), eb("sessions.started_at", ">=", today)]))
     .execute();
   const sessions = rows.map((row) => decodeRow("sessions", row));
+  const busy = sessions.filter(isAtWork);
+  const isThere = await machinesThere(db, busy);
   return {
     spent_today: spentIn(sessions),
-    busy_agents: sessions.filter(isAtWork).length,
+    busy_agents: busy.filter(({ member }) => isThere(member)).length,
   };
+}
+
+/** Whether a machine of these sessions has a daemon. What was at work on one that is lost keeps nobody from beginning. */
+async function machinesThere(
+  db: Db,
+  sessions: readonly Pick<SessionRecord, "member">[],
+): Promise<(member: string | null) => boolean> {
+  // Nobody else can be there where the lab is not shared.
+  if (sessions.every(({ member }) => member === null)) return () => true;
+  const alive = new Set((await new Roster(db).daemons()).map(({ member }) => member));
+  return (member) => member === null || alive.has(member);
 }
 
 /** The session of an investigation that waits has not begun. */

@@ -11,6 +11,7 @@ import { Offers } from "../bench/lab/offers.ts";
 import { openPostgresStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { fileIssue } from "./board.ts";
+import { agentsAtWork } from "./gather.ts";
 import { IssueDriving } from "./issue-driving.ts";
 
 /** Seconds; enough for a busy machine. */
@@ -133,5 +134,24 @@ describe.skipIf(testServerUrl() === undefined)("which daemon takes an issue furt
       transaction.append([{ kind: "session.ended", entity: "s1", data: ended }]),
     );
     expect(await comesToDrive(other, issue, "gone")).toBe(true);
+  });
+
+  test("agents of a machine that is lost keep nobody from beginning [shared.issues]", async () => {
+    const [home, other] = [await joinLab("home"), await joinLab("other")];
+    await home.store.transact("conductor", (transaction) =>
+      transaction.append([
+        {
+          kind: "session.started",
+          entity: "s1",
+          data: {
+            ...{ issue_id: null, role: "investigator", subject: "i1", backend: "claude-code", model: null },
+            ...{ member: "home", directory: "/home/sessions/s1" },
+          },
+        },
+      ]),
+    );
+    expect((await agentsAtWork(other.store.db)).busy_agents).toBe(1);
+    await home.drivers.leave();
+    await expect.poll(async () => (await agentsAtWork(other.store.db)).busy_agents, { timeout: 60_000 }).toBe(0);
   });
 });

@@ -181,23 +181,23 @@ export async function commentsOn(db: Db, issueId: string): Promise<{ actor: stri
 }
 
 /** How much is open, at work, and waiting for a person, in all repositories. */
-export async function boardCounts(db: Db): Promise<{ issues: number; agents: number; waiting: number }> {
+export async function boardCounts(
+  db: Db,
+): Promise<{ issues: number; investigations: number; agents: number; waiting: number }> {
   const issues = await db
     .selectFrom("issues")
     .select(({ fn }) => fn.countAll<number | string>().as("count"))
     .where("state", "not in", ["done", "cancelled"])
     .executeTakeFirstOrThrow();
   const live = await liveSessions(db);
-  const queued = await db
-    .selectFrom("investigations")
-    .select(({ fn }) => fn.countAll<number | string>().as("count"))
-    .where("state", "=", "waiting")
-    .executeTakeFirstOrThrow();
+  const investigations = await db.selectFrom("investigations").select("state").where("state", "!=", "ended").execute();
+  const queued = investigations.filter(({ state }) => state === "waiting").length;
   const persons = live.filter((one) => one.backend === "human").length;
   const gates = await openGates(db);
   return {
     issues: Number(issues.count),
-    agents: live.length - persons - Number(queued.count),
+    investigations: investigations.length,
+    agents: live.length - persons - queued,
     waiting: gates.length + persons,
   };
 }

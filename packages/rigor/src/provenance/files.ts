@@ -89,10 +89,10 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
 }
 
 /** Writes a file so that a reader sees the old or the new content, never a part, also after a loss of power. */
-export async function writeWhole(path: string, content: string): Promise<void> {
+export async function writeWhole(path: string, content: string, mode = 0o666): Promise<void> {
   const partial = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
   try {
-    const file = await open(partial, "wx");
+    const file = await open(partial, "wx", mode);
     try {
       await file.writeFile(content);
       await file.sync();

@@ -6,6 +6,7 @@ import { documentVersion } from "./views/documents.ts";
 import {
   gateView,
   issueKind,
+  filedIssue,
   issueSummary,
   issueView,
   lacksRoom,
@@ -43,7 +44,7 @@ export const boardContract = {
             .describe("The one variable of the parent's experiment that it changes, and its new value as YAML"),
         }),
       )
-      .output(issueSummary),
+      .output(filedIssue),
     list: oc
       .route({ method: "GET", path: "/issues", summary: "Issues of a repository" })
       .input(z.strictObject({ project, all: z.boolean().default(false).describe("Also those that have ended") }))

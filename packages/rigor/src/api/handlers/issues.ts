@@ -4,7 +4,8 @@ import { findGate, findIssue, issueById, issuesOf, openGates } from "../../condu
 import { answerGate, editAtGate } from "../../conductor/gates.ts";
 import { gatherFacts } from "../../conductor/gather.ts";
 import { newest } from "../../domain/issues/facts.ts";
-import type { GateRecord } from "../../domain/issues/records.ts";
+import type { GateRecord, IssueRecord } from "../../domain/issues/records.ts";
+import { sameTitle } from "../../domain/issues/same-question.ts";
 import { findRepository } from "../../provenance/git.ts";
 import { api } from "../implementation.ts";
 import { presentDocument } from "../present/document-versions.ts";
@@ -19,6 +20,10 @@ async function placeOf({ project, number }: { project: string; number: number })
   return { project: await findRepository(project), number };
 }
 
+/** Whether an issue may have been filed twice. */
+const isAlike = (one: IssueRecord, filed: IssueRecord): boolean =>
+  one.id !== filed.id && one.state !== "cancelled" && sameTitle(one, filed);
+
 const present = (context: ApiContext, issue: { id: string }) => presentIssue(context, issue.id);
 
 export const issues = {
@@ -31,7 +36,12 @@ export const issues = {
       input.change === undefined ? null : await amendmentOf(store.db, parent, { ...input.change, why: text });
     const backend = input.backend ?? null;
     const filing = { project, kind, title, text, parent: parent?.id ?? null, change, backend, accepted: true };
-    return present(context, await board.fileIssue(store, context.board.issues, context.actor, filing));
+    const filed = await board.fileIssue(store, context.board.issues, context.actor, filing);
+    const alike = (await issuesOf(store.db, project)).filter((one) => isAlike(one, filed));
+    return {
+      ...(await present(context, filed)),
+      alike: alike.map(({ number, state }) => ({ number, state })),
+    };
   }),
 
   list: api.issues.list.handler(async ({ context, input }) => {

@@ -1,9 +1,9 @@
 import type { Client } from "../../api/contract/contract.ts";
-import type { IssueSummary } from "../../api/contract/views/issues.ts";
+import type { FiledIssue, IssueSummary } from "../../api/contract/views/issues.ts";
 import type { Context } from "../context.ts";
 import type { Invocation } from "../invocation.ts";
 import { lookOf } from "../views/look.ts";
-import { issueLine, issueStory, issueTable } from "../views/issue.ts";
+import { filedLines, issueLine, issueStory, issueTable } from "../views/issue.ts";
 
 const backends = ["claude-code", "codex", "acp", "human"] as const;
 const kinds = ["experiment", "code", "analysis", "survey"] as const;
@@ -22,10 +22,7 @@ export async function execute(context: Context, invocation: Invocation): Promise
     return 0;
   }
   if (action === "new") {
-    await context.answer(await file(client, project, invocation), (issue) => [
-      ...issueLine(issue),
-      "The daemon works on it. What waits for you: rigor inbox",
-    ]);
+    await context.answer(await file(client, project, invocation), filedLines);
     return 0;
   }
   const number = issueNumber(invocation);
@@ -37,7 +34,7 @@ export async function execute(context: Context, invocation: Invocation): Promise
   return 0;
 }
 
-async function file(client: Client, project: string, invocation: Invocation): Promise<IssueSummary> {
+async function file(client: Client, project: string, invocation: Invocation): Promise<FiledIssue> {
   const text = invocation.word(1);
   if (text === undefined || text.trim() === "") throw invocation.usageError("Say what the issue is about.");
   const parent = invocation.number("parent");

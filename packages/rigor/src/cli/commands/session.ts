@@ -42,9 +42,11 @@ async function perform(
     case "submit": {
       const file = invocation.word(2);
       if (file === undefined) throw invocation.usageError("Name the file to hand in.");
-      await context.answer(await client.sessions.submit({ id, content: await readSubmission(file) }), (answer) => [
-        answer.message,
-      ]);
+      const { content, inFiles } = await readSubmission(file);
+      const answer = await client.sessions.submit({ id, content }).catch((error: unknown) => {
+        throw inFiles(error);
+      });
+      await context.answer(answer, ({ message }) => [message]);
       return 0;
     }
     case "stop": {

@@ -101,7 +101,7 @@ function causes(error: unknown): Error[] {
 }
 
 /** The daemon's own errors carry `{code, message, next}`. */
-function reportedFailure(error: unknown): Failure | null {
+export function reportedFailure(error: unknown): Failure | null {
   return error instanceof Error ? readFailure(member(error, "data")) : null;
 }
 

@@ -1,4 +1,4 @@
-import type { IssueSummary, IssueView } from "../../api/contract/views/issues.ts";
+import type { FiledIssue, IssueSummary, IssueView } from "../../api/contract/views/issues.ts";
 import { ago, dollars, duration, number as count, plural } from "../output/format.ts";
 import { facts, table } from "../output/table.ts";
 import type { Paint, Style } from "../output/terminal.ts";
@@ -10,6 +10,16 @@ import { roomLines } from "./words.ts";
 export const issueLine = ({ number, state, title, waits_for }: IssueSummary): string[] => [
   `Issue ${number} is ${state}: ${title}`,
   `  ${waits_for}`,
+];
+
+/** What was filed, and what may ask the same. */
+export const filedLines = (issue: FiledIssue): string[] => [
+  ...issueLine(issue),
+  ...issue.alike.map(
+    ({ number, state }) =>
+      `Issue ${number} has the same title and is ${state}. If one is enough: rigor issue cancel ${issue.number}`,
+  ),
+  "The daemon works on it. What waits for you: rigor inbox",
 ];
 
 /** Issues, a line each. */

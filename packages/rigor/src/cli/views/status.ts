@@ -53,11 +53,15 @@ function daemonTable(daemons: StatusView["daemons"], { style, columns: width }: 
 }
 
 /** What waits for a person comes first: nothing else on the board does. */
-function boardLines({ board: { issues, agents, waiting } }: StatusView, style: Style): string[] {
-  if (issues === 0) return [];
+function boardLines({ board: { issues, investigations, agents, waiting } }: StatusView, style: Style): string[] {
+  if (issues + investigations === 0) return [];
   const waits =
     waiting === 0 ? "nothing waits for you" : style.yellow(`${number(waiting)} waiting for you: rigor inbox`);
-  return [`${plural(issues, "open issue")}, ${plural(agents, "agent")} at work, ${waits}`];
+  const open = [
+    ...(issues === 0 ? [] : [plural(issues, "open issue")]),
+    ...(investigations === 0 ? [] : [plural(investigations, "investigation")]),
+  ];
+  return [`${open.join(", ")}, ${plural(agents, "agent")} at work, ${waits}`];
 }
 
 function hostTable(hosts: readonly HostView[], { style, columns: width }: Look): string[] {

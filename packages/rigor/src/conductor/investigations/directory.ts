@@ -69,7 +69,7 @@ export class InvestigationDirectory {
 
   async make(question: string, servers: string): Promise<void> {
     for (const path of [this.path, this.artifacts]) mkdirSync(path, { recursive: true, mode: 0o700 });
-    await writeWhole(this.servers, servers);
+    await writeWhole(this.servers, servers, 0o600);
     await writeWhole(join(this.path, "question.md"), `${question.trim()}\n`);
   }
 

@@ -31,10 +31,11 @@ export const statusView = z.object({
   board: z
     .object({
       issues: z.int().describe("Issues that are open"),
+      investigations: z.int().describe("Investigations that have not ended"),
       agents: z.int().describe("Sessions of agents that are at work"),
       waiting: z.int().describe("Gates and work that wait for a person"),
     })
-    .describe("Issues, in all repositories"),
+    .describe("Issues and investigations, in all repositories"),
 });
 
 export const health = z.object({

@@ -40,6 +40,12 @@ export const issueSummary = z.object({
   changed_at: z.string(),
 });
 
+export const filedIssue = issueSummary.extend({
+  alike: z
+    .array(z.object({ number: z.int(), state: issueSummary.shape.state }))
+    .describe("Other issues of the repository with the same title"),
+});
+
 export const gateView = z.object({
   number: z.int(),
   issue: z.int(),
@@ -144,6 +150,7 @@ export const sessionDetail = z.object({
 });
 
 export type IssueSummary = z.output<typeof issueSummary>;
+export type FiledIssue = z.output<typeof filedIssue>;
 export type IssueView = z.output<typeof issueView>;
 export type GateView = z.output<typeof gateView>;
 export type SessionView = z.output<typeof sessionView>;
