@@ -134,7 +134,7 @@ describe("hold and release", () => {
     const answer = await watching.answer;
     expect(answer.status, answer.text).toBe(3);
     expect(answer.stdout).toContain("Held now: GPUs are needed elsewhere");
-    expect(answer.stdout).toContain("  rigor release paused@1\n");
+    expect(answer.stdout).toMatch(/^ {2}rigor release paused@1 +go on$/m);
     await open("paused");
     await until("the active run to end", async () => (await lab.runs("paused", "--active")).length === 0);
     expect((await lab.runs("paused", "--pending")).length).toBe(5);
@@ -193,7 +193,7 @@ describe("rerun", () => {
   test("--failed repeats failed runs with the code they had; --without-failed decides without them [cli.exit-codes]", async () => {
     const flag = `${lab.directory}/mended`;
     lab.write({
-      "fragile.sh": `if [ "$RIGOR_SEED" = 2 ] && [ ! -e "$1" ]; then echo 'ValueError: no data' >&2; exit 1; fi\n. ./run.sh\n`,
+      "fragile.sh": `if [ "$RIGOR_SEED" = 2 ] && [ ! -e "$1" ]; then echo 'there is no data' >&2; exit 1; fi\n. ./run.sh\n`,
       "fragile.yaml": experiment({
         name: "fragile",
         seeds: { count: 4 },

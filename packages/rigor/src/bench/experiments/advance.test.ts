@@ -48,6 +48,7 @@ test("a stage does not begin while one of its runs before is open, nor after one
   await bench.append({ kind: "run.failed", entity: second.id, data: { reason: { code: "unknown", message: "no" } } });
   await advanceExperiment(bench.lab, id);
   expect(await bench.experiment(id)).toMatchObject({ state: "held", stage: 0, hold: { code: "runs-failed" } });
+  expect((await bench.experiment(id)).hold?.reason).toMatch(/^1 run has .*; the first: unknown: no$/);
 });
 
 test("a failed check over several runs makes them invalid, names rule and values, and holds [checks.invalid] [F50] [F51]", async () => {

@@ -3,7 +3,7 @@ import type { DomainEvent } from "../../domain/events/registry.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
 import { hasNeeds } from "../../domain/needs.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
-import { nextExperimentStep, reference, type StageFacts } from "../../domain/rules/experiment-rules.ts";
+import { mendOption, nextExperimentStep, reference, type StageFacts } from "../../domain/rules/experiment-rules.ts";
 import { needFailed } from "../../domain/rules/need-rules.ts";
 import type { Transaction } from "../../store/store.ts";
 import type { AcrossFailure } from "../../statistics/checks-across.ts";
@@ -70,7 +70,8 @@ function factsOf(
   };
   const inStage = runs.filter((run) => run.stages.includes(experiment.stage));
   for (const run of inStage) facts.tally[standings?.get(run.run_id) ?? run.state] += 1;
-  return { ...facts, measurements: measurementsOf(inStage) };
+  const failed = inStage.find(({ state }) => state === "failed" || state === "invalid");
+  return { ...facts, measurements: measurementsOf(inStage), first_failure: failed?.reason ?? null };
 }
 
 /** Checks the final stage's runs against each other, then evaluates the rule; all in the same transaction. */
@@ -95,6 +96,7 @@ async function decide(
           reason: failures.map((failure) => `${failure.rule}: ${failure.message}`).join("; "),
           options: [
             `rigor results ${reference(experiment)}`,
+            mendOption,
             `rigor rerun ${reference(experiment)} --failed`,
             `rigor release ${reference(experiment)} --without-failed`,
             `rigor cancel ${reference(experiment)}`,

@@ -77,7 +77,10 @@ test("a run that fails takes those that need it with it, and they come back with
   await advanceExperiment(bench.lab, id);
   expect(await bench.experiment(id)).toMatchObject({
     state: "held",
-    hold: { code: "runs-failed", reason: "3 runs have no valid result (1 failed, 2 cancelled)" },
+    hold: {
+      code: "runs-failed",
+      reason: "3 runs have no valid result (1 failed, 2 cancelled); the first: unknown: it crashed",
+    },
   });
   await actions.rerunFailed(bench.lab, person, "small");
   expect(await states(bench, id)).toBe("probe pending, pretrain pending, prune pending");

@@ -265,7 +265,7 @@ describe("results [cli.progress]", () => {
     const hold = {
       code: "checks-failed" as const,
       reason: "A check failed.",
-      options: ["rigor rerun smoothing --failed"],
+      options: ["mend it", "rigor rerun smoothing --failed", "rigor release smoothing --without-failed"],
       since: "2026-01-01T00:00:00Z",
     };
     const lines = resultsLines(
@@ -281,7 +281,7 @@ describe("results [cli.progress]", () => {
       look,
     );
     const from = lines.indexOf("No decision: 1 run without a valid result.");
-    expect(lines.slice(from, from + 11)).toEqual([
+    expect(lines.slice(from, from + 13)).toEqual([
       "No decision: 1 run without a valid result.",
       "",
       "Checks that failed",
@@ -291,7 +291,9 @@ describe("results [cli.progress]", () => {
       "",
       "Held 1 min ago: A check failed.",
       "What can be done:",
-      "  rigor rerun smoothing --failed",
+      "  mend it",
+      "  rigor rerun smoothing --failed             run them again with the same code",
+      "  rigor release smoothing --without-failed   decide without them and their partners in other arms",
       "",
     ]);
   });

@@ -246,7 +246,10 @@ describe("text that is no experiment [file.bad-input]", () => {
     ["a: x\u0000y\n", "1:5: found the character U+0000"],
     ["a: x\uFFFDy\n", "expected text in UTF-8"],
     ["%YAML 1.1\n---\na: 1\n", "only YAML 1.2 is read"],
-    ["a: 12345678901234567890\n", "cannot be kept exactly"],
+    [
+      "a: 12345678901234567890\n",
+      "cannot be kept exactly, and whole numbers go to 9007199254740991; if it is text, put",
+    ],
     ["a: @x\n", "text cannot start with `@`; put it in quotes"],
     ["#".repeat(1_000_001), "at most 1000000 are allowed"],
   ])("%#: %.40j", (text, expected) => {

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type YAMLError } from "yaml";
-import type { Node, Pair } from "yaml";
+import type { Node, Pair, Scalar } from "yaml";
 import { Problems, type Position } from "./problems.ts";
 
 /** A key of a mapping or an index of a list, from the root of the file. */
@@ -157,14 +157,21 @@ function checkNodes(document: Document, problems: Problems, position: (offset: n
     } else if (isMap(node)) {
       checkKeys(node.items, problems, start);
       for (const pair of node.items) visit(pair.value, depth + 1);
-    } else if (isScalar(node) && typeof node.value === "number") {
-      const inexact = /^[-+]?\d+$/.test(node.source ?? "") && !Number.isSafeInteger(node.value);
-      if (inexact) problems.add(start(node), `the number ${node.source} cannot be kept exactly; put it in quotes`);
-    } else if (isScalar(node) && typeof node.value === "string" && !node.value.isWellFormed()) {
-      problems.add(start(node), "found half of a surrogate pair; write the character itself");
+    } else if (isScalar(node)) {
+      const problem = scalarProblem(node);
+      if (problem !== null) problems.add(start(node), problem);
     }
   };
   visit(document.contents, 0);
+}
+
+function scalarProblem({ value, source = "" }: Scalar): string | null {
+  if (typeof value === "string" && !value.isWellFormed()) {
+    return "found half of a surrogate pair; write the character itself";
+  }
+  if (typeof value !== "number" || !/^[-+]?\d+$/.test(source) || Number.isSafeInteger(value)) return null;
+  // Only text may be longer: a seed in quotes would be no seed.
+  return `the number ${source} cannot be kept exactly, and whole numbers go to ${Number.MAX_SAFE_INTEGER}; if it is text, put it in quotes`;
 }
 
 function isTagged(node: unknown): boolean {

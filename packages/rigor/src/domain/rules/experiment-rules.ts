@@ -29,6 +29,8 @@ export interface StageFacts {
   missing_needs?: readonly MissingNeed[];
   /** Held runs of other experiments that some of the stage wait for. */
   held_needs?: readonly HeldNeed[];
+  /** Why the first of the stage's runs that failed, or were refused, did. */
+  first_failure?: { code: string; message: string } | null;
 }
 
 /** A held run of another experiment that is waited for. */
@@ -70,7 +72,7 @@ export function nextExperimentStep(experiment: ExperimentRecord, facts: StageFac
   const missing = tally.failed + tally.invalid + tally.cancelled;
   // Runs of the last stage all count in the decision, whatever its rule says.
   const tolerated = experiment.without_failed || (next !== undefined && !stage.pass.all_succeed);
-  if (missing > 0 && !tolerated) return holdForFailures(experiment, tally, facts.missing_needs ?? []);
+  if (missing > 0 && !tolerated) return holdForFailures(experiment, facts);
   const broken = brokenRules(stage.pass, facts);
   if (broken.length > 0) {
     return hold(experiment, "stage-failed", `stage ${stage.name} did not pass: ${broken.join("; ")}`, [
@@ -108,12 +110,17 @@ function holdForHeld(experiment: ExperimentRecord, held: number, needs: readonly
   ]);
 }
 
-function holdForFailures(experiment: ExperimentRecord, tally: Tally, needs: readonly MissingNeed[]): ExperimentStep {
+/** A run is made anew when what identifies it has changed. */
+export const mendOption = "mend the code or the file, and run the file again: that is a new version";
+
+function holdForFailures(experiment: ExperimentRecord, facts: StageFacts): ExperimentStep {
+  const { tally, missing_needs: needs = [], first_failure: first = null } = facts;
   const states = (["failed", "invalid", "cancelled"] as const).filter((state) => tally[state] > 0);
   const parts = states.map((state) => `${tally[state]} ${state}`);
   const missing = tally.failed + tally.invalid + tally.cancelled;
   const wanting = needs.reduce((sum, { runs }) => sum + runs, 0);
   const whys = needs.map(({ experiment: other, runs, why }) => `; ${runs} for want of runs of ${other}: ${why}`);
+  if (first !== null && needs.length === 0) whys.push(`; the first: ${first.code}: ${first.message}`);
   const name = reference(experiment);
   return hold(
     experiment,
@@ -121,6 +128,7 @@ function holdForFailures(experiment: ExperimentRecord, tally: Tally, needs: read
     `${plural(missing, "run has", "runs have")} no valid result (${parts.join(", ")})${whys.join("")}`,
     [
       `rigor list ${name} ${states.map((state) => `--${state}`).join(" ")}`,
+      ...(wanting < missing ? [mendOption] : []),
       ...needs.map(({ remedy }) => remedy),
       // What wants another run is not tried again before that one is.
       ...(wanting < missing ? [`rigor rerun ${name} --failed`] : []),

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { DomainEvent } from "../events/registry.ts";
 import { RigorError } from "../errors.ts";
 import { holdCodes, type HoldCode } from "../records.ts";
-import { emptyTally, nextExperimentStep } from "./experiment-rules.ts";
+import { emptyTally, mendOption, nextExperimentStep } from "./experiment-rules.ts";
 import { experimentId, failedRuns, found, outcome, PaperBench, release } from "./paper-bench.testing.ts";
 import * as person from "./person-rules.ts";
 
@@ -20,7 +20,7 @@ describe("what a hold offers", () => {
     ],
     "rigor cancel NAME": (bench) => person.cancelExperiment(bench.experiment, bench.runs, "no"),
   };
-  const looking = new Set(["rigor list NAME --failed --invalid --cancelled", "rigor results NAME"]);
+  const looking = new Set(["rigor list NAME --failed --invalid --cancelled", "rigor results NAME", mendOption]);
 
   /** The options that the engine writes for each code, with `NAME` for the experiment. */
   const offered: Record<HoldCode, string[]> = {
