@@ -83,7 +83,7 @@ describe("a follow-up [issue.follow-up] [follow-up.again]", () => {
     const asked = await nobody.gate("plan-approval");
     const shown = await lab.rigor("inbox", String(asked.number));
     expect(shown.stdout).toContain("name: tiny-issue-2");
-    expect(shown.stdout).toContain("variable: seeds");
+    expect(shown.stdout).toContain("seeds: [0,1,2,3,4] became [0,1,2,3,4,5,6]");
     expect(shown.stdout).not.toContain("duplicates");
     expect(rolesOf(await nobody.story(2))).toEqual([]);
 

@@ -24,3 +24,23 @@ test("a plan is shown in the words of its file, with every finding that is not s
     ],
   });
 });
+
+test("whoever decides about a result or a change sees what its reviewers said [gate.open]", () => {
+  const board = new PaperBoard();
+  board.runTo("promotion");
+  expect(gateEvidence(board.facts, "promotion")).toMatchObject({ reviews: ["interpretation-critic: approve. Read."] });
+  expect(gateEvidence(board.facts, "code-disputed")).toMatchObject({
+    reviews: ["code-reviewer: approve. Read.", "tester: approve. Read."],
+  });
+});
+
+test("what differs from the parent is shown in sentences [gate.open]", () => {
+  const board = new PaperBoard();
+  while (board.facts.gates.length === 0) board.step();
+  const differences = [{ variable: "seeds", from: "[0]", to: "[1]", comparable: false }];
+  const checks = board.facts.checks.map((one) => ({ ...one, details: { differences, duplicates: ["tiny@1"] } }));
+  expect(gateEvidence({ ...board.facts, checks }, "plan-approval")).toMatchObject({
+    differences: ["seeds: [0] became [1]. Results of the two cannot be compared without a word on it."],
+    duplicates: ["tiny@1"],
+  });
+});

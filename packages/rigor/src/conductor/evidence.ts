@@ -3,6 +3,7 @@ import { countRuns } from "../domain/design.ts";
 import { unifiedDiff } from "../domain/format/line-diff.ts";
 import { duration } from "../domain/format/numbers.ts";
 import { gridText } from "../domain/format/words.ts";
+import { differenceText, type Difference } from "../domain/issues/consistency.ts";
 import { concernText } from "../domain/issues/concern-text.ts";
 import { isEdit } from "../domain/issues/edit-document.ts";
 import {
@@ -32,15 +33,21 @@ export function gateEvidence(facts: IssueFacts, name: GateName): Json {
       return {
         ...planEvidence(facts),
         assumptions: assumptionsOf(facts),
-        reviews: reviewsOf(facts),
+        reviews: reviewsOf(facts, newest(facts, "plan")?.hash ?? null),
         concerns: concernsAbout(facts, "plan"),
       };
     case "code-disputed":
-    case "test-failed":
-      return { commit: newest(facts, "change")?.hash ?? null, concerns: concernsAbout(facts, "change") };
+    case "test-failed": {
+      const commit = newest(facts, "change")?.hash ?? null;
+      return { commit, reviews: reviewsOf(facts, commit), concerns: concernsAbout(facts, "change") };
+    }
     case "promotion":
     case "interpretation-disputed":
-      return { ...documentEvidence(facts), concerns: concernsAbout(facts, "result") };
+      return {
+        ...documentEvidence(facts),
+        reviews: reviewsOf(facts, newest(facts, "result")?.hash ?? null),
+        concerns: concernsAbout(facts, "result"),
+      };
     default:
       return null;
   }
@@ -51,7 +58,8 @@ function planEvidence(facts: IssueFacts): Record<string, Json> {
   if (plan === null) return {};
   const { hypothesis, prediction, refuted_if, experiment_path, experiment_file, risks, changes, parent } = plan.content;
   const { reasons, needs_code, implementation, uses } = plan.content;
-  const consistency = checkOf(facts, "consistency", plan.hash);
+  const found = checkOf(facts, "consistency", plan.hash)?.details ?? null;
+  const { differences = [], duplicates = [] } = (found ?? {}) as { differences?: Difference[]; duplicates?: string[] };
   return {
     plan: plan.number,
     hypothesis,
@@ -60,15 +68,15 @@ function planEvidence(facts: IssueFacts): Record<string, Json> {
     reasons,
     risks,
     compared_with: parent,
-    changes,
+    changes: changes.map(({ variable, from, to, why }) => `${variable}: ${from} became ${to}. ${why}`),
     uses,
     experiment_path,
     experiment_file,
     to_build: needs_code ? implementation : "Nothing: the committed code does it.",
     smoke_run: smokeText(facts),
     ...costEvidence(facts),
-    differences: (consistency?.details as { differences?: Json } | undefined)?.differences ?? [],
-    duplicates: (consistency?.details as { duplicates?: Json } | undefined)?.duplicates ?? [],
+    differences: differences.map(differenceText),
+    duplicates,
   };
 }
 
@@ -90,11 +98,10 @@ function assumptionsOf(facts: IssueFacts): string[] {
   return [...assumptions, ...open.map(({ question, proposed_answer }) => `${question} ${proposed_answer}`)];
 }
 
-/** What the critics said of the newest plan. */
-function reviewsOf(facts: IssueFacts): string[] {
-  const plan = newest(facts, "plan");
+/** What reviewers said of a piece of work. */
+function reviewsOf(facts: IssueFacts, work: string | null): string[] {
   return allOf(facts, "review")
-    .filter(({ subject }) => subject === plan?.hash)
+    .filter(({ subject }) => subject === work)
     .map(({ role, content }) => `${role}: ${content.verdict}. ${content.summary}`);
 }
 

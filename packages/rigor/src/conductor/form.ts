@@ -72,7 +72,7 @@ function template(schema: JsonSchema, indent: string, begun: Readonly<Record<str
     const way =
       item.length === 0
         ? []
-        : [`${indent}# For an entry, take away [] and the # before these lines; repeat them for more.`];
+        : [`${indent}# For an entry, take away [] and the # before the lines below it; repeat them for more.`];
     const empty = emptyValue(member);
     return [remark, ...way, `${indent}${name}:${empty === "" ? "" : ` ${empty}`}`, ...item];
   });

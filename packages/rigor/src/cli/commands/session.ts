@@ -46,7 +46,7 @@ async function perform(
       const answer = await client.sessions.submit({ id, content }).catch((error: unknown) => {
         throw inFiles(error);
       });
-      await context.answer(answer, ({ message }) => [message]);
+      await context.answer(answer, ({ message }) => [message, "What waits for you: rigor inbox"]);
       return 0;
     }
     case "stop": {

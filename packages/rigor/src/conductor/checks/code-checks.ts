@@ -16,7 +16,7 @@ export async function makeDeclaredChecks(
 ): Promise<CheckOutcome> {
   const { issue, settings } = facts;
   if (settings.checks.length === 0) {
-    return passed({ commands: [], message: "rigor.yaml declares none (agents.checks)." });
+    return passed({ commands: [], message: "No command is declared (agents.checks in rigor.yaml)." });
   }
   const { workspaces, lab } = parts;
   return workspaces.withCopy(facts, commit, async (workspace) => {

@@ -24,7 +24,7 @@ test("what checks saw is told in sentences, and nothing of a check that kept not
         ],
       },
     }),
-    detailTexts({ name: "declared-checks", details: { commands: [], message: "rigor.yaml declares none." } }),
+    detailTexts({ name: "declared-checks", details: { commands: [], message: "No command is declared." } }),
     detailTexts({
       name: "duplication",
       details: { copies: [{ file: "a.py", lines: "1 to 9", other_file: "b.py", other_lines: "3 to 11", tokens: 80 }] },
@@ -42,8 +42,8 @@ test("what checks saw is told in sentences, and nothing of a check that kept not
   ];
   expect(told).toEqual([
     [
-      "What differs from the parent:\n\n- `arms.ours`: 1 became 2.\n" +
-        "- `tasks.news`: 1 became 2. Results of the two cannot be compared without a word on it.",
+      "What differs from the parent:\n\n- arms.ours: 1 became 2.\n" +
+        "- tasks.news: 1 became 2. Results of the two cannot be compared without a word on it.",
       "Experiments that measured the same design before:\n\n- other@2",
     ],
     ["The plan names no parent that it is compared with."],
@@ -52,7 +52,7 @@ test("what checks saw is told in sentences, and nothing of a check that kept not
       "Commands:\n\n- `npm test` ended with 0 after 1 min 15 s; its output is in /lab/check-1.log\n" +
         "- `sleep 9` was stopped after 9 s; its output is in /lab/check-2.log",
     ],
-    ["rigor.yaml declares none."],
+    ["No command is declared."],
     ["Copies:\n\n- a.py, lines 1 to 9, and b.py, lines 3 to 11 (80 tokens)"],
     ["Its runs:\n\n- small (run abc): done after 0.3 s; loss 0.123457\n- large (run def): failed; no metrics"],
   ]);

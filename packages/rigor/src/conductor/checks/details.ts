@@ -1,7 +1,7 @@
 import type { Json } from "../../domain/canonical.ts";
 import { duration, number, plural } from "../../domain/format/numbers.ts";
 import { parameterText } from "../../domain/format/words.ts";
-import type { Difference } from "../../domain/issues/consistency.ts";
+import { differenceText, type Difference } from "../../domain/issues/consistency.ts";
 import type { IssueCheckName, IssueCheckRecord } from "../../domain/issues/records.ts";
 
 /** What checks keep beside their findings. A check that could not be made keeps none of it. */
@@ -51,11 +51,6 @@ const writers: Partial<Record<IssueCheckName, (details: Details) => string[]>> =
 
 const listed = (title: string, items: readonly string[]): string[] =>
   items.length === 0 ? [] : [`${title}\n\n${items.map((one) => `- ${one}`).join("\n")}`];
-
-function differenceText({ variable, from, to, comparable }: Difference): string {
-  const words = `\`${variable}\`: ${from} became ${to}.`;
-  return comparable ? words : `${words} Results of the two cannot be compared without a word on it.`;
-}
 
 function commandText({ command, exit, seconds, output }: NonNullable<Details["commands"]>[number]): string {
   const end = exit === null ? "was stopped" : `ended with ${exit}`;

@@ -13,6 +13,7 @@ describe("approval", () => {
     expect(approvals.map((gate) => gate.choice)).toEqual(["revise", "approve"]);
     expect(approvals[0]?.binding).not.toEqual(approvals[1]?.binding);
     expect(board.facts.concerns.find((one) => one.source === "person")?.state).toBe("verified");
+    expect(board.steps).toContainEqual({ do: "move", to: "planning", reason: "A person wants another plan." });
   });
 
   test.each(["code-review", "testing", "running"] as const)(

@@ -12,6 +12,12 @@ export interface Difference {
   comparable: boolean;
 }
 
+/** A difference as persons read it. */
+export function differenceText({ variable, from, to, comparable }: Difference): string {
+  const words = `${variable}: ${from} became ${to}.`;
+  return comparable ? words : `${words} Results of the two cannot be compared without a word on it.`;
+}
+
 const text = (value: unknown): string => (value === undefined ? "nothing" : canonicalJson(value));
 
 /** Every variable in which two designs differ, in code and not by what somebody says. */

@@ -98,7 +98,8 @@ function sendBack(facts: IssueFacts, hash: string, critics: readonly RoleName[])
   const lost = roundsLost(facts, critics, ["consistency"]);
   const allowed = facts.settings.rounds.plan + extraRounds(facts, "plan-disputed");
   const wanted = decisionOn(facts, "plan-approval", planBinding(facts))?.choice === "revise";
-  if (wanted || lost < allowed || decisionOn(facts, "plan-disputed", { plan: hash })?.choice === "revise") {
+  if (wanted) return move("planning", "A person wants another plan.");
+  if (lost < allowed || decisionOn(facts, "plan-disputed", { plan: hash })?.choice === "revise") {
     return move("planning", `Plan ${count(facts, "plan")} was sent back by its review.`);
   }
   return ask({
