@@ -19,6 +19,7 @@ import {
   runLifecycle,
   type Lifecycle,
 } from "../packages/rigor/src/domain/lifecycle.ts";
+import { jsonPage } from "./json-page.ts";
 import { plainHelper } from "./plain-helper.ts";
 
 // Pages, parts of pages, and a template that come from the code. A test checks that they are current.
@@ -31,6 +32,7 @@ export function generatedPages(): Record<string, string> {
     "docs/experiment-file.md": experimentFilePage(),
     "packages/rigor/templates/first/rigor.mjs.txt": plainHelper(),
     "docs/cli.md": commandPage(specifications),
+    "docs/json.md": jsonPage(),
     "ARCHITECTURE.md": withParts(readFileSync(new URL("ARCHITECTURE.md", root), "utf8"), {
       attempt: diagram(attemptLifecycle),
       run: diagram(runLifecycle),
@@ -93,7 +95,7 @@ function commandPage(commands: readonly CommandSpecification[]): string {
     "# Commands",
     "",
     "Generated from the program; `rigor COMMAND --help` shows the same. Every command takes `--json`, which prints",
-    "one JSON document; its members are only ever added. `logs` and `events` print one document on each line. Data lies in",
+    "one JSON document; [its members](json.md) are only ever added. `logs` and `events` print one document on each line. Data lies in",
     "`~/.rigor`, or where `RIGOR_HOME` says.",
     "",
   ];

@@ -57,6 +57,8 @@ function headLines({ experiment, hypothesis }: ResultsView, { style }: Look): st
 /** One metric: a row per arm, a column per task. */
 export function resultTableLines(view: ResultTableView, { style, columns }: Look): string[] {
   const cells = view.rows.flatMap((row) => row.cells);
+  const title = style.bold(view.metric) + tableTitle(view).slice(view.metric.length);
+  if (cells.every(({ n }) => n === 0)) return [title, "  no run that counts has a value"];
   const complete = cells.every(({ n, planned }) => n === planned);
   const lines = table({
     columns: [{ title: "arm" }, ...view.columns.map((title) => ({ title, align: "right" as const }))],
@@ -74,7 +76,7 @@ export function resultTableLines(view: ResultTableView, { style, columns }: Look
     complete ? null : "(n/m) only n of m runs have a value",
   ].filter((mark) => mark !== null);
   return [
-    style.bold(view.metric) + tableTitle(view).slice(view.metric.length),
+    title,
     ...lines.map((line) => `  ${line}`),
     ...(marks.length === 0 ? [] : [style.dim(`  ${marks.join("   ")}`)]),
   ];

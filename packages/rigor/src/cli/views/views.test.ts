@@ -261,6 +261,18 @@ describe("results [cli.progress]", () => {
     ]);
   });
 
+  test("say of a metric that nothing has a value, instead of a table of nothing", () => {
+    const [table] = results().tables;
+    const none = cell({ n: 0, mean: null, sd: null, low: null, high: null });
+    const views =
+      table === undefined
+        ? []
+        : [[], [{ arm: "ours", role: null, grid: {}, cells: [none] }]].map((rows) => ({ ...table, rows }));
+    const lines = resultsLines(results({ tables: views }), look);
+    expect(lines.filter((line) => line === "  no run that counts has a value")).toHaveLength(2);
+    expect(lines.join("\n")).not.toContain("(n/m)");
+  });
+
   test("name failed checks with runs and remedy, and what a held experiment waits for", () => {
     const hold = {
       code: "checks-failed" as const,
