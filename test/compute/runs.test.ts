@@ -70,6 +70,13 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
         seeds: [4],
         run: "while [ ! -e /tmp/go ]; do sleep 0.1; done; sh run.sh",
       }),
+      "lost.yaml": experiment({
+        ...described,
+        name: "lost",
+        arms: { only: {} },
+        seeds: [6],
+        run: "[ $(cat /proc/sys/kernel/hostname) = hostA ] || sleep 600; sh run.sh",
+      }),
       "steered.yaml": experiment({ ...described, name: "steered", compute: ["hostA", "hostB"], seeds: [5] }),
       "needs.sh": needingProgram,
       // The one half of the work is done on one host, the other half where the first was not.
@@ -144,6 +151,13 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
     }
   });
 
+  /** The run of an experiment that has one, when it is under way. */
+  async function untilActive(name: string): Promise<[string]> {
+    const active = async () => (await lab.runs(name)).filter(({ state }) => state === "active");
+    await expect.poll(active, { interval: 200 }).toHaveLength(1);
+    return [(await active())[0]?.id ?? ""];
+  }
+
   test("goes on without a host that does not answer, and says so [F11] [compute.placement] [compute.closed]", async () => {
     const { said, answer } = lab.start(["run", "silent.yaml"]);
     await expect.poll(() => said.text).toMatch(/nowhere has not answered since .*gave no answer.*Try it by hand/);
@@ -159,13 +173,36 @@ describe.skipIf(sshMissing() !== null)("an experiment on hosts over SSH", () => 
     });
   });
 
+  test("whose host dies says so of its runs, and goes on elsewhere when a person says that it is lost [compute.closed] [F11]", async () => {
+    const { answer } = lab.start(["run", "lost.yaml", "--compute", "hostB"]);
+    const [run] = await untilActive("lost");
+    await lab.rigor("run", "lost.yaml", "--compute", "hostA", "--detach");
+    await hosts.host("hostB").crash();
+    const listed = async () => (await lab.rigor("list", "lost")).text;
+    await expect.poll(listed, { interval: 500 }).toMatch(/active.*hostB has not answered since/);
+    const byHand = `Try it by hand: ssh -F '${hosts.config}' hostB true. `;
+    expect((await lab.rigor("show", run)).text).toMatch(/waits +hostB has not answered since/);
+    expect((await lab.rigor("show", run)).text).toContain(byHand);
+
+    // What is there cannot be ended, and nothing is started beside it.
+    expect((await lab.rigor("cancel", run)).text).toMatch(/is cancelled\. What is under way on hostB, which gives no/);
+    await lab.rigor("rerun", run);
+    expect(await listed()).toMatch(/pending.*hostB has not answered since/);
+    await lab.rigor("cancel", run, "--lost", "--message", "it burnt down");
+    await lab.rigor("rerun", run);
+    expect((await lab.rigor("run", "lost.yaml", "--compute", "hostA")).text).toContain("1 done");
+    expect((await attemptOf(lab, run)).state).toBe("lost");
+    await answer;
+    await hosts.host("hostB").boot();
+  });
+
   test("are checked with a job, and what is wrong is told with its remedy [compute.check]", async () => {
     const good = await lab.rigor("compute", "check", "hostB");
     expect(good.stdout).toMatch(/ok +job +ran on hostB and came back in/);
     expect(good.status).toBe(0);
     const silent = await lab.rigor("compute", "check", "nowhere");
     expect(silent.stdout).toMatch(
-      /wrong +reach +nowhere\.invalid gave no answer[^]*Try it by hand: ssh nowhere\.invalid true/,
+      /wrong +reach +nowhere\.invalid gave no answer[^]*Try it by hand: ssh -F '[^']+' nowhere\.invalid true/,
     );
     expect(silent.status).toBe(1);
     const full = await lab.rigor("compute", "check", "full");

@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
+import { shellQuote } from "../domain/command.ts";
 import { RigorError } from "../domain/errors.ts";
 import { streamOf } from "./process-stream.ts";
 import { openCalls, runProgram } from "./run-program.ts";
@@ -43,9 +44,15 @@ export class SshShell implements HostShell {
     return ["ssh", ...(this.#options.config === null ? [] : ["-F", this.#options.config]), ...settings(this.#options)];
   }
 
+  /** What a person types. */
+  get #byHand(): string {
+    const { host, config } = this.#options;
+    return ["ssh", ...(config === null ? [] : ["-F", shellQuote(config)]), host].join(" ");
+  }
+
   async run(script: string, options?: ScriptOptions): Promise<Answer> {
     const command: [string, ...string[]] = [...this.command, "-T", "--", this.host];
-    const next = `Try it by hand: ssh ${this.host} true. Jobs there go on, and nothing is concluded about them meanwhile.`;
+    const next = `Try it by hand: ${this.#byHand} true. Jobs there go on, and nothing is concluded about them meanwhile.`;
     try {
       return await runProgram({ host: this.host, command, next, closed: this.#closed.signal }, script, options);
     } catch (error) {

@@ -60,7 +60,8 @@ export function whyClosed(lane: Lane, compute: string): ClosedCompute | null {
   const nothing = { compute, message: null, next: null, since: null, until: null };
   if (trouble !== null) {
     const { message, next, since } = trouble;
-    return { ...nothing, state: isSilent(trouble) ? "no-answer" : "failing", message, next, since };
+    if (!isSilent(trouble)) return { ...nothing, state: "failing", message, next, since };
+    return { ...nothing, state: "no-answer", message, next: [next, lostNext].filter(Boolean).join(" "), since };
   }
   if (record !== null && record.state !== "available") {
     const { state, reason, until } = record;
@@ -71,6 +72,8 @@ export function whyClosed(lane: Lane, compute: string): ClosedCompute | null {
   return lane.isProven(Date.now()) || (record?.problems ?? []).length > 0 ? null : { ...nothing, state: "tried" };
 }
 
+const lostNext =
+  "If it is lost for good: rigor cancel RUN --lost ends what is there, and rigor rerun RUN starts it elsewhere.";
 const roomNext = "Make room there, or set `workdir` of this compute to another file system.";
 
 /** What the disk of another machine lacks for runs. Of this one, each experiment that waits tells. */

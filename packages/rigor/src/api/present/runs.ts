@@ -11,11 +11,11 @@ import { AttemptDirectory } from "../../compute/attempt/attempt-directory.ts";
 import { renderCommand, shellQuote } from "../../domain/command.ts";
 import { metricsOf } from "../../domain/design.ts";
 import { needPaths } from "../../domain/needs.ts";
-import type { RunState } from "../../domain/lifecycle.ts";
+import { attemptLifecycle, isFinal, type RunState } from "../../domain/lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { decodeRow, type Database } from "../../store/tables.ts";
-import { allClosed } from "./computes.ts";
+import { allClosed, whyClosed } from "./computes.ts";
 import { neededBy, needing } from "./needs.ts";
 import { presentRepeat } from "./repeat.ts";
 import type { AttemptView, RunDetail, RunSummary } from "../contract/views/runs.ts";
@@ -66,6 +66,8 @@ export async function listRuns(
       "attempts.host",
       "attempts.duration",
       "attempts.compute",
+      "attempts.compute_id",
+      "attempts.state as attempt_state",
       "results.metrics",
       "waiting_jobs.reason as waiting_reason",
       "waiting_jobs.held",
@@ -88,7 +90,20 @@ export async function listRuns(
     total: Number(total),
     declared_metrics: primaryFirst(experiments),
     runs: rows.map(
-      ({ experiment_id, name, version, metrics, compute, waiting_reason, held, since, current_attempt, ...row }) => ({
+      ({
+        experiment_id,
+        name,
+        version,
+        metrics,
+        compute,
+        compute_id,
+        attempt_state,
+        waiting_reason,
+        held,
+        since,
+        current_attempt,
+        ...row
+      }) => ({
         ...decodeRow("runs", decodeRow("placements", row)),
         experiment: reference({ name, version }),
         reason: reasonOf(decodeRow("runs", { state: row.state, reason: row.reason })),
@@ -96,7 +111,7 @@ export async function listRuns(
         metrics: metrics === null ? null : decodeRow("results", { metrics }).metrics,
         collecting: isCollecting(dispatcher, { state: row.state, current_attempt }),
         waits_for: awaited.get(row.id) ?? [],
-        closed: isPending(row) ? (closed.get(experiment_id) ?? []) : [],
+        closed: closedFor(lab, row, { state: attempt_state, compute, compute_id }, closed.get(experiment_id) ?? []),
         waiting:
           row.state !== "active" || compute === null || held === null || since === null
             ? null
@@ -104,6 +119,29 @@ export async function listRuns(
       }),
     ),
   };
+}
+
+/** The last attempt of a run, if it has one. */
+type Last = { [Key in "state" | "compute" | "compute_id"]: AttemptRecord[Key] | null };
+
+/**
+ * What keeps a run from going on: the machine of its last attempt gives no answer, so that this may have ended by now and
+ * no other starts; or nothing starts anywhere.
+ *
+ * @param all its experiment's computes, where nothing starts on any of them
+ */
+function closedFor(
+  { lanes }: Lab,
+  { state: run }: { state: string },
+  last: Last,
+  all: RunSummary["closed"],
+): RunSummary["closed"] {
+  if (run !== ("active" satisfies RunState) && run !== ("pending" satisfies RunState)) return [];
+  const isOpen = last.state !== null && !isFinal(attemptLifecycle, last.state);
+  const lane = isOpen && last.compute_id !== null ? lanes.get(last.compute_id) : undefined;
+  const silent = lane === undefined ? null : whyClosed(lane, last.compute ?? lane.id);
+  if (silent?.state === "no-answer") return [silent];
+  return run === "pending" ? all : [];
 }
 
 /** What ended an earlier try says nothing of a run that is tried again. */
@@ -171,7 +209,7 @@ export async function presentRun({ lab, dispatcher }: Sources, run: RunRecord): 
     changed_at: run.changed_at,
     collecting: isCollecting(dispatcher, run),
     waits_for: (await awaitedRuns(db, [run.id])).get(run.id) ?? [],
-    closed: isPending(run) ? allClosed(lab, present) : [],
+    closed: closedFor(lab, run, last ?? { state: null, compute: null, compute_id: null }, allClosed(lab, present)),
     needs: await neededBy(db, run, last?.needs ?? {}),
     needed_by: await needing(db, run),
     declared_metrics: primaryFirst([present]).filter((name) => metricsOf(present.definition, run.arm).includes(name)),

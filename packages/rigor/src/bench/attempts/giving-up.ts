@@ -4,7 +4,7 @@ import type { AttemptRecord } from "../../domain/records.ts";
 import { machineOfId, memberOfId } from "../../domain/rules/compute-rules.ts";
 import type { Transaction } from "../../store/store.ts";
 import type { Lab } from "../lab/lab.ts";
-import { liveAttempts } from "../records/attempt-queries.ts";
+import { givenUp, liveAttempts } from "../records/attempt-queries.ts";
 
 /**
  * Ends what is under way of some runs on machines that a person says are lost for good: nobody else can say how it
@@ -27,10 +27,30 @@ export async function giveUpLost(
   return attempts.length;
 }
 
+/**
+ * What becomes of jobs of cancelled runs on machines that give no answer.
+ *
+ * @param reference what the person has cancelled
+ * @returns a sentence; empty where all can be ended now
+ */
+export async function saidSilent(
+  { lanes }: Lab,
+  transaction: Transaction,
+  runIds: readonly string[],
+  reference: string,
+): Promise<string> {
+  const runs = new Set(runIds);
+  const attempts = (await liveAttempts(transaction.db)).filter(({ run_id }) => runs.has(run_id));
+  const silent = attempts.filter(({ compute_id: id }) => lanes.get(id)?.trouble?.code === "unreachable");
+  if (silent.length === 0) return "";
+  const names = [...new Set(silent.map(({ compute }) => compute))].join(", ");
+  return ` What is under way on ${names}, which gives no answer, is ended when it does; if it is lost for good: rigor cancel ${reference} --lost`;
+}
+
 function lostEvent({ id, started_at }: AttemptRecord, message: string): DomainEvent {
   const evidence = `A person says that its machine is lost: ${message}`;
   const finished_at = new Date().toISOString();
-  const data = { state: "lost" as const, exit: null, category: "node-failure", evidence, started_at };
+  const data = { state: "lost" as const, exit: null, category: givenUp, evidence, started_at };
   const unmeasured = { duration: null, memory_peak: null, gpu_memory_peak: null };
   return { kind: "attempt.finished", entity: id, data: { ...data, ...unmeasured, finished_at } };
 }

@@ -9,7 +9,7 @@ import * as rules from "../../domain/rules/person-rules.ts";
 import type { Transaction } from "../../store/store.ts";
 import type { Database } from "../../store/tables.ts";
 import type { Lab } from "../lab/lab.ts";
-import { giveUpLost } from "../attempts/giving-up.ts";
+import { giveUpLost, saidSilent } from "../attempts/giving-up.ts";
 import { findExperiment, findRun } from "../records/lookup.ts";
 import { missingNeeds } from "../needs/missing-needs.ts";
 import { experimentById } from "../records/experiment-queries.ts";
@@ -48,11 +48,12 @@ export async function cancelExperiment(
     const others = new Set(wanted);
     const ids = (await runsOfExperiment(transaction.db, experiment.id)).flatMap(({ id }) => (others.has(id) ? [] : id));
     const given = lost ? await giveUpLost(lab, transaction, ids, message) : 0;
+    const left = await saidSilent(lab, transaction, ids, reference(experiment));
     const kept = runs.length - own.length;
     const shared = kept === 0 ? "" : `; ${kept} go on, because another experiment waits for them`;
     return {
       changed: events.length,
-      message: `Cancelled ${reference(experiment)} with ${openRuns(own.length)}${shared}.${saidLost(given)}`,
+      message: `Cancelled ${reference(experiment)} with ${openRuns(own.length)}${shared}.${saidLost(given)}${left}`,
     };
   });
 }
@@ -171,7 +172,8 @@ export async function cancelRun(
     const events = rules.cancelRun(run, message);
     await transaction.append(events);
     const given = lost ? await giveUpLost(lab, transaction, [run.id], message) : 0;
-    return { changed: events.length + given, message: `Run ${shortId(run.id)} is cancelled.${saidLost(given)}` };
+    const left = await saidSilent(lab, transaction, [run.id], shortId(run.id));
+    return { changed: events.length + given, message: `Run ${shortId(run.id)} is cancelled.${saidLost(given)}${left}` };
   });
 }
 

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Kysely } from "kysely";
+import type { FailureCategory } from "../../compute/failures/failure-category.ts";
 import type { AttemptRecord, RunRecord } from "../../domain/records.ts";
 import { portions } from "../../store/portions.ts";
 import { decodeRow, type Database } from "../../store/tables.ts";
@@ -66,12 +67,15 @@ export async function heldAnywhere(
   return rows.map((row) => decodeRow("attempts", row));
 }
 
+/** Category of an attempt that a person has ended because its machine is lost. */
+export const givenUp = "given-up" satisfies FailureCategory;
+
 /** An earlier try of a run. */
 export type EarlierAttempt = Pick<AttemptRecord, "id" | "run_id" | "compute" | "compute_id">;
 
 /**
  * Earlier tries of runs, for each of their present attempts, the newest first: those whose checkpoints may be resumed
- * from.
+ * from. Nobody waits for a machine that is lost for good.
  */
 export async function earlierAttempts(
   db: Db,
@@ -85,6 +89,7 @@ export async function earlierAttempts(
       "in",
       present.map(({ run }) => run.id),
     )
+    .where(({ eb, or }) => or([eb("category", "is", null), eb("category", "!=", givenUp)]))
     .orderBy("number", "desc")
     .execute();
   const byRun = Map.groupBy(rows, (row) => row.run_id);

@@ -16,6 +16,7 @@ export const failureCategories = [
   "not-started",
   "unprepared",
   "removed",
+  "given-up",
   "submission",
   "assertion",
   "bad-result",

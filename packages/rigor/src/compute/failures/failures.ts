@@ -140,6 +140,7 @@ const notOfTheCode: ReadonlySet<string> = new Set<FailureCategory>([
   ...infrastructure,
   "preempted",
   "removed",
+  "given-up",
   "need-missing",
 ]);
 

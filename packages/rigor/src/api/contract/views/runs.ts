@@ -56,7 +56,9 @@ export const runSummary = z.object({
     .describe("Runs that must be done before it starts; empty once it may"),
   closed: z
     .array(closedCompute)
-    .describe("Why nothing starts on any of its computes while it is pending; empty while something may"),
+    .describe(
+      "Why nothing starts on any of its computes while it is pending; while it is active, that its compute gives no answer",
+    ),
   host: z.string().nullable(),
   duration: z.number().nullable().describe("seconds, of the last attempt"),
   changed_at: z.string(),
