@@ -199,7 +199,7 @@ export class InvestigationServers {
    * Ends the servers of an investigation, those that are being started and those that a daemon has left among them. Jobs of
    * computes go on where the daemon ends, and the investigation does not.
    */
-  async stop(investigation: Pick<InvestigationRecord, "id" | "directory" | "servers">): Promise<void> {
+  async stop(investigation: Pick<InvestigationRecord, "id" | "project" | "directory" | "servers">): Promise<void> {
     await this.#release(investigation);
     if (!this.#isLeaving) await this.#jobEnds.endThoseOf(investigation);
   }

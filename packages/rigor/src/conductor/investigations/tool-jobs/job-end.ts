@@ -1,15 +1,20 @@
 import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readRole } from "../../../agents/roles/read-role.ts";
 import { receiveArtifact } from "../../../agents/tool-servers/artifacts.ts";
 import type { Lab } from "../../../bench/lab/lab.ts";
 import { AttemptDirectory } from "../../../compute/attempt/attempt-directory.ts";
 import type { Handle, JobStatus } from "../../../compute/executor.ts";
-import type { ToolJobRecord } from "../../../domain/investigations/records.ts";
+import type { InvestigationRecord, ToolJobRecord } from "../../../domain/investigations/records.ts";
+import { InvestigationDirectory } from "../directory.ts";
 
 /** Milliseconds between two looks at a job that was told to end, and for which it is looked at. */
 const pauseMs = 500;
 const patienceMs = 60_000;
+
+/** Where an investigation is, and its repository. */
+type Place = Pick<InvestigationRecord, "project" | "directory">;
 
 export type OverStatus = Extract<JobStatus, { state: "ended" | "gone" }>;
 
@@ -43,10 +48,10 @@ export async function vacate({ store }: Pick<Lab, "store">, { id, investigation_
  * Ends the job of a tool server that is not wanted any more, brings what it left, and writes that it is over. Nobody may
  * submit it meanwhile.
  *
- * @param artifacts folder of the investigation
+ * @param place of the investigation
  * @throws RigorError `unreachable`, and for whatever else kept it from being known to have ended
  */
-export async function endJob(lab: Lab, record: ToolJobRecord, artifacts: string): Promise<void> {
+export async function endJob(lab: Lab, record: ToolJobRecord, place: Place): Promise<void> {
   const { executor } = await lab.lanes.reopen(record.compute_id);
   const handle = handleOf(record);
   const look = async () => (await executor.status([handle])).get(record.id);
@@ -60,7 +65,7 @@ export async function endJob(lab: Lab, record: ToolJobRecord, artifacts: string)
     await sleep(pauseMs);
   }
   if (status.state === "ended") {
-    await keepArtifacts(lab, record, artifacts).catch((error: unknown) => {
+    await keepArtifacts(lab, record, place).catch((error: unknown) => {
       lab.log.warn({ err: error, job: record.id }, "not all artifacts of a tool server came");
     });
   }
@@ -71,15 +76,29 @@ export const isOver = (status: JobStatus | undefined): status is OverStatus =>
   status?.state === "ended" || status?.state === "gone";
 
 /** What came with the end of a job, and not before. */
-async function keepArtifacts({ data }: Lab, record: ToolJobRecord, artifacts: string): Promise<void> {
+async function keepArtifacts({ data }: Lab, record: ToolJobRecord, { project, directory }: Place): Promise<void> {
   const { output } = AttemptDirectory.in(data.root, record.investigation_id, record.id);
-  const left = join(output, "artifacts");
+  const { size } = readRole(project, "investigator").limits;
+  await copyArtifacts(join(output, "artifacts"), new InvestigationDirectory(directory).artifacts, size);
+}
+
+/**
+ * Copies the files of a folder that the other one lacks.
+ *
+ * @param mostBytes that they may take together: a server whose keeper was killed may have left any number
+ */
+export async function copyArtifacts(left: string, artifacts: string, mostBytes: number): Promise<void> {
   if (!existsSync(left) || !existsSync(artifacts)) return;
-  for (const entry of readdirSync(left, { recursive: true, withFileTypes: true })) {
-    const file = join(entry.parentPath, entry.name);
-    if (!entry.isFile()) continue;
+  const files = readdirSync(left, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const sizes = new Map(files.map((file) => [file, statSync(file).size]));
+  const bytes = sizes.values().reduce((all, size) => all + size, 0);
+  if (bytes > mostBytes)
+    throw new Error(`they take ${bytes} bytes, and may take ${mostBytes}; they are left in ${left}`);
+  for (const [file, size] of sizes) {
     const path = relative(left, file);
     const here = statSync(join(artifacts, path), { throwIfNoEntry: false });
-    if (here?.size !== statSync(file).size) await receiveArtifact(createReadStream(file), artifacts, path);
+    if (here?.size !== size) await receiveArtifact(createReadStream(file), artifacts, path);
   }
 }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Lab } from "../../../bench/lab/lab.ts";
 import type { InvestigationRecord, ToolJobRecord } from "../../../domain/investigations/records.ts";
 import { decodeRow } from "../../../store/tables.ts";
-import { InvestigationDirectory } from "../directory.ts";
 import { endJob, vacate } from "./job-end.ts";
 import type { ToolPatience } from "./patience.ts";
 import { countedAsOver, whatToDo } from "./unwanted.ts";
@@ -11,7 +10,7 @@ import { countedAsOver, whatToDo } from "./unwanted.ts";
 const pauseMs = 10_000;
 
 /** A job, and where what it left goes. */
-type Left = ToolJobRecord & { directory: string };
+type Left = ToolJobRecord & Pick<InvestigationRecord, "directory" | "project">;
 /** @see whatToDo */
 type OfMember = Left & { member: string | null; state: InvestigationRecord["state"] };
 
@@ -75,20 +74,24 @@ export class JobEnds {
   }
 
   /** Those of an investigation, which nobody starts any more. What cannot be ended now is ended later. */
-  async endThoseOf({ id, directory }: Pick<InvestigationRecord, "id" | "directory">): Promise<void> {
+  async endThoseOf({
+    id,
+    directory,
+    project,
+  }: Pick<InvestigationRecord, "id" | "directory" | "project">): Promise<void> {
     const rows = await this.#lab.store.db
       .selectFrom("tool_jobs")
       .selectAll()
       .where("investigation_id", "=", id)
       .where("ended_at", "is", null)
       .execute();
-    await Promise.all(rows.map((row) => this.#end({ ...decodeRow("tool_jobs", row), directory })));
+    await Promise.all(rows.map((row) => this.#end({ ...decodeRow("tool_jobs", row), directory, project })));
   }
 
   #end(job: Left): Promise<void> {
     const known = this.#ending.get(job.id);
     if (known !== undefined) return known;
-    const work = endJob(this.#lab, job, new InvestigationDirectory(job.directory).artifacts)
+    const work = endJob(this.#lab, job, job)
       .catch((error: unknown) => this.#complain(error, job.id))
       .finally(() => this.#ending.delete(job.id));
     this.#ending.set(job.id, work);
@@ -107,7 +110,7 @@ export class JobEnds {
       .innerJoin("investigations", "investigations.id", "tool_jobs.investigation_id")
       .innerJoin("sessions", "sessions.id", "investigations.session_id")
       .selectAll("tool_jobs")
-      .select(["investigations.directory", "investigations.state", "sessions.member"])
+      .select(["investigations.directory", "investigations.project", "investigations.state", "sessions.member"])
       .where("tool_jobs.ended_at", "is", null)
       .execute();
     return rows.map((row) => decodeRow("tool_jobs", row));
