@@ -175,12 +175,16 @@ function parseResult(bytes: Buffer, file: string, declared: readonly string[]): 
   const finite: Record<string, number> = {};
   const left: string[] = [];
   for (const [name, value] of Object.entries(metrics)) {
+    if (typeof value === "number" && Number.isFinite(value)) {
+      finite[name] = value;
+      continue;
+    }
     const what = `the metric ${name} is ${shown(value)}`;
-    if (typeof value === "number" && Number.isFinite(value)) finite[name] = value;
-    else if (value !== null && typeof value !== "number" && !isNonFiniteMark(value)) {
+    if (value !== null && typeof value !== "number" && !isNonFiniteMark(value)) {
       return problem("not a number", `${file}: ${what}, not a number.`);
-    } else if (declared.includes(name)) return problem("non-finite", `${file}: ${what}, not a finite number.`);
-    else left.push(`${file}: ${what}; it is not declared, and left out.`);
+    }
+    if (declared.includes(name)) return problem("non-finite", `${file}: ${what}, not a finite number.`);
+    left.push(`${file}: ${what}; it is not declared, and left out.`);
   }
   const warnings = left.slice(0, mostWarnings);
   if (left.length > mostWarnings) {
