@@ -53,7 +53,8 @@ export const issues: Requirement[] = [
   { id: "gate.open", statement: "A gate says what is asked, why, what each answer does, and since when it waits." },
   {
     id: "gate.bound",
-    statement: "An answer holds for exactly what the gate showed; if that changes, it is asked anew.",
+    statement:
+      "An answer holds for exactly what the gate showed; if that changes, it is asked anew, and what has changed is told.",
   },
   {
     id: "gate.edit",
@@ -61,7 +62,11 @@ export const issues: Requirement[] = [
       "At the gate of promotion a person may edit the document, under the rules for agents: it is a new version by that person, its changes are on record, and it is asked about anew.",
   },
   { id: "gate.answers", statement: "An answer that a gate does not have, or that lacks its reason, changes nothing." },
-  { id: "gate.caps", statement: "A limit of rounds, failures or cost ends at a gate and never advances the work." },
+  {
+    id: "gate.caps",
+    statement:
+      "A limit of rounds, failures or cost ends at a gate and never advances the work; what agents use counts while they work.",
+  },
   {
     id: "hand-in.checked",
     statement:
