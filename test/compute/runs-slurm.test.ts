@@ -125,6 +125,13 @@ describe.skipIf(slurmMissing() !== null)("an experiment on Slurm behind a login 
     }
   });
 
+  test("with fewer runs than it has room for takes as long as one of them, by its plan [compute.plan]", async () => {
+    lab.write({
+      "more.yaml": experiment({ ...described, name: "cluster", compute: ["cluster"], seeds: [1, 2, 3, 20] }),
+    });
+    expect((await lab.rigor("plan", "more.yaml")).stdout).toMatch(/estimate +about (.+): 2 runs at a time, \1 each/);
+  });
+
   test("is given outputs of runs that were made there [needs.hosts] [needs.order] [F23]", () => expectChain(lab));
 
   test("is proven where a partition allows no more than two minutes [compute.check]", async () => {

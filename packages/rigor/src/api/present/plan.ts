@@ -45,13 +45,11 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
   const done = count(states, "done");
   const [first] = runs;
   const { resources } = definition;
-  const atATime = Math.max(
-    1,
-    computes.reduce((sum, one) => sum + one.atATime, 0),
-  );
   const seconds = await medianSeconds(lab, definition.name);
   const isToDo = ({ key }: { key: string }): boolean => !ended.has(states.get(key) ?? "pending");
   const toDo = runs.filter(isToDo).length;
+  const room = computes.reduce((sum, one) => sum + one.atATime, 0);
+  const atATime = Math.max(1, Math.min(room, toDo));
   const earlier = await experimentsNamed(lab.store.db, definition.name);
   const uses = await plannedUses(lab.store.db, resolved, sameExperiment(earlier, resolved));
   return {
@@ -96,7 +94,7 @@ export async function presentPlan(lab: Lab, resolved: ResolvedExperiment): Promi
     estimate: {
       seconds_per_run: seconds,
       at_a_time: atATime,
-      seconds: seconds === null ? null : (toDo * seconds) / atATime,
+      seconds: seconds === null ? null : Math.ceil(toDo / atATime) * seconds,
       gpu_hours: gpuHours(toDo, seconds, resources.gpus),
     },
     ...(await memoryNeeds(lab.store.db, resolved)),
