@@ -51,7 +51,7 @@ start_command() {
 
 # Sets now: centiseconds on a clock that never jumps, where the system has one.
 clock() {
-  if read -r uptime _ 2>/dev/null </proc/uptime; then
+  if read -r uptime _ </proc/uptime; then
     now=$((${uptime%.*} * 100 + 1${uptime#*.} - 100))
   else
     uptime=
@@ -61,12 +61,12 @@ clock() {
 
 # Sets started, group, host and boot.
 identify() {
-  if read -r line 2>/dev/null </proc/self/stat; then
+  if read -r line </proc/self/stat; then
     # shellcheck disable=SC2086 # fields of numbers
     set -- ${line##*) }
     group=$3 started=${20}
     read -r host </proc/sys/kernel/hostname
-    read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || boot=
+    read -r boot </proc/sys/kernel/random/boot_id || boot=
   else
     # shellcheck disable=SC2046 # words
     set -- $(LC_ALL=C TZ=UTC ps -o pgid=,lstart= -p $$)
@@ -133,7 +133,7 @@ overdue() {
 
 # Whether this shell waits for the command although it has taken its status.
 has_lost_status() {
-  if [ -z "${BASH_VERSION-}" ] || kill -s 0 "$child" 2>/dev/null; then return 1; fi
+  if [ -z "${BASH_VERSION-}" ] || kill -s 0 "$child"; then return 1; fi
   # shellcheck disable=SC3045 # bash lists those that it takes for running
   for pid in $(jobs -rp); do
     if [ "$pid" = "$child" ]; then return 0; fi
@@ -172,7 +172,7 @@ sample_cards() {
 }
 
 sample() {
-  if [ -z "$cards" ] || { [ -n "$sampler" ] && kill -0 "$sampler" 2>/dev/null; }; then return; fi
+  if [ -z "$cards" ] || { [ -n "$sampler" ] && kill -0 "$sampler"; }; then return; fi
   if command -v nvidia-smi >/dev/null; then
     sample_cards </dev/null >/dev/null 2>&1 &
     sampler=$!
@@ -205,24 +205,24 @@ weigh() {
     set -- $next
     next=''
     for pid; do
-      if read -r _ resident _ 2>/dev/null <"/proc/$pid/statm"; then weight=$((weight + resident * page)); fi
+      if read -r _ resident _ <"/proc/$pid/statm"; then weight=$((weight + resident * page)); fi
       for file in "/proc/$pid/task/"*/children; do
         line=''
-        read -r line 2>/dev/null <"$file"
+        read -r line <"$file"
         next="$next${line:+ }$line"
       done
     done
   done
   if [ $((weight * 100)) -gt $((weighed * 101)) ]; then
     weighed=$weight
-    printf 'memory %s\n' "$weight" 2>/dev/null >>peaks
+    printf 'memory %s\n' "$weight" >>peaks
   fi
 }
 
 # Sets state and since: of a process, as the system tells them; empty for none.
 look_at() {
   state='' since=''
-  if read -r line 2>/dev/null <"/proc/$1/stat"; then
+  if read -r line <"/proc/$1/stat"; then
     # shellcheck disable=SC2086 # fields of numbers
     set -- ${line##*) }
     state=$1 since=${20}
@@ -235,7 +235,7 @@ is_orphaned() {
   if [ -n "$since" ]; then
     [ "$state" = Z ] || [ "$since" != "$started" ]
   else
-    ! kill -0 $$ 2>/dev/null
+    ! kill -0 $$
   fi
 }
 
@@ -248,7 +248,7 @@ end_orphans() {
 
 # Notes for a later start of the same job how long it has run so far.
 note_spent() {
-  if [ -n "$scheduled" ]; then printf '%s\n' $((earlier + now - began)) 2>/dev/null >spent; fi
+  if [ -n "$scheduled" ]; then printf '%s\n' $((earlier + now - began)) >spent; fi
 }
 
 # Shows that the job lives, and ends it at its time limit. Works without Rigor. ALRM ends it.
@@ -280,7 +280,7 @@ watch() {
       return
     fi
     if [ -n "$uptime" ]; then clock; else now=$((now + nap * 100)); fi
-    printf '%s\n' "$now" 2>/dev/null >heartbeat
+    printf '%s\n' "$now" >heartbeat
     note_spent
     weigh
     sample
@@ -350,12 +350,21 @@ seconds() {
   if [ $(($1 % 100)) -lt 10 ]; then text=$(($1 / 100)).0$(($1 % 100)); else text=$(($1 / 100)).$(($1 % 100)); fi
 }
 
+# The script has been read as a whole. Half the room of its file is enough for what is left to be written, and if it gave
+# more, a neighbour that filled the same disk could take it for one that is not full.
+give_room() {
+  printf '%8192s' '' >job.sh
+}
+
 # Says of a run that failed by itself that its disk is full: its command had no room to say so.
 tell_of_full_disk() {
-  if [ -z "$stopped" ] && [ "$status" != 0 ] && ! printf '%8192s' '' 2>/dev/null >>reserve; then
-    printf '' >reserve
-    printf 'rigor: The run failed, and nothing can be written in %s: No space left on device\n' "$directory" \
-      2>/dev/null >>stderr.log
+  if [ -n "$stopped" ] || [ "$status" = 0 ]; then return; fi
+  full=''
+  printf '%65536s' '' >room || full=1
+  rm -f room
+  if [ -n "$full" ]; then
+    give_room
+    printf 'rigor: The run failed, and nothing can be written in %s: No space left on device\n' "$directory" >>stderr.log
   fi
 }
 
@@ -368,7 +377,7 @@ look_for_changes() {
     if [ "$entry" -nt "$checkout.sealed" ]; then
       changed=$((changed + 1))
       if [ "$changed" -le 5 ]; then
-        printf 'rigor: changed in the code: %s\n' "${entry#"$checkout"/}" 2>/dev/null >>stderr.log
+        printf 'rigor: changed in the code: %s\n' "${entry#"$checkout"/}" >>stderr.log
       fi
     fi
     if [ -d "$entry" ]; then look_for_changes "$entry"; fi
@@ -385,11 +394,17 @@ check_code() {
   fi
 }
 
+write_record() {
+  printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"memory_peak":%s,"gpu_memory_peak":%s,"restarts":%s,"resumed":%s,"code_changed":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
+    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$memory" "$bytes" "$restarts" "$resumed" "$changed" "$duration" "$start" "$text" \
+    >exit.json
+}
+
 # An interrupted job that its scheduler may start again has not ended. How a command ended whose status is lost is known
 # only where it was told to end.
 record() {
   if [ -n "$child" ] && [ "$status" = null ] && [ -z "$reason" ]; then
-    printf 'rigor: The shell lost the status of the command.\n' 2>/dev/null >>stderr.log
+    printf 'rigor: The shell lost the status of the command.\n' >>stderr.log
     return
   fi
   if [ -n "$scheduled" ]; then
@@ -405,7 +420,7 @@ record() {
   if [ "$took" -lt 0 ]; then took=0; fi
   signal=null
   if [ "$status" != null ] && [ "$status" -gt 128 ]; then
-    name=$(kill -l "$status" 2>/dev/null)
+    name=$(kill -l "$status")
     case $name in
       *[!A-Z0-9]* | [0-9]* | '') ;;
       *) signal=\"$name\" reason=${reason:-signal} ;;
@@ -427,15 +442,15 @@ record() {
   memory=$bytes
   in_bytes "$gpu_peak" 1048576
   tell_of_full_disk
-  printf '' >reserve
   check_code
-  if ! printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"memory_peak":%s,"gpu_memory_peak":%s,"restarts":%s,"resumed":%s,"code_changed":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
-    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$memory" "$bytes" "$restarts" "$resumed" "$changed" "$duration" "$start" "$text" \
-    >exit.json; then
-    rm -f exit.json
-    return
+  if ! write_record; then
+    give_room
+    if ! write_record; then
+      rm -f exit.json
+      return
+    fi
   fi
-  if [ -n "$finished_log" ]; then printf '%s\n' "$attempt" 2>/dev/null >>"$finished_log"; fi
+  if [ -n "$finished_log" ]; then printf '%s\n' "$attempt" >>"$finished_log"; fi
 }
 
 # Ends all others of the group. What forks meanwhile is found by the next look. Fails where they cannot be found, or do not
@@ -445,7 +460,7 @@ end_others() {
   while [ "$looks" -lt 10 ] && [ -r /proc/self/stat ]; do
     looks=$((looks + 1)) others=''
     for file in /proc/[0-9]*/stat; do
-      if read -r line 2>/dev/null <"$file"; then
+      if read -r line <"$file"; then
         # shellcheck disable=SC2086 # fields of numbers
         set -- ${line##*) }
         pid=${file#/proc/}
@@ -455,7 +470,7 @@ end_others() {
     done
     if [ -z "$others" ]; then return 0; fi
     # shellcheck disable=SC2086 # numbers
-    kill -s KILL $others 2>/dev/null
+    kill -s KILL $others
   done
   return 1
 }
@@ -464,13 +479,15 @@ main() {
   unset CDPATH
   umask 077
   cd "$directory" || exit 1
+  # What a shell says of a file or process that is not there is for nobody.
+  exec 2>/dev/null
   identify
   # A scheduler ends what belongs to the session that it has made.
   if [ "$group" != "$$" ] && [ -z "$scheduled" ] && command -v setsid >/dev/null; then
     exec setsid /bin/sh "$directory/job.sh"
   fi
   set -C
-  printf '%s\n' "$1" 2>/dev/null >claim || exit 0
+  printf '%s\n' "$1" >claim || exit 0
   set +C
   child='' watcher='' oom_file='' ooms_before='' reason='' stopped='' signalled='' status=null
   clock
@@ -484,13 +501,11 @@ main() {
   restarts=0 earlier=0
   if [ -n "$scheduled" ] && [ -r restarts ]; then
     while read -r _; do restarts=$((restarts + 1)); done <restarts
-    read -r earlier 2>/dev/null <spent
+    read -r earlier <spent
     case $earlier in '' | *[!0-9]*) earlier=0 ;; esac
   fi
   find_checkpoints
   printf '{"host":"%s","pid":%s,"started":"%s","boot":"%s"}\n' "$host" $$ "$started" "$boot" >process
-  # Room for the record of the end, should the run fill the disk.
-  printf '%8192s' '' 2>/dev/null >reserve
   if [ -e cancel ]; then
     reason=cancelled
   elif [ -z "$reason" ]; then
@@ -527,7 +542,7 @@ main() {
     if [ -z "$scheduled" ] || [ ! -e exit.json ] || ! end_others; then kill -s KILL 0; fi
   fi
   # The status of the watch may have been lost like the command's.
-  if [ -n "$watcher" ] && kill -s ALRM "$watcher" 2>/dev/null; then wait "$watcher"; fi
+  if [ -n "$watcher" ] && kill -s ALRM "$watcher"; then wait "$watcher"; fi
   if [ "$status" != 0 ]; then exit 1; fi
   exit 0
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AttemptDirectory } from "./attempt-directory.ts";
+import { quote } from "../../hosts/quote.ts";
 import { untilExists } from "../executors/executor.testing.ts";
 import { classifyFailure } from "../failures/failures.ts";
 import { makeAttempt, shells, writeJob } from "./job-script.testing.ts";
@@ -40,6 +41,26 @@ describe.each(shells)("in %s %s", (shell, ...options) => {
         category: "disk-full",
         evidence: expect.stringContaining(directory.path) as string,
       });
+    },
+  );
+
+  test.skipIf(!canUnshare)(
+    "so is that of a run that fails after a neighbour has filled the disk of both [job.disk-full]",
+    () => {
+      const neighbour = new AttemptDirectory(join(directory.path, "../attempt-2"));
+      const kept = new AttemptDirectory(join(folder, "kept", "attempt-1"));
+      for (const one of [neighbour, kept]) one.create();
+      writeJob(neighbour, `head -c 2000000 /dev/zero >"$RIGOR_OUTPUT/large"`, {}, { kicked: true });
+      const waiting = `until [ -s ${quote(neighbour.exit)} ]; do sleep 0.05; done; exit 1`;
+      writeJob(directory, waiting, {}, { kicked: true });
+      const inside = `cp "$1/job.sh" "$3/first"; cp "$2/job.sh" "$3/second"; cd /; mount -t tmpfs -o size=192k none "$1/.."
+      mkdir -p "$1/output" "$2/output"; cp "$3/first" "$1/job.sh"; cp "$3/second" "$2/job.sh"
+      setsid -w ${words.join(" ")} "$1/job.sh" & until [ -s "$1/process" ]; do sleep 0.05; done
+      setsid -w ${words.join(" ")} "$2/job.sh" || true; wait; cp "$1/exit.json" "$1/stderr.log" "$3"`;
+      const places = [directory.path, neighbour.path, kept.path];
+      execFileSync("unshare", ["-rm", "sh", "-ec", inside, "sh", ...places], { stdio: "ignore" });
+      expect(kept.readExit()).toMatchObject({ code: 1, reason: "exited" });
+      expect(readFileSync(kept.stderr, "utf8")).toContain("No space left on device");
     },
   );
 
