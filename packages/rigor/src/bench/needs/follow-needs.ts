@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { sql, type Kysely } from "kysely";
 import type { DomainEvent } from "../../domain/events/registry.ts";
 import type { AttemptRecord, ExperimentRecord, GivenOutputs, RunRecord } from "../../domain/records.ts";
 import { followNeeds, type NeededRun } from "../../domain/rules/need-rules.ts";
@@ -29,8 +29,9 @@ export async function followInTurn(transaction: Transaction): Promise<void> {
   }
 }
 
+/** Asked in every turn. SQLite compiles a statement anew each time that its limit is bound; this one has it in its text. */
 async function hasNeedingRuns(db: Db): Promise<boolean> {
-  return (await db.selectFrom("needs").select("folder").limit(1).executeTakeFirst()) !== undefined;
+  return (await db.selectFrom("needs").select("folder").limit(sql.lit(1)).executeTakeFirst()) !== undefined;
 }
 
 async function runsNeeding(db: Db, runIds: readonly string[]): Promise<Set<string>> {

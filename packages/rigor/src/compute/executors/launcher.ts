@@ -24,16 +24,18 @@ export interface LauncherOptions {
 }
 
 /**
- * A shell that reads names of scripts and starts each in a session of its own. `jobs` takes the status of those that
- * have ended, so that no zombies remain. When nobody is left to write names, nobody is left to kick the jobs either
- * (see `kicked` in `job-script.ts`): the shell does it, the second time for those that were only just starting.
+ * A shell that reads names of scripts and starts each in a session of its own. `hash` looks for `setsid` once for all of
+ * them. `jobs` takes the status of those that have ended, so that no zombies remain; what it prints goes nowhere, like the
+ * output of the scripts. When nobody is left to write names, nobody is left to kick the jobs either (see `kicked` in
+ * `job-script.ts`): the shell does it, the second time for those that were only just starting.
  */
-const starterScript = `kick() {
+const starterScript = `hash setsid
+kick() {
   jobs -p >"$1" && while read -r pid; do kill -s CONT "$pid" 2>/dev/null; done <"$1"
 }
 while IFS= read -r script; do
-  if [ -n "$script" ]; then setsid /bin/sh "$script" </dev/null >/dev/null 2>&1 & fi
-  jobs >/dev/null
+  if [ -n "$script" ]; then setsid /bin/sh "$script" & fi
+  jobs
 done
 kick "starter.$$"
 sleep 1

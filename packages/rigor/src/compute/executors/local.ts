@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { uptime } from "node:os";
 import { basename, join, relative, resolve } from "node:path";
 import { AttemptDirectory } from "../attempt/attempt-directory.ts";
 import { collectAttempt, defaultLimit } from "../collect.ts";
@@ -278,6 +279,5 @@ function isOver(status: JobStatus | undefined, directory: AttemptDirectory): boo
 /** Epoch seconds at which /proc/uptime was zero; null on a system without it. */
 function bootTime(): number | null {
   if (process.platform !== "linux") return null;
-  const uptime = Number.parseFloat(readFileSync("/proc/uptime", "latin1"));
-  return Date.now() / 1000 - uptime;
+  return Date.now() / 1000 - uptime();
 }
