@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { defineBenchmark } from "./support/benchmark.ts";
@@ -18,6 +18,7 @@ export const benchmark = defineBenchmark({
     snakemake: { what: "Snakemake, one rule", unit: "ms" },
     warm: { what: "rigor run, daemon up", unit: "ms" },
     cold: { what: "rigor run, daemon started by it", unit: "ms" },
+    file: { what: "for comparison: one empty file on the same disk", unit: "ms" },
     warmToParallel: { what: "rigor run / GNU parallel", unit: "x", goal: { below: 2 } },
     coldToParallel: { what: "rigor run with daemon start / GNU parallel", unit: "x" },
     warmToSnakemake: { what: "rigor run / Snakemake", unit: "x", goal: { below: 1 } },
@@ -26,7 +27,8 @@ export const benchmark = defineBenchmark({
     for (let round = 0; round < rounds; round++) {
       const files = { "work.sh": script, "cold.json": experiment("cold", 0), "warm.json": experiment("warm", runs) };
       const took = await inLaboratory(files, oneRound);
-      const { parallel, snakemake, cold, warm } = took;
+      const { parallel, snakemake, cold, warm, file } = took;
+      record("file", file);
       record("cold", cold);
       record("warm", warm);
       if (parallel === null) note("GNU parallel is not installed");
@@ -44,7 +46,7 @@ export const benchmark = defineBenchmark({
   },
 });
 
-type Round = Record<"parallel" | "snakemake", number | null> & Record<"cold" | "warm", number>;
+type Round = Record<"parallel" | "snakemake", number | null> & Record<"cold" | "warm" | "file", number>;
 
 /** The tools in turns. GNU parallel runs before and after Rigor, so that neither has the quieter machine. */
 async function oneRound(laboratory: Laboratory): Promise<Round> {
@@ -55,7 +57,8 @@ async function oneRound(laboratory: Laboratory): Promise<Round> {
   await laboratory.rigor(["down"]);
   const after = runParallel(laboratory, "after");
   const snakemake = runSnakemake(laboratory);
-  return { parallel: before === null || after === null ? null : (before + after) / 2, snakemake, cold, warm };
+  const file = makeFiles(laboratory);
+  return { parallel: before === null || after === null ? null : (before + after) / 2, snakemake, cold, warm, file };
 }
 
 /** An experiment of {@link runs} runs, each with a value of its own. */
@@ -69,6 +72,16 @@ async function perRun(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();
   return (performance.now() - begun) / runs;
+}
+
+/** Milliseconds per file. Each run makes a dozen files and folders, so that what it takes on a disk follows this. */
+function makeFiles({ directory }: Laboratory): number {
+  const folder = join(directory, "files");
+  mkdirSync(folder);
+  const files = 500;
+  const begun = performance.now();
+  for (let index = 0; index < files; index++) closeSync(openSync(join(folder, String(index)), "w"));
+  return (performance.now() - begun) / files;
 }
 
 function runParallel({ directory, repository }: Laboratory, name: string): number | null {
