@@ -210,7 +210,7 @@ export const bench: Requirement[] = [
   {
     id: "provenance.checkout-changed",
     statement:
-      "Where root changes a checkout all the same, runs that end afterwards are invalid, and none starts there any more.",
+      "Where root changes code in a checkout all the same, runs that end afterwards are invalid, and none starts there any more; of files that were added, it is told.",
   },
   {
     id: "provenance.environment",

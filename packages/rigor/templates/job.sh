@@ -368,35 +368,48 @@ tell_of_full_disk() {
   fi
 }
 
-# Counts in changed what was written into the checkout since it was sealed, by this run or by others that start there, and names
-# some of it.
-look_for_changes() {
+# Whether a file was written after the checkout was sealed.
+is_newer() {
+  # shellcheck disable=SC3013 # not in every shell's standard, but in every shell
+  [ "$1" -nt "$seal" ]
+}
+
+# Adds to newer the files below a directory that were written after the checkout was sealed. Sets example to the first, and
+# touched where something was made or removed.
+count_newer() {
+  if is_newer "$1"; then touched=1; fi
   for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
     if [ -h "$entry" ]; then continue; fi
-    # shellcheck disable=SC3013 # not in every shell's standard, but in every shell
-    if [ "$entry" -nt "$checkout.sealed" ]; then
-      changed=$((changed + 1))
-      if [ "$changed" -le 5 ]; then
-        printf 'rigor: changed in the code: %s\n' "${entry#"$checkout"/}" >>stderr.log
-      fi
+    if [ -f "$entry" ] && is_newer "$entry"; then
+      newer=$((newer + 1)) example=${example:-${entry#"$checkout"/}}
+    elif [ -d "$entry" ]; then
+      count_newer "$entry"
     fi
-    if [ -d "$entry" ]; then look_for_changes "$entry"; fi
   done
 }
 
-# Sets changed: how much of the checkout was written to. Only who may write there, as root may everywhere, can have done so.
+# Sets changed and added: files of the commit that this run, or another that starts there, has written to or removed, and
+# files beside them. Names some. Only who may write there, as root may everywhere, can have done so. The seal lists the
+# files of the commit.
 check_code() {
-  changed=0
-  if [ -e "$checkout.sealed" ] && [ -w "$checkout" ]; then
-    # shellcheck disable=SC3013
-    if [ "$checkout" -nt "$checkout.sealed" ]; then changed=1; fi
-    look_for_changes "$checkout"
+  changed=0 newer=0 example='' touched='' added=0 seal=$checkout.sealed
+  if [ ! -s "$seal" ] || [ ! -w "$checkout" ]; then return; fi
+  count_newer "$checkout"
+  if [ "$newer" = 0 ] && [ -z "$touched" ]; then return; fi
+  added=$newer
+  while IFS= read -r file; do
+    if is_newer "$checkout/$file"; then added=$((added - 1)); elif [ -f "$checkout/$file" ]; then continue; fi
+    changed=$((changed + 1))
+    if [ "$changed" -le 5 ]; then printf 'rigor: changed in the code: %s\n' "${file#./}" >>stderr.log; fi
+  done <"$seal"
+  if [ "$added" -gt 0 ] && [ "$changed" = 0 ]; then
+    printf 'rigor: added to the code: %s\n' "$example" >>stderr.log
   fi
 }
 
 write_record() {
-  printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"memory_peak":%s,"gpu_memory_peak":%s,"restarts":%s,"resumed":%s,"code_changed":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
-    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$memory" "$bytes" "$restarts" "$resumed" "$changed" "$duration" "$start" "$text" \
+  printf '{"attempt":"%s","code":%s,"signal":%s,"reason":"%s","oom_kills":%s,"memory_peak":%s,"gpu_memory_peak":%s,"restarts":%s,"resumed":%s,"code_changed":%s,"code_added":%s,"duration":%s,"started_at":%s,"finished_at":%s}\n' \
+    "$attempt" "$status" "$signal" "${reason:-exited}" "$oom_kills" "$memory" "$bytes" "$restarts" "$resumed" "$changed" "$added" "$duration" "$start" "$text" \
     >exit.json
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonFileName, pidFileName, type DaemonFile } from "../api/contract/daemon-file.ts";
+import { databaseError } from "../store/errors.ts";
 
 const fileOf = (directory: string): string => join(directory, daemonFileName);
 
@@ -25,9 +26,14 @@ export function removeDaemonFile(directory: string, instance: string): void {
   if (readText(directory, daemonFileName).includes(instance)) rmSync(fileOf(directory), { force: true });
 }
 
-/** Says who has the data, from the moment on in which it is taken. */
+/** Says who has the data, from the moment on in which it is taken. @throws RigorError `storage` where it cannot be written */
 export function writePid(directory: string): void {
-  writeFileSync(join(directory, pidFileName), `${process.pid}\n`, { mode: 0o600 });
+  const path = join(directory, pidFileName);
+  try {
+    writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    throw databaseError(error, path);
+  }
 }
 
 export function removePid(directory: string): void {

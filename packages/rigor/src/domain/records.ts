@@ -75,7 +75,7 @@ export const holdCodes = [
   "checks-failed",
   /** The first runs could not even start their command. */
   "command-missing",
-  /** A run ended in a checkout that it, or another run, had written to. */
+  /** A run ended in a checkout whose code it, or another run, had changed. */
   "code-changed",
   /** Rigor itself failed to take the experiment further. */
   "fault",

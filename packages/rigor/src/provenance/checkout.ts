@@ -56,7 +56,7 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
     await exportFiles(repository, commit, partial);
     for (const [path, target] of Object.entries(links)) await placeLink(partial, path, target);
     await changeMode("a-w", partial);
-    await writeFile(sealOf(partial), "");
+    await writeFile(sealOf(partial), await filesOf(partial));
     await rename(sealOf(partial), sealOf(directory));
     await rename(partial, directory);
   } catch (error) {
@@ -68,8 +68,14 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
   return directory;
 }
 
-/** A file beside a checkout, newer than all in it: what is newer still was written into it afterwards. */
+/** A file beside a checkout that lists its files, and is newer than all of them: what is newer still was written afterwards. */
 const sealOf = (directory: string): string => `${directory}.sealed`;
+
+/** One line each. A name of several lines is left out. */
+async function filesOf(directory: string): Promise<string> {
+  const words = [".", "-type", "f", "!", "-path", "*\n*"];
+  return (await run("find", words, { cwd: directory, maxBuffer: Number.POSITIVE_INFINITY })).stdout;
+}
 
 /** The directory itself, or else the first with a number that is unchanged or not there yet. */
 async function firstUsable({ directory, onUse }: CheckoutRequest): Promise<string> {

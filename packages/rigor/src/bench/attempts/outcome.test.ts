@@ -28,6 +28,7 @@ async function endedAttempt() {
         restarts,
         resumed: false,
         code_changed: 0,
+        code_added: 0,
       },
       ...{ memory_peak: null, gpu_memory_peak: null, duration: 1, started_at: 1, finished_at: 2 },
     };

@@ -23,7 +23,7 @@ export interface ObservedOutcome extends AttemptOutcome {
   outputs: OutputFile[];
   /** Declared outputs that are not there. */
   missing_outputs: string[];
-  /** Somebody wrote into the checkout that it started in: what starts now must start elsewhere. */
+  /** Somebody changed code in the checkout that it started in: what starts now must start elsewhere. */
   code_changed: boolean;
 }
 
@@ -63,15 +63,25 @@ function outcomeOf(tried: Tried, ending: Ending, collected: Collected): AttemptO
   return { ...outcome, evidence: [outcome.evidence, told].filter((part) => part !== null).join(" ") };
 }
 
-/** Which code a run has used is not known where that was changed before its end: its result does not count. */
+/**
+ * Which code a run has used is not known where that was changed before its end: its result does not count. Of files that were
+ * added there it is only told: many programs keep something where they start, where they may.
+ */
 function withChangedCode({ attempt }: Tried, exit: ExitRecord, outcome: AttemptOutcome): AttemptOutcome {
-  if (exit.code_changed === 0) return outcome;
+  if (exit.code_changed + exit.code_added === 0) return outcome;
   const stderr = readLastText(new AttemptDirectory(attempt.directory).stderr, evidenceBytes);
-  const named = [...stderr.matchAll(/^rigor: changed in the code: (.*)$/gm)].map(([, path]) => path);
-  const what = named.length === 0 ? "" : `: ${named.join(", ")}${exit.code_changed > named.length ? " and more" : ""}`;
+  const named = [...stderr.matchAll(/^rigor: (?:changed in|added to) the code: (.*)$/gm)].map(([, path]) => path);
+  const what = `${named.join(", ")}${exit.code_changed + exit.code_added > named.length ? " and more" : ""}`;
+  const next = "A run writes only to the directory that RIGOR_OUTPUT names.";
+  if (exit.code_changed === 0) {
+    const warning = `This run, or another before it ended, added files to the checkout that runs share: ${what}. ${next}`;
+    return outcome.result === null
+      ? outcome
+      : { ...outcome, result: { ...outcome.result, warnings: [...outcome.result.warnings, warning] } };
+  }
   const message =
-    `The checkout of the commit was written to by this run, or by another before this one ended${what}. Which code it ` +
-    "has used is not known. A run writes only to the directory that RIGOR_OUTPUT names.";
+    `This run, or another before it ended, changed the code in the checkout that runs share: ${what}. Which code it has used ` +
+    `is not known. ${next}`;
   if (outcome.state !== "succeeded") {
     return { ...outcome, evidence: [outcome.evidence, message].filter((part) => part !== null).join(" ") };
   }

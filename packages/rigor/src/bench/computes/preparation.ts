@@ -59,7 +59,7 @@ export class Preparation {
     this.#ready.delete(keyOf(experimentId, computeId));
   }
 
-  /** Somebody wrote into the checkout of an experiment: none that uses it starts anything there before it is looked at. */
+  /** Somebody changed the checkout of an experiment: none that uses it starts anything there before it is looked at. */
   forgetCheckout(experimentId: string, computeId: string): void {
     const written = this.get(experimentId, computeId)?.directory;
     for (const [key, { directory }] of this.#ready) {

@@ -218,7 +218,7 @@ export class ReadinessCheck {
   /** Each further run that writes into its checkout would cost the next one a checkout of its own. */
   async holdWriter(experiment: ExperimentRecord, run: string): Promise<void> {
     const id = shortId(run);
-    const what = `run ${id} ended in a checkout that it, or another run, had written to: \`rigor show ${id}\` names the files.`;
+    const what = `run ${id}, or another before it ended, changed the code that runs share: \`rigor show ${id}\` names the files.`;
     const next =
       "Make the command write to RIGOR_OUTPUT only, and run the experiment file again: it becomes a new version.";
     await this.hold(experiment, "code-changed", `${what} ${next}`);

@@ -190,6 +190,7 @@ const exitSchema = z.object({
   restarts: z.int().nonnegative().default(0),
   resumed: z.boolean().default(false),
   code_changed: z.int().nonnegative().default(0),
+  code_added: z.int().nonnegative().default(0),
   duration: z.number().nonnegative(),
   started_at: z.number(),
   finished_at: z.number(),

@@ -17,7 +17,7 @@ beforeEach(async () => {
   mkdirSync(join(checkout, "in *", "deep"), { recursive: true });
   for (const name of ["a.txt", ".hidden", "in */deep/b"]) writeFileSync(join(checkout, name), "1");
   execFileSync("ln", ["-s", "/tmp", join(checkout, "link")]);
-  writeFileSync(`${checkout}.sealed`, "");
+  writeFileSync(`${checkout}.sealed`, "./in */deep/b\n./a.txt\n./.hidden\n");
   await sleep(1_100);
 });
 afterEach(() => {
@@ -29,32 +29,45 @@ describe.each(shells)("in %s %s [provenance.checkout-changed]", (shell, ...optio
   function run(command: string) {
     writeJob(directory, command, { working_directory: checkout, time_limit: null });
     spawnSync("setsid", ["-w", shell, ...options.filter((one) => one !== undefined), directory.script]);
-    const told = readFileSync(directory.stderr, "utf8").match(/(?<=^rigor: changed in the code: ).*$/gm) ?? [];
+    const told =
+      readFileSync(directory.stderr, "utf8").match(/(?<=^rigor: (?:changed in|added to) the code: ).*$/gm) ?? [];
     return { exit: directory.readExit(), told: told.toSorted() };
   }
 
   test.each([
-    ["nothing is written", "cat a.txt", 0, []],
-    ["what a link leads to is written", 'date >"link/$RIGOR_RUN_ID"; rm "link/$RIGOR_RUN_ID"', 0, []],
-    ["a file is changed", "echo 2 >'in */deep/b'", 1, ["in */deep/b"]],
-    ["a hidden file is changed", "echo 2 >.hidden; exit 3", 1, [".hidden"]],
-    ["a file is added", "echo 2 >'in */c'", 2, ["in *", "in */c"]],
-    ["a file of the top is removed", "rm a.txt", 1, []],
-  ])("a run in whose checkout %s says so", (_, command, changed, told) => {
-    expect(run(command)).toMatchObject({ exit: { code_changed: changed }, told });
+    ["nothing is written", "cat a.txt", 0, 0, []],
+    ["what a link leads to is written", 'date >"link/$RIGOR_RUN_ID"; rm "link/$RIGOR_RUN_ID"', 0, 0, []],
+    ["a file is changed", "echo 2 >'in */deep/b'", 1, 0, ["in */deep/b"]],
+    ["a hidden file is changed", "echo 2 >.hidden; exit 3", 1, 0, [".hidden"]],
+    ["a file is replaced by another", "echo 2 >new; mv new a.txt", 1, 0, ["a.txt"]],
+    ["a file is removed", "rm a.txt", 1, 0, ["a.txt"]],
+    ["a folder is removed", "rm -r 'in *'", 1, 0, ["in */deep/b"]],
+    ["files are added", "mkdir -p .cache/x; echo 2 >.cache/x/y; echo 2 >'in */c'", 0, 2, ["in */c"]],
+    ["a file is changed, and others are added", "echo 2 | tee a.txt b.txt >c.txt", 1, 2, ["a.txt"]],
+  ])("a run in whose checkout %s says so", (_, command, changed, added, told) => {
+    expect(run(command)).toMatchObject({ exit: { code_changed: changed, code_added: added }, told });
   });
 
-  test("what others wrote there before counts too, and some of it is named", () => {
+  test("what others added before counts too", () => {
     for (let number = 0; number < 20; number += 1) writeFileSync(join(checkout, `in */${number}`), "");
+    expect(run("true").exit).toMatchObject({ code_changed: 0, code_added: 20 });
+  });
+
+  test("what others removed before counts too, and some of it is named", async () => {
+    const names = Array.from({ length: 20 }, (_, number) => `${number}.txt`);
+    for (const name of names) writeFileSync(join(checkout, name), "");
+    writeFileSync(`${checkout}.sealed`, ["a.txt", ...names].map((name) => `./${name}\n`).join(""));
+    await sleep(1_100);
+    for (const name of names) rmSync(join(checkout, name));
     const { exit, told } = run("true");
-    expect(exit?.code_changed).toBe(21);
-    expect(told).toHaveLength(5);
+    expect(exit).toMatchObject({ code_changed: 20, code_added: 0 });
+    expect(told).toEqual(["0.txt", "1.txt", "2.txt", "3.txt", "4.txt"]);
   });
 
   test("where nobody may write, nothing is looked at", () => {
     writeFileSync(join(checkout, "new"), "");
     execFileSync("chmod", ["a-w", checkout]);
     // Root may write everywhere.
-    expect(run("true").exit?.code_changed).toBe(process.getuid?.() === 0 ? 2 : 0);
+    expect(run("true").exit?.code_added).toBe(process.getuid?.() === 0 ? 1 : 0);
   });
 });

@@ -90,9 +90,11 @@ export interface ExitRecord {
   /** It was started again, and `RIGOR_RESUME` led to what it had saved itself. */
   resumed: boolean;
   /**
-   * How many files and folders of the checkout somebody had written to when the run ended. The end of its stderr names some.
+   * How many files of the commit somebody had written to or removed in the checkout when the run ended, and how many others
+   * were there. The end of its stderr names some.
    */
   code_changed: number;
+  code_added: number;
   /** Seconds on a clock that never jumps. */
   duration: number;
   /** Epoch seconds. */

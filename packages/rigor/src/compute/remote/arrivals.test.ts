@@ -48,6 +48,7 @@ function end(number: number, bytes: number): void {
     restarts: 0,
     resumed: false,
     code_changed: 0,
+    code_added: 0,
     duration: 1,
     started_at: 1,
     finished_at: 2,

@@ -18,6 +18,7 @@ const exit = {
   restarts: 0,
   resumed: false,
   code_changed: 0,
+  code_added: 0,
   duration: 1,
   started_at: 1,
   finished_at: 2,

@@ -121,7 +121,9 @@ ${Object.entries(links)
   .join("\n")}
 chmod -R a-w .
 cd "$root"
-# Newer than all files: what is newer still was written there afterwards.
-printf '' >"$partial.sealed"
+# Lists the files, and is newer than all of them: what is newer still was written there afterwards.
+newline='
+'
+(cd "$partial" && find . -type f ! -path "*$newline*") >"$partial.sealed"
 mv -f "$partial.sealed" "$target.sealed"
 place "$partial" "$target"`;
