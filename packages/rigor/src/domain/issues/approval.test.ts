@@ -1,6 +1,6 @@
 /** What an approval of a plan holds for. */
 import { describe, expect, test } from "vitest";
-import { enough, gatesOf, PaperBoard, rolesOf, smooth, statesOf } from "./paper-board.testing.ts";
+import { enough, finished, gatesOf, PaperBoard, rolesOf, smooth, statesOf } from "./paper-board.testing.ts";
 
 describe("approval", () => {
   test("an approval does not outlive a change of the plan [F34]", () => {
@@ -60,6 +60,16 @@ describe("approval", () => {
       expect(board.facts.issue.state).toBe("done");
     },
   );
+
+  test.each([
+    ["a plan that needs code", null, /^It is built, reviewed, tested and run/],
+    ["a follow-up that needs none", finished, /^It is tested and run as planned, by the code that is there\.$/],
+  ])("of %s says what it brings about", (_, parent, effect) => {
+    const board = new PaperBoard({}, "experiment", {}, parent);
+    board.run(enough);
+    const approval = board.facts.gates.find(({ name }) => name === "plan-approval");
+    expect(approval?.options[0]?.effect).toMatch(effect);
+  });
 
   test("a change that was sent back is not good again because the plan was approved again [gate.bound]", () => {
     let reviews = 0;

@@ -84,8 +84,15 @@ export function reviewPlan(facts: IssueFacts): IssueStep {
 }
 
 /** Nobody is asked again before the branch of an issue of kind `code` is merged or left. */
-function approvalEffect({ issue, settings }: IssueFacts): string {
-  if (issue.kind !== "code") return "It is built, reviewed, tested and run as planned.";
+function approvalEffect(facts: IssueFacts): string {
+  const { issue, settings } = facts;
+  if (issue.kind !== "code") {
+    if (afterApproval(facts) === "verifying") return "What was measured is verified and analyzed; nothing is run.";
+    const isBuilt = newest(facts, "plan")?.content.needs_code === true;
+    return isBuilt
+      ? "It is built, reviewed, tested and run as planned."
+      : "It is tested and run as planned, by the code that is there.";
+  }
   const branch = `rigor/issue-${issue.number}`;
   const end =
     settings.promotion === "merge"

@@ -153,7 +153,10 @@ describe("budgets", () => {
       reason: "the budget of 120 GPU hours is used up: 120 were used",
       option: "--gpu-hours 241",
     });
-    expect(problem(null, 36_000)?.option).toBe("--wall 21h");
+    expect(problem(null, 36_000)).toEqual({
+      reason: "the budget of 10 h is used up: it has been running for 10 h",
+      option: "--wall 21h",
+    });
     expect(spentBudget({ gpu_hours: 0, wall: null }, { gpu_hours: 0, wall: 0 }, 1)?.option).toBe("--gpu-hours 1");
   });
 

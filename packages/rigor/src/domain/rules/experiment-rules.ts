@@ -1,6 +1,6 @@
 import type { DomainEvent } from "../events/registry.ts";
 import type { Measurement, PassRule } from "../experiment.ts";
-import { number } from "../format/numbers.ts";
+import { duration, number } from "../format/numbers.ts";
 import type { RunState } from "../lifecycle.ts";
 import type { AttemptRecord, ExperimentRecord, HoldCode } from "../records.ts";
 
@@ -220,7 +220,7 @@ export interface SpentBudget {
 /** The budget that forbids another run, or null. A run that needs no GPU uses no GPU hours. */
 export function spentBudget(budget: ExperimentRecord["budget"], usage: Usage, gpus: number): SpentBudget | null {
   if (budget.wall !== null && usage.wall >= budget.wall) {
-    const reason = `the budget of ${budget.wall} s is used up: it has been running for ${Math.round(usage.wall)} s`;
+    const reason = `the budget of ${duration(budget.wall)} is used up: it has been running for ${duration(Math.round(usage.wall))}`;
     return { reason, option: `--wall ${Math.ceil((2 * usage.wall) / 3_600) || 1}h` };
   }
   if (gpus > 0 && budget.gpu_hours !== null && usage.gpu_hours >= budget.gpu_hours) {
