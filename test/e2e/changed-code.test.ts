@@ -37,6 +37,15 @@ test("a run that changes its code is invalid, and what starts after it has the c
     expect(one.reason?.message).toContain("lib/value");
   }
 
+  const again = { name: "again", arms: { writes: {} }, seeds: { count: 1 }, run: "sh run.sh", code: ["run.sh", "lib"] };
+  lab.write({ "again.yaml": experiment(again) });
+  const shared = await lab.rigor("run", "again.yaml");
+  expect(shared.status, shared.text).toBe(1);
+  expect(
+    (await lab.runs("again")).map(({ state }) => state),
+    "no check brings them back",
+  ).toEqual(["invalid"]);
+
   const after = await lab.rigor("run", "reads.yaml");
   expect(after.status, after.text).toBe(0);
   const losses = (await lab.runs("reads")).map(({ metrics }) => metrics?.["loss"]);

@@ -398,7 +398,10 @@ check_code() {
   if [ "$newer" = 0 ] && [ -z "$touched" ]; then return; fi
   added=$newer
   while IFS= read -r file; do
-    if is_newer "$checkout/$file"; then added=$((added - 1)); elif [ -f "$checkout/$file" ]; then continue; fi
+    if [ ! -h "$checkout/$file" ] && [ -f "$checkout/$file" ]; then
+      if ! is_newer "$checkout/$file"; then continue; fi
+      added=$((added - 1))
+    fi
     changed=$((changed + 1))
     if [ "$changed" -le 5 ]; then printf 'rigor: changed in the code: %s\n' "${file#./}" >>stderr.log; fi
   done <"$seal"

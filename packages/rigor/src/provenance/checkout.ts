@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { access, constants, lstat, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { access, constants, lstat, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { RigorError } from "../domain/errors.ts";
+import { mapLimited } from "./files.ts";
 import { exportFiles, repositoryPath } from "./tree.ts";
 
 export interface CheckoutRequest {
@@ -18,14 +19,15 @@ export interface CheckoutRequest {
 }
 
 const run = promisify(execFile);
+const filesAtOnce = 32;
 const running = new Map<string, Promise<string>>();
 
 /**
  * The files of a commit in a read-only directory, made once: the directory is built beside its place and renamed, so
  * that it is complete whenever it exists. Callers at the same time, in this process or another one, are harmless.
  *
- * Root can write there all the same. A directory whose files are newer than its seal is therefore not used any more; it
- * stays for the runs that began there.
+ * Root can write there all the same. A directory with a file of the commit that is newer than its seal, or gone, is therefore
+ * not used any more; it stays for the runs that began there.
  *
  * @returns the absolute path of the directory.
  */
@@ -86,12 +88,17 @@ async function firstUsable({ directory, onUse }: CheckoutRequest): Promise<strin
   }
 }
 
-/** Only who may write there, as root may everywhere, can have changed it. */
+/** Only who may write there, as root may everywhere, can have changed it. What was added is no change of the code. */
 async function isUnchanged(directory: string): Promise<boolean> {
-  if (!(await exists(sealOf(directory)))) return false;
   if (!(await exists(directory, constants.W_OK))) return true;
-  const words = [directory, "!", "-type", "l", "-newer", sealOf(directory)];
-  return (await run("find", words, { maxBuffer: Number.POSITIVE_INFINITY })).stdout === "";
+  if (!(await exists(sealOf(directory)))) return false;
+  const { mtimeNs: sealed } = await lstat(sealOf(directory), { bigint: true });
+  const files = (await readFile(sealOf(directory), "utf8")).split("\n").slice(0, -1);
+  const isAsItWas = async (file: string): Promise<boolean> => {
+    const status = await lstat(join(directory, file), { bigint: true }).catch(() => null);
+    return status?.isFile() === true && status.mtimeNs <= sealed;
+  };
+  return (await mapLimited(files, filesAtOnce, isAsItWas)).every(Boolean);
 }
 
 async function placeLink(root: string, path: string, target: string): Promise<void> {

@@ -52,6 +52,17 @@ test("what ran before its scheduler interrupted it has run so long, also when it
   expect(await withdrawn()).toMatchObject({ state: "cancelled", duration: 30 });
 });
 
+test("what the job says of the checkout does not hide why its program failed", async () => {
+  const { directory, observe } = await endedAttempt();
+  writeFileSync(
+    directory.stderr,
+    "curl: (6) Could not resolve host: example.org\nrigor: added to the code: .cache/x\n",
+  );
+  const { category, evidence } = await observe(1, 0);
+  expect(category).toBe("network");
+  expect(evidence).not.toContain(".cache/x");
+});
+
 test("a result of a terabyte is refused without being read [job.bad-result]", async () => {
   const { result, observe } = await endedAttempt();
   writeFileSync(result, "");

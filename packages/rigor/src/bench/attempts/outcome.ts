@@ -8,7 +8,7 @@ import { metricsOf, outputPaths } from "../../domain/design.ts";
 import type { RigorError } from "../../domain/errors.ts";
 import type { AttemptRecord, ExperimentRecord, ResultRecord, RunRecord } from "../../domain/records.ts";
 import { needMissing } from "../../domain/rules/need-rules.ts";
-import type { AttemptOutcome } from "../../domain/rules/attempt-rules.ts";
+import { codeUnchanged, type AttemptOutcome } from "../../domain/rules/attempt-rules.ts";
 import { hashOutputs, type OutputFile } from "../../provenance/manifest.ts";
 import { checkRun } from "../../statistics/checks.ts";
 
@@ -63,6 +63,9 @@ function outcomeOf(tried: Tried, ending: Ending, collected: Collected): AttemptO
   return { ...outcome, evidence: [outcome.evidence, told].filter((part) => part !== null).join(" ") };
 }
 
+/** What the job says of the checkout, after all that its program says. */
+const ofCode = /^rigor: (?:changed in|added to) the code: (.*)\n?/gm;
+
 /**
  * Which code a run has used is not known where that was changed before its end: its result does not count. Of files that were
  * added there it is only told: many programs keep something where they start, where they may.
@@ -70,22 +73,23 @@ function outcomeOf(tried: Tried, ending: Ending, collected: Collected): AttemptO
 function withChangedCode({ attempt }: Tried, exit: ExitRecord, outcome: AttemptOutcome): AttemptOutcome {
   if (exit.code_changed + exit.code_added === 0) return outcome;
   const stderr = readLastText(new AttemptDirectory(attempt.directory).stderr, evidenceBytes);
-  const named = [...stderr.matchAll(/^rigor: (?:changed in|added to) the code: (.*)$/gm)].map(([, path]) => path);
-  const what = `${named.join(", ")}${exit.code_changed + exit.code_added > named.length ? " and more" : ""}`;
+  const named = [...stderr.matchAll(ofCode)].map(([, path]) => path);
+  const count = exit.code_changed === 0 ? exit.code_added : exit.code_changed;
+  const what = named.length === 0 ? "" : `: ${named.join(", ")}${count > named.length ? " and more" : ""}`;
   const next = "A run writes only to the directory that RIGOR_OUTPUT names.";
   if (exit.code_changed === 0) {
-    const warning = `This run, or another before it ended, added files to the checkout that runs share: ${what}. ${next}`;
+    const warning = `This run, or another before it ended, added files to the checkout that runs share${what}. ${next}`;
     return outcome.result === null
       ? outcome
       : { ...outcome, result: { ...outcome.result, warnings: [...outcome.result.warnings, warning] } };
   }
   const message =
-    `This run, or another before it ended, changed the code in the checkout that runs share: ${what}. Which code it has used ` +
+    `This run, or another before it ended, changed the code in the checkout that runs share${what}. Which code it has used ` +
     `is not known. ${next}`;
   if (outcome.state !== "succeeded") {
     return { ...outcome, evidence: [outcome.evidence, message].filter((part) => part !== null).join(" ") };
   }
-  return { ...outcome, check_failures: [{ code: "code-unchanged", message }, ...outcome.check_failures] };
+  return { ...outcome, check_failures: [{ code: codeUnchanged, message }, ...outcome.check_failures] };
 }
 
 function recordedOutcome(tried: Tried, exit: ExitRecord, collected: Collected): AttemptOutcome {
@@ -210,7 +214,7 @@ function failed(
 ): Omit<AttemptOutcome, "started_at" | "finished_at" | "duration"> {
   const { category, evidence } = classifyFailure({
     exit,
-    stderrTail: readLastText(directory.stderr, evidenceBytes),
+    stderrTail: readLastText(directory.stderr, evidenceBytes).replaceAll(ofCode, ""),
     stdoutTail: readLastText(directory.stdout, evidenceBytes),
     result,
   });

@@ -59,12 +59,14 @@ export class Preparation {
     this.#ready.delete(keyOf(experimentId, computeId));
   }
 
-  /** Somebody changed the checkout of an experiment: none that uses it starts anything there before it is looked at. */
-  forgetCheckout(experimentId: string, computeId: string): void {
-    const written = this.get(experimentId, computeId)?.directory;
-    for (const [key, { directory }] of this.#ready) {
-      if (directory === written && key.endsWith(` ${computeId}`)) this.#ready.delete(key);
-    }
+  /**
+   * Somebody changed a checkout of an experiment: none that uses one of its checkouts starts anything there before it is
+   * looked at.
+   */
+  forgetCheckouts(experimentId: string): void {
+    const own = [...this.#ready].filter(([key]) => key.startsWith(keyOf(experimentId, "")));
+    const written = new Set(own.map(([, { directory }]) => directory));
+    for (const [key, { directory }] of this.#ready) if (written.has(directory)) this.#ready.delete(key);
   }
 
   /** A person has mended what was wrong. */

@@ -141,6 +141,9 @@ export class Dispatcher {
         this.#experimentsStale = true;
         this.#queues.of(event.entity)?.invalidate();
         if (event.kind === "experiment.released") this.#forgive(event.entity);
+        // Another daemon may have seen it.
+        if (event.kind === "experiment.held" && (event.data as EventData<"experiment.held">).code === "code-changed")
+          this.preparation.forgetCheckouts(event.entity);
         if (/\.(started|released|reopened|stage-started)$/.test(event.kind)) this.#nextSteps.consider(event.entity);
       } else if (this.#lab.driving.isShared && this.#hearOfOthers(event)) {
         continue;
@@ -250,7 +253,7 @@ export class Dispatcher {
     this.#attempts.written(news);
     for (const { live, outcome } of news.ended) {
       this.#candidates.forgetLearnt(live.experiment);
-      if (outcome.code_changed) this.preparation.forgetCheckout(live.experiment.id, live.attempt.compute_id);
+      if (outcome.code_changed) this.preparation.forgetCheckouts(live.experiment.id);
     }
     this.#attempts.add(intended);
     // A candidate that another experiment ran in the meantime may have been the last that this one waited for.

@@ -194,7 +194,7 @@ export class ReadinessCheck {
 
   async #holdIfSpent(experiment: ExperimentRecord, holding: readonly Live[]): Promise<boolean> {
     const spent = await this.#spentBudget(experiment, holding);
-    if (spent !== null) await this.hold(experiment, "budget", spent.reason, spent.option);
+    if (spent !== null) await this.hold(experiment, "budget", spent.reason, spent);
     return spent !== null;
   }
 
@@ -220,18 +220,26 @@ export class ReadinessCheck {
     const id = shortId(run);
     const what = `run ${id}, or another before it ended, changed the code that runs share: \`rigor show ${id}\` names the files.`;
     const next =
-      "Make the command write to RIGOR_OUTPUT only, and run the experiment file again: it becomes a new version.";
-    await this.hold(experiment, "code-changed", `${what} ${next}`);
+      "If the command of this experiment does that, make it write to RIGOR_OUTPUT only, and run the experiment file again: it " +
+      "becomes a new version. If another's did, run the invalid runs again.";
+    await this.hold(experiment, "code-changed", `${what} ${next}`, {
+      also: [`rigor rerun ${reference(experiment)} --failed`],
+    });
   }
 
-  /** @param option what the release must come with */
-  async hold(experiment: ExperimentRecord, code: HoldCode, reason: string, option = ""): Promise<void> {
+  /** @param ways `option`: what the release must come with; `also`: other commands that leave the hold */
+  async hold(
+    experiment: ExperimentRecord,
+    code: HoldCode,
+    reason: string,
+    { option = "", also = [] }: { option?: string; also?: readonly string[] } = {},
+  ): Promise<void> {
     const name = reference(experiment);
     const release = `rigor release ${name} ${option}`.trim();
     await this.#lab.store.transact("daemon", async (transaction) => {
       const present = await experimentById(transaction.db, experiment.id);
       if (present.state !== "running") return;
-      const data = { code, reason, options: [release, `rigor cancel ${name}`] };
+      const data = { code, reason, options: [...also, release, `rigor cancel ${name}`] };
       await transaction.append([{ kind: "experiment.held", entity: experiment.id, data }]);
     });
   }

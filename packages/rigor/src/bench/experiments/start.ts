@@ -8,6 +8,7 @@ import type { RunState } from "../../domain/lifecycle.ts";
 import type { ExperimentRecord, Foreknowledge } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { isSmokeRun } from "../../domain/issues/smoke-run.ts";
+import { codeUnchanged } from "../../domain/rules/attempt-rules.ts";
 import { needInvalid } from "../../domain/rules/need-rules.ts";
 import { cancelRun, rerunRuns, resumeExperiment } from "../../domain/rules/person-rules.ts";
 import { hasCommit } from "../../provenance/git.ts";
@@ -221,6 +222,9 @@ function cancelledRuns(resolved: ResolvedExperiment, states: Map<string, RunStat
     .map(({ key }): DomainEvent => ({ kind: "run.requeued", entity: key, data: { reason: "asked for again" } }));
 }
 
+/** Why runs are invalid that no other statement of the checks can bring back. */
+const lasting: ReadonlySet<string | undefined> = new Set(["person", needInvalid, codeUnchanged]);
+
 /** Runs that a check had refused, and that pass the checks as they are now stated. A person's word is left alone. */
 async function restoredRuns(
   transaction: Transaction,
@@ -231,9 +235,7 @@ async function restoredRuns(
   const results = await invalidResults(transaction.db, invalid);
   return [...results]
     .filter(([, { reason, ...result }]) => {
-      // What a person or the want of another run has refused, no check can bring back.
-      const isCheck = reason?.code !== "person" && reason?.code !== needInvalid;
-      return isCheck && checkRun({ experiment: definition, ...result }).length === 0;
+      return !lasting.has(reason?.code) && checkRun({ experiment: definition, ...result }).length === 0;
     })
     .map(([id]): DomainEvent => ({
       kind: "run.restored",

@@ -40,6 +40,7 @@ describe.each(shells)("in %s %s [provenance.checkout-changed]", (shell, ...optio
     ["a file is changed", "echo 2 >'in */deep/b'", 1, 0, ["in */deep/b"]],
     ["a hidden file is changed", "echo 2 >.hidden; exit 3", 1, 0, [".hidden"]],
     ["a file is replaced by another", "echo 2 >new; mv new a.txt", 1, 0, ["a.txt"]],
+    ["a file is replaced by a link", "ln -sf .hidden a.txt", 1, 0, ["a.txt"]],
     ["a file is removed", "rm a.txt", 1, 0, ["a.txt"]],
     ["a folder is removed", "rm -r 'in *'", 1, 0, ["in */deep/b"]],
     ["files are added", "mkdir -p .cache/x; echo 2 >.cache/x/y; echo 2 >'in */c'", 0, 2, ["in */c"]],

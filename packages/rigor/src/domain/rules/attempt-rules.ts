@@ -35,6 +35,9 @@ export interface AttemptOutcome {
   check_failures: Reason[];
 }
 
+/** The rule that the code which a run started in is as it was committed, until the run has ended. */
+export const codeUnchanged = "code-unchanged";
+
 /** First pause before a retry, in seconds; each further one of the same class is four times as long. */
 const firstPause = 5;
 export const longestPause = 600;

@@ -32,7 +32,7 @@ describe("what a hold offers", () => {
     submission: ["rigor release NAME", "rigor cancel NAME"],
     stuck: ["rigor release NAME", "rigor cancel NAME"],
     "command-missing": ["rigor rerun NAME --failed", "rigor release NAME", "rigor cancel NAME"],
-    "code-changed": ["rigor release NAME", "rigor cancel NAME"],
+    "code-changed": ["rigor rerun NAME --failed", "rigor release NAME", "rigor cancel NAME"],
     fault: ["rigor release NAME", "rigor cancel NAME"],
     "stage-failed": ["rigor cancel NAME"],
     "runs-failed": ["rigor rerun NAME --failed", "rigor release NAME --without-failed", "rigor cancel NAME"],
@@ -42,7 +42,7 @@ describe("what a hold offers", () => {
   /** A bench that is held for a reason; one run failed where the reason is a failure. */
   function heldFor(code: HoldCode): PaperBench {
     const bench = new PaperBench();
-    if (code.endsWith("s-failed")) {
+    if (code.endsWith("s-failed") || code === "code-changed") {
       bench.start(0);
       bench.conclude(found(bench.started[0]), outcome("failed"));
     }

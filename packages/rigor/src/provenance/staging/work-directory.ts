@@ -133,7 +133,7 @@ discard() {
 
 /**
  * - `used KIND NAME` notes when something was last used; a full disk must not keep it from being used.
- * - `unchanged CHECKOUT` fails where somebody wrote into it; only who may write there, as root may everywhere, can have.
+ * - `unchanged CHECKOUT` fails where somebody changed code in it; only who may write there, as root may everywhere, can have.
  * - `place DIRECTORY TARGET` gives a name to something complete. `mv` puts it inside when somebody else was first.
  */
 const shellFunctions = `
@@ -144,8 +144,12 @@ used() {
 }
 ${discardFunction}
 unchanged() {
+  if [ ! -w "$1" ]; then return 0; fi
   if [ ! -e "$1.sealed" ]; then return 1; fi
-  [ ! -w "$1" ] || [ -z "$(find "$1" ! -type l -newer "$1.sealed" | head -n 1)" ]
+  (
+    cd "$1"
+    ! find . -type f -newer "$1.sealed" | grep -Fxqf "$1.sealed" && ! find . -type f | grep -Fxvqf - "$1.sealed"
+  )
 }
 place() {
   moved=
