@@ -109,13 +109,14 @@ export class Persons extends IssueBoard {
     return did;
   }
 
-  /** A daemon that is killed while it is asked is asked again. */
+  /** A daemon that is killed, or loses its database, while it is asked is asked again. */
   async #patiently<Value>(ask: () => Promise<Value>): Promise<Value> {
-    for (let tries = 1; ; tries++) {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
       try {
         return await ask();
       } catch (error) {
-        if (tries === 20) throw error;
+        if (Date.now() > deadline) throw error;
         await sleep(100);
       }
     }

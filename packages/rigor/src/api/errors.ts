@@ -2,6 +2,7 @@ import { ORPCError } from "@orpc/server";
 import { errorCodes, RigorError, type ErrorCode } from "../domain/errors.ts";
 import { issueText } from "../domain/files/explain.ts";
 import { TransitionError } from "../domain/lifecycle.ts";
+import { databaseError } from "../store/errors.ts";
 
 /**
  * What an error looks like on the wire, whoever raised it: the members that the framework's own errors have, and in
@@ -47,6 +48,9 @@ function wireError(named: RigorError, cause: unknown): ORPCError<string, ErrorBo
 
 function nameError(error: unknown): RigorError {
   if (error instanceof RigorError) return error;
+  // What is read without a transaction is not named yet.
+  const ofDatabase = databaseError(error);
+  if (ofDatabase instanceof RigorError) return ofDatabase;
   if (error instanceof TransitionError) {
     return new RigorError("not-possible", error.message, { next: "See its present state with `rigor show`." });
   }

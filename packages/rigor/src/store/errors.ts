@@ -75,6 +75,7 @@ const fileMeanings: Record<string, number> = {
 
 /** Errors that `pg` gives no code: of a connection that ended, and of one that does not answer. */
 const nameless = new Set([
+  "Client has encountered a connection error and is not queryable",
   "Connection terminated unexpectedly",
   "Connection terminated due to connection timeout",
   "Query read timeout",
