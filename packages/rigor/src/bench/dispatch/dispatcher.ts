@@ -313,6 +313,7 @@ export class Dispatcher {
       for (const run of await startAnew(this.#lab, stuck, Date.now())) this.#attempts.cancelRun(run);
     }
   }
+
   /** What waits at schedulers would start there without anybody looking at its budget. */
   async #seeToBudgets(): Promise<void> {
     const holding = this.#attempts.holding();
