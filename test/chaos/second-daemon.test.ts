@@ -188,13 +188,45 @@ describe.skipIf(testServerUrl() === undefined)("daemons on one PostgreSQL databa
     const { url, first } = await makeShared();
     expect(await first.cli("up")).toMatchObject({ status: 0 });
     const pid = first.daemonFile()?.pid;
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    await client.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid != pg_backend_pid()",
-    );
-    await client.end();
-    expect(await first.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
+    await breakingConnections(url, (breakNow) => breakNow());
+    await answers(first, "run", "experiment.yaml");
     expect(first.daemonFile()?.pid).toBe(pid);
   });
+
+  test("go on when their connections break while they take up what was there before [shared.fence]", async () => {
+    const { url, first } = await makeShared();
+    await breakingConnections(url, async (breakNow) => {
+      for (let start = 0; start < 4; start += 1) {
+        const up = first.cli("up");
+        await eventually("a daemon that says where it is", () => first.daemonFile() !== null);
+        const pid = first.daemonFile()?.pid;
+        for (let breaks = 0; breaks < 8; breaks += 1) await breakNow();
+        await up;
+        await answers(first, "status");
+        expect(first.daemonFile()?.pid).toBe(pid);
+        expect(await first.cli("down")).toMatchObject({ status: 0 });
+      }
+    });
+    expect(await first.cli("run", "experiment.yaml")).toMatchObject({ status: 0 });
+  });
 });
+
+/** A question that is cut off is asked again. */
+function answers(lab: TestLab, ...words: string[]): Promise<void> {
+  return eventually(`an answer to ${words[0]}`, async () => (await lab.cli(...words)).status === 0);
+}
+
+/** Ends, each time it is asked, all connections to a database but its own. */
+async function breakingConnections(url: string, work: (breakNow: () => Promise<void>) => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await work(async () => {
+      await client.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid != pg_backend_pid()",
+      );
+    });
+  } finally {
+    await client.end();
+  }
+}

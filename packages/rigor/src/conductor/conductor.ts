@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
 import type { IssueFacts } from "../domain/issues/facts.ts";
@@ -17,6 +18,9 @@ import { issueById, liveSessions, openIssues } from "./queries.ts";
 
 /** How often everything is looked at, whether or not something is known to have changed. */
 const lookMs = 5_000;
+
+/** Milliseconds after which what was there at the start is taken up again, where that failed. */
+const againMs = 1_000;
 
 /** How often a check is made that git or a machine fails in, before a person is asked. */
 const mostTries = 3;
@@ -44,26 +48,55 @@ export class Conductor {
   readonly #troubles = new Map<string, string>();
   #timer: NodeJS.Timeout | null = null;
   #unsubscribe: () => void = () => undefined;
-  #stopped = false;
+  readonly #stopping = new AbortController();
+  #beginning: Promise<void> | null = null;
 
   constructor(parts: ConductorParts, investigations: Investigations) {
     this.#parts = parts;
     this.#investigations = investigations;
   }
 
-  async start(): Promise<void> {
+  /**
+   * Begins with what is there, and goes on with what comes. Nobody waits for it: what fails, because the database is lost
+   * or a disk is full, is tried again.
+   */
+  start(): void {
+    this.#beginning = this.#begin();
+  }
+
+  async #begin(): Promise<void> {
     const { db } = this.#parts.lab.store;
-    const [open, live] = [await openIssues(db), await liveSessions(db)];
-    await this.#sweep();
-    await this.#parts.sessions.sweep();
-    await this.#investigations.follow();
+    const left = await this.#untilDone(async () => {
+      const [open, live] = [await openIssues(db), await liveSessions(db)];
+      await this.#sweep();
+      await this.#parts.sessions.sweep();
+      return { open, live };
+    });
+    if (left === null) return;
+    this.#investigations.follow();
     this.#unsubscribe = this.#parts.lab.store.subscribe((events) => this.#hear(events));
-    // Those that ended elsewhere before anything was heard.
-    const stillOpen = new Set((await openIssues(db)).map(({ id }) => id));
-    for (const { id } of open) if (!stillOpen.has(id)) void this.#cleanUpHere(id);
-    for (const { id } of live) void this.#letGoHere(id);
     this.#timer = setInterval(() => void this.lookAtAll(), lookMs);
+    await this.#untilDone(async () => {
+      await this.#investigations.catchUp();
+      // Those that ended elsewhere before anything was heard.
+      const stillOpen = new Set((await openIssues(db)).map(({ id }) => id));
+      for (const { id } of left.open) if (!stillOpen.has(id)) void this.#cleanUpHere(id);
+      for (const { id } of left.live) void this.#letGoHere(id);
+    });
     await this.lookAtAll();
+  }
+
+  /** Tries until it works; null where the conductor was stopped before. */
+  async #untilDone<Value>(work: () => Promise<Value>): Promise<Value | null> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        return await work();
+      } catch (error) {
+        this.#parts.lab.log.error({ err: error }, "issues could not be taken up; it is tried again");
+        await sleep(againMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    }
+    return null;
   }
 
   /** Workspaces that a crash left behind, in repositories that have issues open. */
@@ -81,7 +114,8 @@ export class Conductor {
 
   /** Lets go of everything. Agents end with the daemon; their sessions go on with the next one. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
+    await this.#beginning;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#unsubscribe();
     await Promise.all(this.#busy.values());
@@ -90,7 +124,7 @@ export class Conductor {
   }
 
   async lookAtAll(): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#stopping.signal.aborted) return;
     try {
       const { issues, lab, sessions } = this.#parts;
       const open = await openIssues(lab.store.db);
@@ -110,7 +144,7 @@ export class Conductor {
 
   /** Takes an issue as far as it can go now, if it is driven here. */
   look(issueId: string): void {
-    if (this.#stopped || !this.#parts.issues.drives(issueId)) return;
+    if (this.#stopping.signal.aborted || !this.#parts.issues.drives(issueId)) return;
     if (this.#busy.has(issueId)) {
       this.#again.add(issueId);
       return;
@@ -149,7 +183,7 @@ export class Conductor {
   async #advance(issueId: string): Promise<void> {
     try {
       for (;;) {
-        if (this.#stopped || !this.#parts.issues.isSafe) return;
+        if (this.#stopping.signal.aborted || !this.#parts.issues.isSafe) return;
         const { effect, facts } = await this.#decide(issueId);
         this.#troubles.delete(issueId);
         this.#parts.sessions.launchWaiting();

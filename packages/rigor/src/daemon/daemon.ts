@@ -99,7 +99,7 @@ export async function startDaemon(
     started_at: startedAt,
   });
   log.info({ address: server.address, pid: process.pid, database: store.dialect }, "ready");
-  await board.conductor.start();
+  board.conductor.start();
 
   return {
     address: server.address,

@@ -47,17 +47,21 @@ export class Investigations {
     this.#findings = parts.findings;
   }
 
-  /** Ends in the log what ended while no daemon was there, and from now on what ends. */
-  async follow(): Promise<void> {
+  /** From now on ends in the log what ends. */
+  follow(): void {
     this.#unsubscribe = this.#lab.store.subscribe((events) => {
       const ended = events.filter(({ kind }) => kind === "session.ended").map(({ entity }) => entity);
       if (ended.length > 0) this.#settle();
       if (ended.length > 0) void this.admit();
       for (const { entity } of events.filter(({ kind }) => kind === "session.stalled")) void this.#showHang(entity);
     });
+    this.#servers.follow();
+  }
+
+  /** Ends in the log what ended while no daemon was there. */
+  async catchUp(): Promise<void> {
     await this.#settleEnded();
     await this.#tidy();
-    this.#servers.follow();
   }
 
   /** That a tool hangs is seen in the files at once. */
