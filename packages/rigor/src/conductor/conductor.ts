@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RigorError } from "../domain/errors.ts";
 import type { DomainEvent } from "../domain/events/registry.ts";
@@ -13,8 +12,9 @@ import { gateOpened } from "./gates.ts";
 import { gatherFacts } from "./gather.ts";
 import type { Investigations } from "./investigations/investigations.ts";
 import type { ConductorParts } from "./parts.ts";
+import { Remains } from "./remains.ts";
 import { resumeExperiment } from "./resume-experiment.ts";
-import { issueById, liveSessions, openIssues } from "./queries.ts";
+import { openIssues } from "./queries.ts";
 
 /** How often everything is looked at, whether or not something is known to have changed. */
 const lookMs = 5_000;
@@ -40,6 +40,7 @@ type Effect =
 export class Conductor {
   readonly #parts: ConductorParts;
   readonly #investigations: Investigations;
+  readonly #remains: Remains;
   readonly #busy = new Map<string, Promise<void>>();
   readonly #again = new Set<string>();
   /** How often checks could not be made, one after the other. */
@@ -54,6 +55,7 @@ export class Conductor {
   constructor(parts: ConductorParts, investigations: Investigations) {
     this.#parts = parts;
     this.#investigations = investigations;
+    this.#remains = new Remains(parts);
   }
 
   /**
@@ -65,23 +67,14 @@ export class Conductor {
   }
 
   async #begin(): Promise<void> {
-    const { db } = this.#parts.lab.store;
-    const left = await this.#untilDone(async () => {
-      const [open, live] = [await openIssues(db), await liveSessions(db)];
-      await this.#sweep();
-      await this.#parts.sessions.sweep();
-      return { open, live };
-    });
-    if (left === null) return;
+    const found = await this.#untilDone(() => this.#remains.sweep());
+    if (found === null) return;
     this.#investigations.follow();
     this.#unsubscribe = this.#parts.lab.store.subscribe((events) => this.#hear(events));
     this.#timer = setInterval(() => void this.lookAtAll(), lookMs);
     await this.#untilDone(async () => {
       await this.#investigations.catchUp();
-      // Those that ended elsewhere before anything was heard.
-      const stillOpen = new Set((await openIssues(db)).map(({ id }) => id));
-      for (const { id } of left.open) if (!stillOpen.has(id)) void this.#cleanUpHere(id);
-      for (const { id } of left.live) void this.#letGoHere(id);
+      await this.#remains.endSince(found);
     });
     await this.lookAtAll();
   }
@@ -97,19 +90,6 @@ export class Conductor {
       }
     }
     return null;
-  }
-
-  /** Workspaces that a crash left behind, in repositories that have issues open. */
-  async #sweep(): Promise<void> {
-    const { lab, workspaces } = this.#parts;
-    const issues = (await openIssues(lab.store.db)).filter(({ project }) => existsSync(project));
-    if (issues.length === 0) return;
-    const live = await liveSessions(lab.store.db);
-    const needed = issues.map((issue) => ({ issue, sessions: live.filter((one) => one.issue_id === issue.id) }));
-    // What cannot be swept now is swept next time; nobody waits for it.
-    await workspaces
-      .sweep(needed)
-      .catch((error: unknown) => lab.log.warn({ err: error }, "workspaces could not be swept"));
   }
 
   /** Lets go of everything. Agents end with the daemon; their sessions go on with the next one. */
@@ -163,8 +143,9 @@ export class Conductor {
     for (const { kind, entity, data } of events) {
       // At once, and not when a check that is being made has ended.
       if (kind === "issue.cancelled" || kind === "issue.held") void this.#stopWork(entity);
-      if (kind === "issue.checked" && (data as { check: string }).check === "clean-up") void this.#cleanUpHere(entity);
-      if (kind === "session.ended") void this.#letGoHere(entity);
+      if (kind === "issue.checked" && (data as { check: string }).check === "clean-up")
+        void this.#remains.endOfIssue(entity);
+      if (kind === "session.ended") void this.#remains.endOfSession(entity);
       if (kind === "issue.proposed") anyIssue = true;
       else if (
         /^(?:issue|gate|concern|clarification|plan|review|change|result|proposals)\./.test(kind) &&
@@ -286,31 +267,6 @@ export class Conductor {
       await sessions.stopThoseOf(issueId, "The issue was put on hold or cancelled.");
     } catch (error) {
       lab.log.error({ err: error, issue: issueId }, "the sessions of an issue could not be stopped; it is tried again");
-    }
-  }
-
-  /** An issue that was worked on here before another daemon took it over has ended there. */
-  async #cleanUpHere(issueId: string): Promise<void> {
-    const { issues, lab, workspaces } = this.#parts;
-    if (issues.drives(issueId)) return;
-    try {
-      const issue = await issueById(lab.store.db, issueId);
-      if (existsSync(issue.project)) await workspaces.removeAll(issue);
-    } catch (error) {
-      lab.log.warn(
-        { err: error, issue: issueId },
-        "the workspace of an issue that ended elsewhere could not be removed",
-      );
-    }
-  }
-
-  /** A session of a daemon that was gone has ended elsewhere, while its successor was here already. */
-  async #letGoHere(sessionId: string): Promise<void> {
-    const { lab, sessions } = this.#parts;
-    try {
-      await sessions.endRemainsOf(sessionId);
-    } catch (error) {
-      lab.log.warn({ err: error, session: sessionId }, "what a session has left could not be removed");
     }
   }
 

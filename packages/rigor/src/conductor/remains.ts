@@ -1,0 +1,72 @@
+import { existsSync } from "node:fs";
+import type { ConductorParts } from "./parts.ts";
+import { issueById, liveSessions, openIssues } from "./queries.ts";
+
+/** What may have ended elsewhere while nobody here heard of it: ids. */
+export interface Found {
+  issues: readonly string[];
+  sessions: readonly string[];
+}
+
+/** What is left on this machine, workspaces and processes, of issues and sessions that are over. */
+export class Remains {
+  readonly #parts: ConductorParts;
+
+  constructor(parts: ConductorParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends what a crash left behind. Nothing may be begun meanwhile. @returns what was not over then */
+  async sweep(): Promise<Found> {
+    const { lab, sessions } = this.#parts;
+    const [open, live] = [await openIssues(lab.store.db), await liveSessions(lab.store.db)];
+    await this.#sweepWorkspaces();
+    await sessions.sweep();
+    return { issues: open.map(({ id }) => id), sessions: live.map(({ id }) => id) };
+  }
+
+  /** In repositories that have issues open. */
+  async #sweepWorkspaces(): Promise<void> {
+    const { lab, workspaces } = this.#parts;
+    const issues = (await openIssues(lab.store.db)).filter(({ project }) => existsSync(project));
+    if (issues.length === 0) return;
+    const live = await liveSessions(lab.store.db);
+    const needed = issues.map((issue) => ({ issue, sessions: live.filter((one) => one.issue_id === issue.id) }));
+    // What cannot be swept now is swept next time; nobody waits for it.
+    await workspaces
+      .sweep(needed)
+      .catch((error: unknown) => lab.log.warn({ err: error }, "workspaces could not be swept"));
+  }
+
+  /** Ends what is left of those that ended since they were found. */
+  async endSince({ issues, sessions }: Found): Promise<void> {
+    const stillOpen = new Set((await openIssues(this.#parts.lab.store.db)).map(({ id }) => id));
+    for (const id of issues) if (!stillOpen.has(id)) void this.endOfIssue(id);
+    for (const id of sessions) void this.endOfSession(id);
+  }
+
+  /** An issue that was worked on here before another daemon took it over has ended there. */
+  async endOfIssue(issueId: string): Promise<void> {
+    const { issues, lab, workspaces } = this.#parts;
+    if (issues.drives(issueId)) return;
+    try {
+      const issue = await issueById(lab.store.db, issueId);
+      if (existsSync(issue.project)) await workspaces.removeAll(issue);
+    } catch (error) {
+      lab.log.warn(
+        { err: error, issue: issueId },
+        "the workspace of an issue that ended elsewhere could not be removed",
+      );
+    }
+  }
+
+  /** A session of a daemon that was gone has ended elsewhere, while its successor was here already. */
+  async endOfSession(sessionId: string): Promise<void> {
+    const { lab, sessions } = this.#parts;
+    try {
+      await sessions.endRemainsOf(sessionId);
+    } catch (error) {
+      lab.log.warn({ err: error, session: sessionId }, "what a session has left could not be removed");
+    }
+  }
+}
