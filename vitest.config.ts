@@ -9,6 +9,9 @@ const unit = [
   "scripts/*.test.ts",
 ];
 
+/** Properties are tried with random values, unless a seed is named; only then each file loads what takes it. */
+const propertySeed = process.env["RIGOR_PROPERTY_SEED"] ? ["test/support/property-seed.ts"] : [];
+
 /** Tests that cross packages: a real daemon, real processes, the packed package. */
 const integration = ["test/**/*.test.ts"];
 
@@ -40,7 +43,15 @@ export default defineConfig({
     // Starts one PostgreSQL for all tests and names it in RIGOR_TEST_DATABASE_URL.
     globalSetup: "test/support/postgres.ts",
     projects: [
-      { test: { name: "unit", include: unit, maxWorkers: "100%", sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          name: "unit",
+          include: unit,
+          setupFiles: propertySeed,
+          maxWorkers: "100%",
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         test: {
           name: "integration",

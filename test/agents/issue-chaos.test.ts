@@ -99,7 +99,7 @@ describe("an issue whose daemon is killed", () => {
   );
 
   test.skipIf(claudeCode === null)(
-    "goes on with agents, which go on where they stood and leave no process behind [issue.resume] [F41]",
+    `goes on with agents, which go on where they stood and leave no process behind (seed ${seed}) [issue.resume] [F41]`,
     { timeout: 900_000 },
     async () => {
       const model = await AnthropicServer.start(scriptedRoles({ objects: false }));
