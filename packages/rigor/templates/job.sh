@@ -4,7 +4,8 @@
 
 #@ attempt
 # What stands from the line above to the end of the attempt's part is replaced by the values of each attempt; it serves
-# to check this file. The script runs in dash, bash and busybox sh, and needs nothing else on the host but `sleep`.
+# to check this file. The script runs in dash, bash and busybox sh, and needs nothing else on the host but `sleep`; and `find`, where
+# something was written to its checkout.
 # Starting a process is what costs, so it starts as few as can be: the command, and for a run that lasts, its watch with
 # a `sleep`. Its one argument is the job of a scheduler that starts it, for the claim.
 #
@@ -388,17 +389,22 @@ count_newer() {
   done
 }
 
-# Sets changed and added: files of the commit that this run, or another that starts there, has written to or removed, and
-# files beside them. Names some. Only who may write there, as root may everywhere, can have done so. The seal lists the
-# files of the commit.
+# Sets changed and added: files and links of the commit that this run, or another that starts there, has written to or
+# removed, and files beside them. Names some. Only who may write there, as root may everywhere, can have done so. The seal
+# lists the files and links of the commit. A link that leads elsewhere is a new one, so its folder was touched.
 check_code() {
   changed=0 newer=0 example='' touched='' added=0 seal=$checkout.sealed
+  newline='
+'
   if [ ! -s "$seal" ] || [ ! -w "$checkout" ]; then return; fi
   count_newer "$checkout"
   if [ "$newer" = 0 ] && [ -z "$touched" ]; then return; fi
   added=$newer
+  links=$newline$(cd "$checkout" && find . -type l -newer "$seal")$newline
   while IFS= read -r file; do
-    if [ ! -h "$checkout/$file" ] && [ -f "$checkout/$file" ]; then
+    if [ -h "$checkout/$file" ]; then
+      case $links in *"$newline$file$newline"*) ;; *) continue ;; esac
+    elif [ -f "$checkout/$file" ]; then
       if ! is_newer "$checkout/$file"; then continue; fi
       added=$((added - 1))
     fi

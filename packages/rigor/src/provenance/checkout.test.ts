@@ -93,38 +93,42 @@ test("processes at the same time agree on one directory", async () => {
 });
 
 test.each<[string, (directory: string) => void]>([
-  ["changed", (directory) => writeFileSync(join(directory, "code/run.sh"), "other")],
+  ["a file was changed", (directory) => writeFileSync(join(directory, "code/run.sh"), "other")],
   [
-    "replaced by a link",
+    "a file was replaced by a link",
     (directory) => {
       rmSync(join(directory, "a.txt"));
       symlinkSync("code/run.sh", join(directory, "a.txt"));
     },
   ],
-  ["removed", (directory) => rmSync(join(directory, "a.txt"))],
-])(
-  "where a file was %s by somebody who may, nothing starts any more [provenance.checkout-changed]",
-  async (_, write) => {
-    const parent = scratchDirectory();
-    const used: string[] = [];
-    const request = {
-      ...{ repository: scratchRepository(), commit: "HEAD", directory: join(parent, "c"), links: { env: tmpdir() } },
-      onUse: (directory: string) => used.push(basename(directory)),
-    };
-    const first = await checkout(request);
-    execFileSync("chmod", ["-R", "u+w", first]);
-    expect(await checkout(request), "nothing is changed yet").toBe(first);
-    const { ino } = statSync(first);
-    writeFileSync(join(first, "code/cache"), "");
-    expect(await checkout(request), "what is added is not the code").toBe(first);
-    write(first);
-    expect(await checkout(request)).toBe(`${first}-2`);
-    expect(await checkout(request)).toBe(`${first}-2`);
-    expect(readFileSync(`${first}-2/code/run.sh`, "utf8")).toBe("echo\n");
-    expect(statSync(first).ino, "runs may still be there").toBe(ino);
-    expect(used).toEqual(["c", "c", "c", "c", "c-2", "c", "c-2"]);
-  },
-);
+  ["a file was removed", (directory) => rmSync(join(directory, "a.txt"))],
+  [
+    "a link was led elsewhere",
+    (directory) => {
+      rmSync(join(directory, "env"));
+      symlinkSync("/", join(directory, "env"));
+    },
+  ],
+])("where %s by somebody who may, nothing starts any more [provenance.checkout-changed]", async (_, write) => {
+  const parent = scratchDirectory();
+  const used: string[] = [];
+  const request = {
+    ...{ repository: scratchRepository(), commit: "HEAD", directory: join(parent, "c"), links: { env: tmpdir() } },
+    onUse: (directory: string) => used.push(basename(directory)),
+  };
+  const first = await checkout(request);
+  execFileSync("chmod", ["-R", "u+w", first]);
+  expect(await checkout(request), "nothing is changed yet").toBe(first);
+  const { ino } = statSync(first);
+  writeFileSync(join(first, "code/cache"), "");
+  expect(await checkout(request), "what is added is not the code").toBe(first);
+  write(first);
+  expect(await checkout(request)).toBe(`${first}-2`);
+  expect(await checkout(request)).toBe(`${first}-2`);
+  expect(readFileSync(`${first}-2/code/run.sh`, "utf8")).toBe("echo\n");
+  expect(statSync(first).ino, "runs may still be there").toBe(ino);
+  expect(used).toEqual(["c", "c", "c", "c", "c-2", "c", "c-2"]);
+});
 
 test("a checkout without a seal is not trusted", async () => {
   const parent = scratchDirectory();

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { access, constants, lstat, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { access, constants, lstat, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { RigorError } from "../domain/errors.ts";
-import { mapLimited } from "./files.ts";
+import { sealFunctions, sealOf } from "./seal.ts";
 import { exportFiles, repositoryPath } from "./tree.ts";
 
 export interface CheckoutRequest {
@@ -19,14 +19,13 @@ export interface CheckoutRequest {
 }
 
 const run = promisify(execFile);
-const filesAtOnce = 32;
 const running = new Map<string, Promise<string>>();
 
 /**
  * The files of a commit in a read-only directory, made once: the directory is built beside its place and renamed, so
  * that it is complete whenever it exists. Callers at the same time, in this process or another one, are harmless.
  *
- * Root can write there all the same. A directory with a file of the commit that is newer than its seal, or gone, is therefore
+ * Root can write there all the same. A directory with a file or link of the commit that is newer than its seal, or gone, is therefore
  * not used any more; it stays for the runs that began there.
  *
  * @returns the absolute path of the directory.
@@ -58,7 +57,7 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
     await exportFiles(repository, commit, partial);
     for (const [path, target] of Object.entries(links)) await placeLink(partial, path, target);
     await changeMode("a-w", partial);
-    await writeFile(sealOf(partial), await filesOf(partial));
+    await shell('seal "$1" "$2"', partial, sealOf(partial));
     await rename(sealOf(partial), sealOf(directory));
     await rename(partial, directory);
   } catch (error) {
@@ -70,15 +69,6 @@ async function makeOnce(request: CheckoutRequest & { directory: string }): Promi
   return directory;
 }
 
-/** A file beside a checkout that lists its files, and is newer than all of them: what is newer still was written afterwards. */
-const sealOf = (directory: string): string => `${directory}.sealed`;
-
-/** One line each. A name of several lines is left out. */
-async function filesOf(directory: string): Promise<string> {
-  const words = [".", "-type", "f", "!", "-path", "*\n*"];
-  return (await run("find", words, { cwd: directory, maxBuffer: Number.POSITIVE_INFINITY })).stdout;
-}
-
 /** The directory itself, or else the first with a number that is unchanged or not there yet. */
 async function firstUsable({ directory, onUse }: CheckoutRequest): Promise<string> {
   for (let number = 1; ; number += 1) {
@@ -88,17 +78,20 @@ async function firstUsable({ directory, onUse }: CheckoutRequest): Promise<strin
   }
 }
 
-/** Only who may write there, as root may everywhere, can have changed it. What was added is no change of the code. */
 async function isUnchanged(directory: string): Promise<boolean> {
   if (!(await exists(directory, constants.W_OK))) return true;
-  if (!(await exists(sealOf(directory)))) return false;
-  const { mtimeNs: sealed } = await lstat(sealOf(directory), { bigint: true });
-  const files = (await readFile(sealOf(directory), "utf8")).split("\n").slice(0, -1);
-  const isAsItWas = async (file: string): Promise<boolean> => {
-    const status = await lstat(join(directory, file), { bigint: true }).catch(() => null);
-    return status?.isFile() === true && status.mtimeNs <= sealed;
-  };
-  return (await mapLimited(files, filesAtOnce, isAsItWas)).every(Boolean);
+  return shell('unchanged "$1"', directory).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof Error && "code" in error && error.code === 1) return false;
+      throw error;
+    },
+  );
+}
+
+async function shell(command: string, ...parameters: string[]): Promise<void> {
+  const script = `set -eu${sealFunctions}${command}`;
+  await run("sh", ["-c", script, "sh", ...parameters], { env: { ...process.env, LC_ALL: "C" } });
 }
 
 async function placeLink(root: string, path: string, target: string): Promise<void> {

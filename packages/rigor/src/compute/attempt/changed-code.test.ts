@@ -17,7 +17,7 @@ beforeEach(async () => {
   mkdirSync(join(checkout, "in *", "deep"), { recursive: true });
   for (const name of ["a.txt", ".hidden", "in */deep/b"]) writeFileSync(join(checkout, name), "1");
   execFileSync("ln", ["-s", "/tmp", join(checkout, "link")]);
-  writeFileSync(`${checkout}.sealed`, "./in */deep/b\n./a.txt\n./.hidden\n");
+  writeFileSync(`${checkout}.sealed`, "./in */deep/b\n./a.txt\n./.hidden\n./link\n");
   await sleep(1_100);
 });
 afterEach(() => {
@@ -43,6 +43,8 @@ describe.each(shells)("in %s %s [provenance.checkout-changed]", (shell, ...optio
     ["a file is replaced by a link", "ln -sf .hidden a.txt", 1, 0, ["a.txt"]],
     ["a file is removed", "rm a.txt", 1, 0, ["a.txt"]],
     ["a folder is removed", "rm -r 'in *'", 1, 0, ["in */deep/b"]],
+    ["a link is led elsewhere", "ln -sfn /usr link", 1, 0, ["link"]],
+    ["a link is replaced by a file", "rm link; echo 2 >link", 1, 0, ["link"]],
     ["files are added", "mkdir -p .cache/x; echo 2 >.cache/x/y; echo 2 >'in */c'", 0, 2, ["in */c"]],
     ["a file is changed, and others are added", "echo 2 | tee a.txt b.txt >c.txt", 1, 2, ["a.txt"]],
   ])("a run in whose checkout %s says so", (_, command, changed, added, told) => {

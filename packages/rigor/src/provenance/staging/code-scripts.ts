@@ -121,9 +121,6 @@ ${Object.entries(links)
   .join("\n")}
 chmod -R a-w .
 cd "$root"
-# Lists the files, and is newer than all of them: what is newer still was written there afterwards.
-newline='
-'
-(cd "$partial" && find . -type f ! -path "*$newline*") >"$partial.sealed"
+seal "$partial" "$partial.sealed"
 mv -f "$partial.sealed" "$target.sealed"
 place "$partial" "$target"`;

@@ -4,6 +4,7 @@ import { RigorError } from "../../domain/errors.ts";
 import { hostFailure, roomRemedy } from "../../hosts/host-failure.ts";
 import { quote } from "../../hosts/quote.ts";
 import type { Answer, HostShell } from "../../hosts/shell.ts";
+import { sealFunctions } from "../seal.ts";
 
 type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
@@ -133,7 +134,7 @@ discard() {
 
 /**
  * - `used KIND NAME` notes when something was last used; a full disk must not keep it from being used.
- * - `unchanged CHECKOUT` fails where somebody changed code in it; only who may write there, as root may everywhere, can have.
+ * - `seal` and `unchanged`: see {@link sealFunctions}.
  * - `place DIRECTORY TARGET` gives a name to something complete. `mv` puts it inside when somebody else was first.
  */
 const shellFunctions = `
@@ -142,16 +143,7 @@ used() {
   now=\${now:-$(date +%s)}
   { mkdir -p "$root/used" && printf '%s\\n' "$now" >"$root/used/$1.$2"; } 2>/dev/null || :
 }
-${discardFunction}
-unchanged() {
-  if [ ! -w "$1" ]; then return 0; fi
-  if [ ! -e "$1.sealed" ]; then return 1; fi
-  (
-    cd "$1"
-    ! find . -type f -newer "$1.sealed" | grep -Fxqf "$1.sealed" && ! find . -type f | grep -Fxvqf - "$1.sealed"
-  )
-}
-place() {
+${discardFunction}${sealFunctions}place() {
   moved=
   if [ ! -e "$2" ]; then moved=$(mv -f "$1" "$2" 2>&1) || :; fi
   discard "$2/\${1##*/}"
