@@ -40,6 +40,8 @@ export interface JobSpec {
   parameters: unknown;
   /** Files and folders below its output that are needed of it: they are brought over from other machines. */
   outputs?: readonly string[];
+  /** Bytes that they may take together: more stays there. Default: any number. */
+  most_output?: number;
   /**
    * Earlier attempt whose checkpoints it goes on from, the name of its compute, and where they are now; or why it starts
    * anew although there are some. Null: there are none.

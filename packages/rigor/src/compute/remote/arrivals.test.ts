@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -39,7 +39,7 @@ const onHost = (number: number, file: string) => join(folder, "host/attempts/00"
 const here = (number: number, file: string) => join(folder, "data/attempts/00", `attempt-${number}`, file);
 
 /** An attempt that has ended on the host and left an output of some bytes. */
-function end(number: number, bytes: number): void {
+function end(number: number, bytes: number, limits: { most_output?: number } = {}): void {
   const { attempt } = handleOf(number);
   const times = {
     oom_kills: null,
@@ -59,7 +59,7 @@ function end(number: number, bytes: number): void {
   writeFileSync(onHost(number, "stdout.log"), `${number}\n`);
   writeFileSync(onHost(number, "exit.json"), `${JSON.stringify(exit)}\n`);
   mkdirSync(here(number, "output"), { recursive: true });
-  writeFileSync(here(number, "spec.json"), JSON.stringify({ outputs: ["model"] }));
+  writeFileSync(here(number, "spec.json"), JSON.stringify({ outputs: ["model"], ...limits }));
 }
 
 const numbers = (count: number) => Array.from({ length: count }, (_, number) => number);
@@ -114,4 +114,13 @@ test("a file that becomes shorter meanwhile, or an attempt that somebody removed
   await arrived(3);
   expect(readFileSync(here(2, "output/model"), "utf8")).toHaveLength(1_000);
   expect(readFileSync(here(2, "stdout.log"), "utf8")).toBe("2\n");
+});
+
+test("an output above the bytes that it may take stays on the host, and its attempt arrives [session.size]", async () => {
+  end(0, 1_000, { most_output: 999 });
+  end(1, 1_000, { most_output: 1_000 });
+  await arrived(2);
+  expect(readFileSync(here(0, "stdout.log"), "utf8")).toBe("0\n");
+  expect(existsSync(here(0, "output/model"))).toBe(false);
+  expect(readFileSync(here(1, "output/model"), "utf8")).toHaveLength(1_000);
 });

@@ -88,11 +88,14 @@ export class Arrivals {
     group: readonly EndedAttempt[],
     sizes: ReadonlyMap<string, number>,
   ): Promise<readonly EndedAttempt[]> {
-    const outputs = await mirror.outputsOf(new Map(group.map(({ path }) => [path, declaredOutputs(mirror, path)])));
+    const declared = new Map(group.map(({ path }) => [path, declaredOf(mirror, path)]));
+    const outputs = await mirror.outputsOf(new Map([...declared].map(([path, one]) => [path, one.outputs])));
     const all = group.map((ended) => {
       const { path } = ended;
       const records = [...mirror.processOf(path, sizes), ...mirror.streamsOf(path, sizes)];
-      const files = [...records, ...(outputs.get(path) ?? [])];
+      const left = outputs.get(path) ?? [];
+      const isTooMuch = bytesOf(left) > (declared.get(path)?.most_output ?? Infinity);
+      const files = [...records, ...(isTooMuch ? [] : left)];
       return { ended, files, bytes: files.reduce((sum, file) => sum + mirror.missing(file), 0) };
     });
     const small = all.filter(({ bytes }) => bytes < large);
@@ -148,14 +151,16 @@ class Slots {
   }
 }
 
-/** None of an attempt whose specification somebody has removed or damaged here. */
-function declaredOutputs(mirror: AttemptMirror, path: string): readonly string[] {
+const bytesOf = (files: readonly HostFile[]): number => files.reduce((sum, { size }) => sum + size, 0);
+
+/** What is to come. Nothing of an attempt whose specification somebody has removed or damaged here. */
+function declaredOf(mirror: AttemptMirror, path: string): z.output<typeof specSchema> {
   try {
-    return specSchema.parse(JSON.parse(readFileSync(mirror.directory(path).spec, "utf8"))).outputs;
+    return specSchema.parse(JSON.parse(readFileSync(mirror.directory(path).spec, "utf8")));
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof z.ZodError || isMissing(error)) return [];
+    if (error instanceof SyntaxError || error instanceof z.ZodError || isMissing(error)) return { outputs: [] };
     throw error;
   }
 }
 
-const specSchema = z.object({ outputs: z.array(z.string()).default([]) });
+const specSchema = z.object({ outputs: z.array(z.string()).default([]), most_output: z.number().optional() });

@@ -100,6 +100,7 @@ export function jobOfTool(facts: ToolJobFacts): JobSpec {
     },
     parameters: {},
     outputs: ["artifacts"],
+    most_output: mostBytes,
     time_limit: resources.time,
     resources,
     grace: graceSeconds,
