@@ -272,7 +272,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     expect(transcript).not.toContain("of the bench alone");
   });
 
-  test("waits until the limits of agents let it begin, says so, and is listed among the sessions [investigate.limits]", async () => {
+  test("waits until the limits of agents let it begin, says so, and is listed among the sessions, and ends when the day's budget is used up [investigate.limits] [gate.caps]", async () => {
     lab.write({ "rigor.yaml": "agents: { sessions: 1 }\n" });
     const { investigations } = await lab.json<{ investigations: { number: number }[] }>(
       ...["investigate", "WAIT for your turn", "--tools", "good.json", "--n", "2", "--detach"],
@@ -287,7 +287,12 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     const listed = await lab.rigor("session", "list");
     expect(listed.stdout).toMatch(new RegExp(`investigation ${one} +investigator .* running`));
     lab.write({ "rigor.yaml": "agents: { sessions: 1, budget: { day: { cost: 0 } } }\n" });
-    expect((await lab.rigor("investigation", "stop", String(one))).status).toBe(0);
+    await until("it is ended", async () => (await show(one)).investigation.state === "ended");
+    expect((await show(one)).investigation).toMatchObject({
+      outcome: "failed",
+      evidence: expect.stringMatching(/^Agents have used \$[\d.]+ of \$0 of this day's budget/),
+      next: expect.stringContaining("agents.budget.day"),
+    });
     const shown = await lab.rigor("investigation", "show", String(other));
     expect(shown.stdout).toMatch(/waiting: agents have used \$[\d.]+ of \$0 of this day's budget/);
     lab.write({ "rigor.yaml": "agents: { sessions: 1 }\n" });

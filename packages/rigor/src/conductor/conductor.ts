@@ -110,6 +110,7 @@ export class Conductor {
       const open = await openIssues(lab.store.db);
       await issues.refresh(open);
       await sessions.settle();
+      await this.#investigations.endOverrunning();
       await this.#investigations.admit();
       for (const { id } of open) this.look(id);
     } catch (error) {

@@ -171,6 +171,11 @@ export class SessionKeeper {
     }
   }
 
+  /** Ends a session that may use no more. It is not counted as failed. */
+  setAside(session: SessionRecord, reason: string): Promise<void> {
+    return this.#end(session, reason, "set-aside");
+  }
+
   /** Lets go of everything: what is stopped here goes on with the next daemon. Only processes end. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -188,6 +193,6 @@ export class SessionKeeper {
   async stopThoseOf(issueId: string, reason: string, whose: "all" | "agents" = "all"): Promise<void> {
     const live = (await liveSessions(this.#lab.store.db)).filter((one) => one.issue_id === issueId);
     const unwanted = whose === "all" ? live : live.filter(spendsOn);
-    for (const session of unwanted) await this.#end(session, reason, "set-aside");
+    for (const session of unwanted) await this.setAside(session, reason);
   }
 }

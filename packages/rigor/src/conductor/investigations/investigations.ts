@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import type { Lab } from "../../bench/lab/lab.ts";
 import { readSettings } from "../../bench/lab/settings.ts";
 import { investigationEnd } from "../../domain/investigations/outcome.ts";
+import { spendsOn, usedUp, type Spent } from "../../domain/issues/agent-budget.ts";
 import { whyNoAgent } from "../../domain/issues/steps.ts";
 import type { InvestigationRecord } from "../../domain/investigations/records.ts";
 import type { IssueDriving } from "../issue-driving.ts";
@@ -95,6 +96,26 @@ export class Investigations {
     const numbers = await begin(this.#lab, this.#issues.member, actor, question, count);
     await this.admit();
     return numbers;
+  }
+
+  /** Ends those at work here when the budget of the day is used up, as those of issues are: each would go on to its own limits. */
+  async endOverrunning(): Promise<void> {
+    const { db } = this.#lab.store;
+    const running = await investigationsOn(db, this.#issues.member, "running");
+    if (running.length === 0) return;
+    const { spent_today } = await agentsAtWork(db);
+    for (const one of running) {
+      await this.#endIfOverrun(one, spent_today).catch((error: unknown) => {
+        this.#lab.log.error({ err: error, investigation: one.number }, "its budget could not be looked at; again soon");
+      });
+    }
+  }
+
+  async #endIfOverrun({ project, session_id }: InvestigationRecord, spentToday: Spent): Promise<void> {
+    const session = await findSession(this.#lab.store.db, session_id);
+    const used = usedUp(spentToday, readSettings(project).agents.budget.day);
+    if (used === null || !spendsOn(session)) return;
+    await this.#sessions.setAside(session, `Agents have used ${used} of this day's budget.`);
   }
 
   /** Begins those that wait, as far as the limits of agents let them. */

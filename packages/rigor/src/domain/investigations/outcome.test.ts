@@ -39,6 +39,13 @@ test("who has asked for few turns is told of that, and not of the role [investig
   expect(end.next).toContain("--max-turns");
 });
 
+test("who is set aside because the day's budget is used up is told when to go on [gate.caps]", () => {
+  const used = { outcome: "set-aside", evidence: "Agents have used $2.00 of $2 of this day's budget.", next: null };
+  const end = investigationEnd(open, used, []);
+  expect(end).toMatchObject({ outcome: "failed", evidence: used.evidence });
+  expect(end.next).toContain("agents.budget.day");
+});
+
 test("where a tool hung, what to do next begins with what its server printed [session.hanging]", () => {
   const end = investigationEnd(open, session("time-limit", "It took more than 60 minutes."), ["Read", "bench/measure"]);
   expect(end.next).toBe("See what it printed: tools/bench*.log among its files. Raise `turns`.");

@@ -35,11 +35,19 @@ export function investigationEnd(
   }
   const evidence = session.evidence ?? `Its session ended: ${session.outcome ?? "nobody knows how"}.`;
   const outcome = session.outcome === "finished" ? "silent" : session.outcome === "stopped" ? "stopped" : "failed";
-  const after = session.outcome === "turn-limit" && max_turns !== null ? moreTurns : session.next;
+  const after = nextOf(session, max_turns);
   const hung = servers.filter((name) => hanging.some((tool) => tool.startsWith(`${name}/`)));
   const next = hung.length === 0 ? after : [seeOutput(hung), after].filter(Boolean).join(" ");
   return { outcome, evidence, next };
 }
+
+function nextOf({ outcome, next }: Pick<SessionRecord, "outcome" | "next">, maxTurns: number | null): string | null {
+  if (outcome === "set-aside") return anotherDay;
+  return outcome === "turn-limit" && maxTurns !== null ? moreTurns : next;
+}
+
+/** Nothing but the budget of the day sets an investigation aside. */
+const anotherDay = "Start it again when the day is over (UTC), or raise agents.budget.day in rigor.yaml first.";
 
 const moreTurns = "Look at its transcript. Start it again with a larger --max-turns, or without.";
 
