@@ -83,7 +83,8 @@ describe("gates", () => {
     });
     expect(form).toContain("It is too short.");
     const second = await openGate("plan-approval", first.number);
-    expect(JSON.stringify(second.evidence)).toContain("wall: 20m");
+    const changes: unknown = expect.stringMatching(/^\+ +wall: 20m$/m);
+    expect(second.evidence).toMatchObject({ changed_since: { plan: 1, changes } });
     expectRefusal(await lab.rigor("approve", String(first.number)), 2, "was decided");
     expect((await persons.story(1)).issue.state).toBe("plan-review");
   });

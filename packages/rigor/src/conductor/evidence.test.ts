@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { PaperBoard } from "../domain/issues/paper-board.testing.ts";
+import { PaperBoard, smooth } from "../domain/issues/paper-board.testing.ts";
+import type { SubmissionContent } from "../domain/issues/submissions.ts";
 import { gateEvidence } from "./evidence.ts";
 
 test("a plan is shown in the words of its file, with every finding that is not settled [gate.open]", () => {
@@ -42,5 +43,26 @@ test("what differs from the parent is shown in sentences [gate.open]", () => {
   expect(gateEvidence({ ...board.facts, checks }, "plan-approval")).toMatchObject({
     differences: ["seeds: [0] became [1]. Results of the two cannot be compared without a word on it."],
     duplicates: ["tiny@1"],
+  });
+});
+
+test("a plan is compared with the one that a person was shown before [gate.open] [F30]", () => {
+  let asked = 0;
+  const board = new PaperBoard({
+    answers: (gate) => (gate.name === "plan-approval" && (asked += 1) === 1 ? "revise" : smooth.answers(gate)),
+  });
+  while (board.facts.gates.length === 0) board.step();
+  expect(gateEvidence(board.facts, "plan-approval")).toMatchObject({ plan: 1, changed_since: null });
+  while (board.facts.gates.length === 1) board.step();
+  const submissions = board.facts.submissions.map((one) => {
+    if (one.kind !== "plan" || one.number !== 2) return one;
+    return { ...one, content: { ...(one.content as SubmissionContent<"plan">), prediction: "It is worse." } };
+  });
+  expect(gateEvidence({ ...board.facts, submissions }, "plan-approval")).toMatchObject({
+    plan: 2,
+    changed_since: {
+      plan: 1,
+      changes: expect.stringMatching(/^-prediction: .*\n\+prediction: It is worse\.$/m) as string,
+    },
   });
 });

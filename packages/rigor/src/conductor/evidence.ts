@@ -1,3 +1,4 @@
+import { stringify } from "yaml";
 import type { Json } from "../domain/canonical.ts";
 import { countRuns } from "../domain/design.ts";
 import { unifiedDiff } from "../domain/format/line-diff.ts";
@@ -13,9 +14,11 @@ import {
   newest,
   unsettled,
   type IssueFacts,
+  type Submitted,
   type WorkKind,
 } from "../domain/issues/facts.ts";
 import type { GateName } from "../domain/issues/records.ts";
+import type { SubmissionContent } from "../domain/issues/submissions.ts";
 import { machineOfId } from "../domain/rules/compute-rules.ts";
 
 /** What a person sees beside the question of a gate. It is kept with the gate, as it was when it was opened. */
@@ -42,12 +45,15 @@ export function gateEvidence(facts: IssueFacts, name: GateName): Json {
       return { commit, reviews: reviewsOf(facts, commit), concerns: concernsAbout(facts, "change") };
     }
     case "promotion":
-    case "interpretation-disputed":
+    case "interpretation-disputed": {
+      // The last who is asked is told all that nobody has settled, nits about plan and code among it.
+      const about: WorkKind[] = name === "promotion" ? ["plan", "change", "result"] : ["result"];
       return {
         ...documentEvidence(facts),
         reviews: reviewsOf(facts, newest(facts, "result")?.hash ?? null),
-        concerns: concernsAbout(facts, "result"),
+        concerns: about.flatMap((work) => concernsAbout(facts, work)),
       };
+    }
     default:
       return null;
   }
@@ -62,6 +68,7 @@ function planEvidence(facts: IssueFacts): Record<string, Json> {
   const { differences = [], duplicates = [] } = (found ?? {}) as { differences?: Difference[]; duplicates?: string[] };
   return {
     plan: plan.number,
+    changed_since: changesOfPlan(facts, plan),
     hypothesis,
     prediction,
     refuted_if,
@@ -78,6 +85,29 @@ function planEvidence(facts: IssueFacts): Record<string, Json> {
     differences: differences.map(differenceText),
     duplicates,
   };
+}
+
+/** What differs from the plan that a person saw before; null where nobody did. */
+function changesOfPlan(facts: IssueFacts, plan: Submitted<"plan">): Json {
+  const before = seenBefore(facts, plan);
+  if (before === null) return null;
+  return { plan: before.number, changes: unifiedDiff(planPage(before), planPage(plan)) || "nothing of the plan" };
+}
+
+/** All of a plan as one text, without what its author answered to reviewers. */
+function planPage({ content }: Submitted<"plan">): string {
+  const { answers: _, ...plan } = content as SubmissionContent<"plan">;
+  return stringify(plan, { lineWidth: 0, blockQuote: "literal" });
+}
+
+/** The version of a plan or result that a person was shown at a gate, before another one took its place. */
+function seenBefore<Kind extends "plan" | "result">(
+  facts: IssueFacts,
+  { kind, hash }: Submitted<Kind>,
+): Submitted<Kind> | null {
+  const shown = facts.gates.map(({ binding }) => (binding as Partial<Record<string, Json>> | null)?.[kind]);
+  const last = shown.findLast((one) => one !== undefined && one !== hash);
+  return allOf(facts, kind as Kind).findLast((one) => one.hash === last) ?? null;
 }
 
 /** What is tried before the experiment is started; null where nothing is. */
@@ -105,14 +135,15 @@ function reviewsOf(facts: IssueFacts, work: string | null): string[] {
     .map(({ role, content }) => `${role}: ${content.verdict}. ${content.summary}`);
 }
 
-/** The newest document; and where a person edited it after its review, who did and what. */
+/** The newest document, what differs from the one that a person saw before, and who edited it after its review. */
 function documentEvidence(facts: IssueFacts): Record<string, Json> {
-  const [before, last] = allOf(facts, "result").slice(-2);
-  const found = last ?? before;
-  if (found === undefined) return { document: null };
+  const found = newest(facts, "result");
+  if (found === null) return { document: null };
   const { document } = found.content;
-  if (before === undefined || !isEdit(found)) return { document };
-  return { document, edited_by: found.submitted_by, changes: unifiedDiff(before.content.document, document) };
+  const before = seenBefore(facts, found);
+  if (before === null) return { document };
+  const changes = { changes: unifiedDiff(before.content.document, document) || "nothing of the text" };
+  return { document, ...(isEdit(found) ? { edited_by: found.submitted_by } : {}), ...changes };
 }
 
 /** What is approved with the plan: how many runs, where, and at what cost. */

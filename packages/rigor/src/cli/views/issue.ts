@@ -123,12 +123,12 @@ function costText({ sessions }: IssueView): string {
   return `${plural(sessions.length, "session")}, ${known}, ${count(tokens)} tokens, ${duration(seconds)}`;
 }
 
-function openConcerns({ concerns }: IssueView, style: Style): string[] {
+function openConcerns({ concerns, issue }: IssueView, style: Style): string[] {
   const open = concerns.filter(({ state }) => state !== "verified" && state !== "waived");
   if (open.length === 0) return [];
   return [
     "",
-    style.bold("Concerns"),
+    style.bold(issue.state === "done" ? "Concerns that were left" : "Concerns"),
     ...open.flatMap((one) => [
       `  ${one.number}  ${one.severity}, ${one.state}, about the ${one.about}, from ${one.source}: ${one.location}`,
       indent(one.evidence, 5),
