@@ -6,7 +6,7 @@ import type { JobSpec } from "../../compute/attempt/job.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Lane } from "../lab/lane.ts";
-import { directoryOf, type Live } from "./live.ts";
+import type { Live } from "./live.ts";
 import { earlierAttempts, type EarlierAttempt } from "../records/attempt-queries.ts";
 
 /** What an attempt goes on from. */
@@ -123,15 +123,6 @@ const nameOf = ({ id, compute }: EarlierAttempt) => ({ attempt: id, compute });
 function inPlace(one: EarlierAttempt, root: string): Start {
   const { checkpoints } = new AttemptDirectory(posix.join(root, attemptPath(one.run_id, one.id)));
   return { ...nameOf(one), path: checkpoints, is_copy: false };
-}
-
-/** Copies of checkpoints that attempts go on from, as they were handed over: absolute paths on their machines. */
-export function copiesUsedBy(attempts: readonly Live[]): string[] {
-  const retries = attempts.filter(({ attempt, run }) => attempt.number > run.resume_from);
-  return retries.flatMap((live) => {
-    const resume = directoryOf(live).readSpec()?.resume ?? null;
-    return resume !== null && "path" in resume && resume.is_copy ? [resume.path] : [];
-  });
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

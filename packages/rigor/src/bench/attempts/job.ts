@@ -6,7 +6,7 @@ import { renderCommand } from "../../domain/command.ts";
 import { needPaths } from "../../domain/needs.ts";
 import type { AttemptRecord, ExperimentRecord, RunRecord } from "../../domain/records.ts";
 import type { Lane } from "../lab/lane.ts";
-import type { Staged } from "../../provenance/staging/stager.ts";
+import { stagedPaths, type Staged } from "../../provenance/staging/stager.ts";
 
 const heartbeatSeconds = 10;
 const graceSeconds = 10;
@@ -30,7 +30,8 @@ export function jobOf(facts: JobFacts): JobSpec {
   const { experiment, run, attempt, prepared, lane, attemptsRoot } = facts;
   const { definition } = experiment;
   const directory = new AttemptDirectory(join(attemptsRoot, attemptPath(run.id, attempt.id)));
-  const resume = facts.resume !== null && "path" in facts.resume ? facts.resume.path : null;
+  const resumption = facts.resume !== null && "path" in facts.resume ? facts.resume : null;
+  const resume = resumption?.path ?? null;
   const rendered = renderCommand(definition.run, {
     seed: run.seed,
     arm: run.arm,
@@ -54,6 +55,7 @@ export function jobOf(facts: JobFacts): JobSpec {
       ...(resume === null ? {} : { RIGOR_RESUME: resume }),
     },
     needs: facts.given,
+    staged: [...stagedPaths(prepared), ...(resumption?.is_copy === true ? [resumption.path] : [])],
     ...(lane.isHere ? {} : { path_prefix: prepared.environment.path_prefix }),
     secrets: passedVariables(definition.environment.pass),
     parameters: run.parameters,

@@ -4,14 +4,14 @@ import type { ExperimentRecord } from "../../domain/records.ts";
 import type { HostStorageError } from "../../hosts/host-failure.ts";
 import { bringHere } from "./adoption.ts";
 import { liveAttempts } from "../records/attempt-queries.ts";
-import { Checkpoints, copiesUsedBy } from "./checkpoints.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { Conclusions } from "./conclusions.ts";
 import { Deliveries } from "../computes/deliveries.ts";
 import { experimentById } from "../records/experiment-queries.ts";
 import { Interruptions } from "./interruptions.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Lane, Urgency } from "../lab/lane.ts";
-import { handleOf, type Ended, type Live } from "./live.ts";
+import { directoryOf, handleOf, type Ended, type Live } from "./live.ts";
 import { MetricIngest } from "./metric-ingest.ts";
 import { Observation } from "./observation.ts";
 import type { Preparation } from "../computes/preparation.ts";
@@ -172,9 +172,9 @@ export class LiveAttempts {
     return this.holding().filter(({ attempt }) => attempt.compute_id === lane.id);
   }
 
-  /** Copies of checkpoints that attempts on a compute go on from: absolute paths there. */
-  checkpointCopies(lane: Lane): string[] {
-    return copiesUsedBy(this.#on(lane));
+  /** What attempts on a compute use of what was staged there, as they were handed over: absolute paths there. */
+  stagedFor(lane: Lane): string[] {
+    return [...new Set(this.#on(lane).flatMap((live) => directoryOf(live).readSpec()?.staged ?? []))];
   }
 
   /** Whether anything is under way on a compute. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RigorError } from "../../domain/errors.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import { undecidedPause } from "../../domain/rules/compute-rules.ts";
-import type { Staged } from "../../provenance/staging/stager.ts";
+import { stagedPaths, type Staged } from "../../provenance/staging/stager.ts";
 import { requireCommand } from "./command-check.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Lane } from "../lab/lane.ts";
@@ -83,11 +83,11 @@ export class Preparation {
    */
   keepOnly(computeId: string, experiments: ReadonlySet<string>): string[] {
     const kept: string[] = [];
-    for (const [key, { directory, inputs, environment }] of this.#ready) {
+    for (const [key, staged] of this.#ready) {
       const [experiment = "", compute] = key.split(" ");
       if (compute !== computeId) continue;
       if (!experiments.has(experiment)) this.#ready.delete(key);
-      else kept.push(directory, ...Object.values(inputs), ...[environment.directory].filter((one) => one !== null));
+      else kept.push(...stagedPaths(staged));
     }
     return kept;
   }

@@ -127,7 +127,7 @@ export class Turns {
     const there = live.filter(({ attempt }) => attempt.compute_id === lane.id).map(({ attempt }) => attempt);
     try {
       await this.#upkeep.cleanUp(lane, new Set(experiments), {
-        in_use: this.#attempts.checkpointCopies(lane),
+        in_use: this.#attempts.stagedFor(lane),
         inputs_in_use: this.#attempts.deliveries.keepOnly(lane, there),
       });
     } catch (error) {

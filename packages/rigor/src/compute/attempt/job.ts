@@ -34,6 +34,8 @@ export interface JobSpec {
   secrets?: Readonly<Record<string, string>>;
   /** Path below `RIGOR_NEEDS` -> the directory on the host that is found there. The job does not start without it. */
   needs?: Readonly<Record<string, string>>;
+  /** What was staged for it: absolute paths of the host, which no clean-up removes while the job is under way. */
+  staged?: readonly string[];
   /** Directories that come before the machine's own `PATH`. */
   path_prefix?: readonly string[];
   /** Written to the file that `RIGOR_PARAMETERS` names. */

@@ -41,6 +41,13 @@ export interface Staged {
   environment: BuiltEnvironment;
 }
 
+/** The paths of all that was staged. */
+export const stagedPaths = ({ directory, inputs, environment }: Staged): string[] => [
+  directory,
+  ...Object.values(inputs),
+  ...(environment.directory === null ? [] : [environment.directory]),
+];
+
 /**
  * Makes code, environment and inputs ready on one machine, each once. What is there already costs next to nothing;
  * callers at the same time, and other processes, do no harm.
