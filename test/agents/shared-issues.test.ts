@@ -49,6 +49,11 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     return lab.daemonPid() ?? 0;
   }
 
+  function workspaceIn(lab: UserLab, name: string): string {
+    const key = createHash("sha256").update(realpathSync(lab.repository)).digest("hex").slice(0, 12);
+    return join(lab.home, "workspaces", `repository-${key}`, name);
+  }
+
   async function expectWholeLog(): Promise<void> {
     const store = await openPostgresStore(database.url);
     try {
@@ -154,8 +159,7 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     const record = recordOf(agent.pid ?? 0);
     if (record === null) throw new Error("it runs");
     directory.recordProcess(record);
-    const key = createHash("sha256").update(realpathSync(first.repository)).digest("hex").slice(0, 12);
-    const workspace = join(first.home, "workspaces", `repository-${key}`, `session-${id}`);
+    const workspace = workspaceIn(first, `session-${id}`);
     mkdirSync(join(workspace, "files"), { recursive: true });
     const store = await openPostgresStore(database.url);
     try {
@@ -172,6 +176,21 @@ describe.skipIf(testServerUrl() === undefined)("machines that share a lab", () =
     const { outcome } = (await there.story(1)).sessions.find((session) => session.id === id) ?? {};
     expect(outcome).toBe("lost");
     await expectWholeLog();
+  });
+
+  test("what an issue has left on a machine is removed when its daemon comes back after the issue has ended elsewhere [shared.issues]", async () => {
+    first.commit({ "rigor.yaml": "agents: { backend: human }\n", "README.md": "# A repository of somebody\n" });
+    await up(first);
+    await up(second);
+    expect((await second.rigor("issue", "new", "Does the larger step learn faster?")).status).toBe(0);
+    expect((await first.rigor("down")).status).toBe(0);
+    const workspace = workspaceIn(first, "issue-1");
+    mkdirSync(join(workspace, "files"), { recursive: true });
+    expect((await second.rigor("issue", "cancel", "1", "-m", "Somebody did it.")).status).toBe(0);
+    const there = new IssueBoard(second);
+    await until("it is over", async () => (await there.story(1)).checks.some(({ name }) => name === "clean-up"));
+    await up(first);
+    await until("no workspace", () => !existsSync(workspace));
   });
 
   test("an issue stays on the machine where a person works in its workspace, until that work is given up [shared.issues] [shared.files]", async () => {

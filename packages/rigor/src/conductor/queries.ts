@@ -38,6 +38,12 @@ export async function issuesOf(db: Db, project: string): Promise<IssueRecord[]> 
   return rows.map((row) => decodeRow("issues", row));
 }
 
+/** Repositories that ever had an issue. */
+export async function projectsOfIssues(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom("issues").select("project").distinct().execute();
+  return rows.map(({ project }) => project);
+}
+
 /** Issues that something may happen to: cancelled ones only until nothing is left of their work. */
 export async function openIssues(db: Db): Promise<IssueRecord[]> {
   const rows = await db

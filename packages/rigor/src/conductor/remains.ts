@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { ConductorParts } from "./parts.ts";
-import { issueById, liveSessions, openIssues } from "./queries.ts";
+import { issueById, issuesOf, liveSessions, openIssues, projectsOfIssues } from "./queries.ts";
 
 /** What may have ended elsewhere while nobody here heard of it: ids. */
 export interface Found {
@@ -25,17 +25,23 @@ export class Remains {
     return { issues: open.map(({ id }) => id), sessions: live.map(({ id }) => id) };
   }
 
-  /** In repositories that have issues open. */
+  /** In repositories that have issues open, or of which something is here: issues may have ended while nobody was. */
   async #sweepWorkspaces(): Promise<void> {
     const { lab, workspaces } = this.#parts;
-    const issues = (await openIssues(lab.store.db)).filter(({ project }) => existsSync(project));
-    if (issues.length === 0) return;
+    const open = await openIssues(lab.store.db);
     const live = await liveSessions(lab.store.db);
-    const needed = issues.map((issue) => ({ issue, sessions: live.filter((one) => one.issue_id === issue.id) }));
-    // What cannot be swept now is swept next time; nobody waits for it.
-    await workspaces
-      .sweep(needed)
-      .catch((error: unknown) => lab.log.warn({ err: error }, "workspaces could not be swept"));
+    const isOpen = new Set(open.map(({ id }) => id));
+    for (const project of await projectsOfIssues(lab.store.db)) {
+      if (!existsSync(project)) continue;
+      const here = open.filter((issue) => issue.project === project);
+      if (here.length === 0 && !(await workspaces.hasAny(project))) continue;
+      const needed = here.map((issue) => ({ issue, sessions: live.filter((one) => one.issue_id === issue.id) }));
+      const over = (await issuesOf(lab.store.db, project)).filter(({ id }) => !isOpen.has(id));
+      // What cannot be swept now is swept next time; nobody waits for it.
+      await workspaces
+        .sweep(project, needed, over)
+        .catch((error: unknown) => lab.log.warn({ err: error, project }, "workspaces could not be swept"));
+    }
   }
 
   /** Ends what is left of those that ended since they were found. */

@@ -19,15 +19,22 @@ export class IssueWorkspaces {
   /** What keeps commands to their task; proved by a trial when it is first asked for. */
   readonly sandbox: () => Promise<Sandbox>;
   readonly #lab: Lab;
+  readonly #directory: string;
 
   constructor(lab: Lab, sandbox: () => Promise<Sandbox>) {
     this.#lab = lab;
+    this.#directory = join(lab.data.root, "workspaces");
     let found: Promise<Sandbox> | undefined;
     this.sandbox = () => (found ??= sandbox());
   }
 
   async of(project: string): Promise<Workspaces> {
-    return Workspaces.open(project, join(this.#lab.data.root, "workspaces"), await this.sandbox());
+    return Workspaces.open(project, this.#directory, await this.sandbox());
+  }
+
+  /** Whether anything of a repository's workspaces is on this machine. */
+  hasAny(project: string): Promise<boolean> {
+    return Workspaces.hasAny(project, this.#directory);
   }
 
   /**
@@ -96,15 +103,19 @@ export class IssueWorkspaces {
   }
 
   /**
-   * Removes what a crash left half made, and the workspaces that no issue and no session needs. Work that was not
-   * submitted is kept.
+   * Removes what a crash left half made, and the workspaces of a repository that none of its issues and no session needs.
+   * Work that was not submitted is kept until its issue is over.
    */
-  async sweep(needed: readonly { issue: IssueRecord; sessions: readonly SessionRecord[] }[]): Promise<void> {
-    for (const [project, here] of Map.groupBy(needed, ({ issue }) => issue.project)) {
-      const names = new Set(here.flatMap(({ issue, sessions }) => [authorName(issue), ...sessions.map(readerName)]));
-      const swept = await (await this.of(project)).sweep(({ name }) => names.has(name));
-      for (const one of swept) this.#lab.log.info({ project, ...one }, "a workspace that nobody needs");
-    }
+  async sweep(
+    project: string,
+    needed: readonly { issue: IssueRecord; sessions: readonly SessionRecord[] }[],
+    over: readonly IssueRecord[],
+  ): Promise<void> {
+    const workspaces = await this.of(project);
+    for (const issue of over) await workspaces.remove(authorName(issue));
+    const names = new Set(needed.flatMap(({ issue, sessions }) => [authorName(issue), ...sessions.map(readerName)]));
+    const swept = await workspaces.sweep(({ name }) => names.has(name));
+    for (const one of swept) this.#lab.log.info({ project, ...one }, "a workspace that nobody needs");
   }
 
   /** Lets go of a session's copy. The implementer's workspace stays until the issue ends. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { appendFile, mkdir, readdir, realpath, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { RigorError } from "../../domain/errors.ts";
@@ -13,6 +14,9 @@ import { ownGit } from "./own-git.ts";
 import { labIdentity } from "../../provenance/lab-identity.ts";
 import { hasUnsubmittedWork, submitWork, type Submission, type SubmitOptions } from "./submission.ts";
 import { readWorkspace, writeRecord, type Workspace, type WorkspaceRecord } from "./workspace.ts";
+
+/** Lies beside the workspaces, and stays. */
+const poolName = "pool.git";
 
 export interface WorkspaceRequest {
   name: string;
@@ -53,7 +57,7 @@ export class Workspaces {
     this.#repository = repository;
     this.#sandbox = sandbox;
     this.#root = root;
-    this.#pool = new ObjectPool(join(root, "pool.git"), repository);
+    this.#pool = new ObjectPool(join(root, poolName), repository);
   }
 
   /**
@@ -62,9 +66,14 @@ export class Workspaces {
    */
   static async open(repository: string, directory: string, sandbox: Sandbox): Promise<Workspaces> {
     const place = await realpath(repository);
-    const key = createHash("sha256").update(place).digest("hex").slice(0, 12);
     await mkdir(directory, { recursive: true });
-    return new Workspaces(place, join(await realpath(directory), `${basename(place)}-${key}`), sandbox);
+    return new Workspaces(place, rootOf(place, await realpath(directory)), sandbox);
+  }
+
+  /** Whether anything of a repository's workspaces is there, whole or not. */
+  static async hasAny(repository: string, directory: string): Promise<boolean> {
+    const root = rootOf(await realpath(repository), directory);
+    return existsSync(root) && (await readdir(root)).some((name) => name !== poolName);
   }
 
   /** An author's workspace, on its branch `rigor/NAME`. One that exists is returned as it is, whatever its base. */
@@ -117,7 +126,7 @@ export class Workspaces {
     await this.#pool.mend();
     const swept: Swept[] = [];
     for (const name of await readdir(this.#root)) {
-      if (name === basename(this.#pool.directory) || isPassing(name)) continue;
+      if (name === poolName || isPassing(name)) continue;
       const workspace = await this.find(name).catch(() => null);
       if (workspace !== null && isNeeded(workspace)) continue;
       const bytes = await bytesOf(join(this.#root, name));
@@ -176,6 +185,12 @@ export class Workspaces {
     }
     return join(this.#root, name);
   }
+}
+
+/** Where the workspaces of a repository lie. @param repository without symbolic links */
+function rootOf(repository: string, directory: string): string {
+  const key = createHash("sha256").update(repository).digest("hex").slice(0, 12);
+  return join(directory, `${basename(repository)}-${key}`);
 }
 
 async function placeLinks(directory: string, links: Record<string, string>): Promise<void> {
