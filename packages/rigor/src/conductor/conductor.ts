@@ -5,6 +5,7 @@ import type { IssueFacts } from "../domain/issues/facts.ts";
 import { nextStep } from "../domain/issues/next-step.ts";
 import type { IssueCheckName } from "../domain/issues/records.ts";
 import type { IssueStep } from "../domain/issues/steps.ts";
+import { isEverywhere } from "../store/errors.ts";
 import type { LoggedEvent, Transaction } from "../store/store.ts";
 import { faulty, judged, type CheckOutcome } from "./checks/check.ts";
 import { checks, recordCheck } from "./checks/registry.ts";
@@ -246,7 +247,7 @@ export class Conductor {
       this.#faults.delete(name);
       return outcome;
     } catch (error) {
-      if (!(error instanceof RigorError) || error.code === "storage" || error.code === "internal") throw error;
+      if (!(error instanceof RigorError) || isEverywhere(error) || error.code === "internal") throw error;
       // What a person can mend is a finding, not a fault of ours.
       const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
       const why = error.next === undefined ? message : `${message} ${error.next}`;

@@ -7,6 +7,7 @@ import { RigorError } from "../domain/errors.ts";
 import type { AgentSettings } from "../domain/issues/agent-settings.ts";
 import type { SessionRecord } from "../domain/issues/records.ts";
 import { isFull } from "../hosts/system-errors.ts";
+import { databaseError, isEverywhere } from "../store/errors.ts";
 import { gatherFacts } from "./gather.ts";
 import type { Orders } from "./orders.ts";
 import { findSession } from "./queries.ts";
@@ -103,7 +104,7 @@ export class RunningSessions {
     try {
       started = await this.#start(session);
     } catch (error) {
-      if (error instanceof RigorError && error.code === "storage") throw error;
+      if (isEverywhere(databaseError(error))) throw error;
       // What was given up because the daemon ends is started by the next one.
       if (this.#stopped) return;
       this.#lab.log.warn({ err: error, session: id }, "a session could not be started");
@@ -217,7 +218,7 @@ export class RunningSessions {
     } finally {
       unsubscribe();
       clearTimeout(farewell);
-      await this.#orders.release(session);
+      await this.#releaseInTheEnd(session);
     }
   }
 
@@ -229,6 +230,19 @@ export class RunningSessions {
       } catch (error) {
         if (this.#stopped) throw error;
         this.#lab.log.error({ err: error, session: session.id }, "the end of a session is not written; again soon");
+        await sleep(retryMs, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** Where the database is lost, once it is back: nobody else asks for it while this daemon lives. */
+  async #releaseInTheEnd(session: SessionRecord): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#orders.release(session);
+      } catch (error) {
+        if (this.#stopped || !isEverywhere(databaseError(error))) throw error;
+        this.#lab.log.error({ err: error, session: session.id }, "a session is not let go of; again soon");
         await sleep(retryMs, undefined, { ref: false });
       }
     }

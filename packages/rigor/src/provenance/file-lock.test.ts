@@ -53,9 +53,10 @@ test("a living process keeps its lock until it dies", async () => {
   const messages: string[] = [];
   let acquired = false;
   const waiting = withFileLock(path, async () => (acquired = true), { pollMs: 10, onWait: (m) => messages.push(m) });
+  await expect.poll(() => messages).toEqual([`waiting for process ${holder.pid} on ${hostname()}`]);
   await sleep(300);
   expect(acquired).toBe(false);
-  expect(messages).toEqual([`waiting for process ${holder.pid} on ${hostname()}`]);
+  expect(messages).toHaveLength(1);
   const impatient = withFileLock(path, async () => true, { pollMs: 10, signal: AbortSignal.timeout(50) });
   await expect(impatient).rejects.toMatchObject({ name: "TimeoutError" });
   holder.kill("SIGKILL");

@@ -132,7 +132,7 @@ describe.skipIf(testServerUrl() === undefined)("who drives what", () => {
   });
 });
 
-async function until(holds: () => boolean | Promise<boolean>, patienceMs = 20_000): Promise<void> {
+async function until(holds: () => boolean | Promise<boolean>, patienceMs = 90_000): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error("it did not come about in time");

@@ -107,6 +107,10 @@ export function databaseError(error: unknown, file?: string): unknown {
   return new RigorError(code, `${message}${file === undefined ? "" : `: ${file}`}.`, { next, cause: error });
 }
 
+/** Faults of the disk or the database: everything waits until they are mended. */
+export const isEverywhere = (error: unknown): boolean =>
+  error instanceof RigorError && (error.code === "storage" || error.code === "database");
+
 /** Names what keeps a copy of the database from being written; what is wrong with the database itself is said of that. */
 export function backupError(error: unknown, file: string, target: string): unknown {
   const named = databaseError(error, file);

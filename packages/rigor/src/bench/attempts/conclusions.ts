@@ -1,14 +1,11 @@
 import { artifactsOf } from "../../domain/design.ts";
-import { RigorError } from "../../domain/errors.ts";
+import type { RigorError } from "../../domain/errors.ts";
+import { isEverywhere } from "../../store/errors.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Lane } from "../lab/lane.ts";
 import { handleOf, type Ended, type Live } from "./live.ts";
 import type { MetricIngest } from "./metric-ingest.ts";
 import { observeOutcome, undeliveredOutcome, unreadableOutcome, type Ending } from "./outcome.ts";
-
-/** Faults of the disk or the database: everything waits until they are mended. */
-export const isEverywhere = (error: unknown): boolean =>
-  error instanceof RigorError && (error.code === "storage" || error.code === "database");
 
 const mostFailures = 3;
 

@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from "node:fs";
 import type { JobStatus } from "../../compute/executor.ts";
-import { isEverywhere, type Conclusions } from "./conclusions.ts";
+import { isEverywhere } from "../../store/errors.ts";
+import type { Conclusions } from "./conclusions.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Lane } from "../lab/lane.ts";
 import { directoryOf, type Live } from "./live.ts";

@@ -233,7 +233,12 @@ export class Dispatcher {
   async #refreshExperiments(): Promise<void> {
     if (!this.#experimentsStale) return;
     this.#experimentsStale = false;
-    this.#experiments = await experimentsInState(this.#lab.store.db, ["running"]);
+    try {
+      this.#experiments = await experimentsInState(this.#lab.store.db, ["running"]);
+    } catch (error) {
+      this.#experimentsStale = true;
+      throw error;
+    }
     this.#queues.follow(this.#experiments);
   }
 

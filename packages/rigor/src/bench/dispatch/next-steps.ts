@@ -1,4 +1,4 @@
-import { RigorError } from "../../domain/errors.ts";
+import { databaseError, isEverywhere } from "../../store/errors.ts";
 import { advanceExperiment } from "../experiments/advance.ts";
 import type { Lab } from "../lab/lab.ts";
 import { experimentById } from "../records/experiment-queries.ts";
@@ -40,12 +40,12 @@ export class NextSteps {
     }
   }
 
-  /** A fault of ours is told to the person who waits; a full disk is waited for. */
+  /** A fault of ours is told to the person who waits; a full disk, or a database that is lost, is waited for. */
   async #advance(id: string): Promise<void> {
     try {
       await advanceExperiment(this.#lab, id);
     } catch (error) {
-      if (error instanceof RigorError && error.code === "storage") throw error;
+      if (isEverywhere(databaseError(error))) throw error;
       this.#lab.log.error({ err: error, experiment: id }, "the experiment could not be taken further");
       const message = error instanceof Error ? error.message : String(error);
       const experiment = await experimentById(this.#lab.store.db, id);

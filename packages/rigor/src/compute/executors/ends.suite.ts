@@ -119,8 +119,10 @@ export function endTests(place: ExecutorPlace): void {
 
 /** A process that wrote to a file again and again does so no more. */
 async function expectQuiet(path: string): Promise<void> {
-  await sleep(300);
-  rmSync(path, { force: true });
-  await sleep(500);
-  expect(existsSync(path)).toBe(false);
+  const isWritten = async () => {
+    rmSync(path, { force: true });
+    await sleep(500);
+    return existsSync(path);
+  };
+  await expect.poll(isWritten).toBe(false);
 }

@@ -64,8 +64,7 @@ describe("this machine", () => {
       category: "node-failure",
       evidence: `Process ${record.pid} died without a record of its end.`,
     });
-    await sleep(100);
-    expect(isRunning(child)).toBe(false);
+    await expect.poll(() => isRunning(child)).toBe(false);
   });
 
   test("a process that got a dead job's pid is neither taken for it nor killed [F11] [F16]", async () => {
@@ -158,10 +157,9 @@ describe("this machine", () => {
   test("ended jobs leave no zombies of the starter [F17]", async () => {
     const handles = await executor.submit(Array.from({ length: 20 }, () => makeJob(folder, ["true"])));
     for (const handle of handles) await untilState(executor, handle, "ended");
-    await sleep(500);
     const parent = starterPid();
-    const children = execFileSync("ps", ["-axo", "ppid="], { encoding: "utf8" }).split("\n").map(Number);
-    expect(children.filter((each) => each === parent)).toEqual([]);
+    const children = () => execFileSync("ps", ["-axo", "ppid="], { encoding: "utf8" }).split("\n").map(Number);
+    await expect.poll(() => children().filter((each) => each === parent)).toEqual([]);
   });
 
   test("a job does not see this process's secrets", async () => {
