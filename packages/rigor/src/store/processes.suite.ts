@@ -69,6 +69,6 @@ export function processesSuite(create: CreateDatabase): void {
       expect(await compareWithLog(given.store)).toEqual([]);
       const events = await given.store.eventsAfter(0, 1_000_000);
       expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
-    }, 120_000);
+    }, 600_000);
   });
 }

@@ -41,7 +41,7 @@ export function rebuildSuite(create: CreateDatabase): void {
         }),
         { numRuns: 12 },
       );
-    }, 120_000);
+    }, 300_000);
 
     test("rows that differ from the log are found, and mended by rebuilding [store.rebuild]", async () => {
       await append(given.store, [runCreated("r1"), runCreated("r2"), runCreated("r3")]);
