@@ -88,15 +88,15 @@ describe("metrics", () => {
     expect(points).toMatchObject([{ name: "a", value: 1, line_offset: 101 }]);
   });
 
-  test("bad lines and values that are not finite are counted and stop nothing [F01] [F12]", () => {
+  test("bad lines, also with a name twice, and values that are not finite are counted and stop nothing [F01] [F12]", () => {
     const text =
-      '{"step":1,"a":1}\nrubbish\n[1]\n{"step":"x","a":1}\n\n{"step":2,"a":NaN,"b":-Infinity,"c":null,"d":"NaN"}\n{"a":3}\n';
+      '{"step":1,"a":1}\nrubbish\n[1]\n{"step":"x","a":1}\n{"step":2,"a":1,"a":2}\n\n{"step":2,"a":NaN,"b":-Infinity,"c":null,"d":"NaN"}\n{"a":3}\n';
     expect(parseMetrics(bytes(text), 0)).toEqual({
       points: [
         { line_offset: 0, step: 1, name: "a", value: 1 },
         { line_offset: text.indexOf('{"a":3}'), step: null, name: "a", value: 3 },
       ],
-      malformed: 3,
+      malformed: 4,
       malformed_example: "rubbish",
       non_finite: 3,
     });

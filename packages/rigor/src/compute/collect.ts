@@ -53,7 +53,7 @@ export interface MetricPoint {
 
 export interface ParsedMetrics {
   points: MetricPoint[];
-  /** Lines that are no JSON object, or whose step is no number. */
+  /** Lines that are no JSON object, name something twice, or whose step is no number. */
   malformed: number;
   /** The first of them, shortened. */
   malformed_example: string | null;
@@ -78,7 +78,8 @@ export function parseMetrics(bytes: Uint8Array, offset: number): ParsedMetrics {
 function addLine(result: ParsedMetrics, line: string, lineOffset: number): void {
   const object = parsePythonJson(line).value;
   const step = isRecord(object) ? (object["step"] ?? null) : undefined;
-  if (!isRecord(object) || (step !== null && (typeof step !== "number" || !Number.isFinite(step)))) {
+  const isStep = step === null || (typeof step === "number" && Number.isFinite(step));
+  if (!isRecord(object) || !isStep || repeatedName(line) !== null) {
     result.malformed += 1;
     result.malformed_example ??= line.slice(0, 200);
     return;
