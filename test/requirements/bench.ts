@@ -185,7 +185,7 @@ export const bench: Requirement[] = [
   {
     id: "job.bad-result",
     statement:
-      "A result file that is missing, empty, huge, not UTF-8, not JSON, or names a metric twice fails the run and says which.",
+      "A result file that is missing, empty, huge, not UTF-8, not JSON, has more than 10000 metrics, or names one twice fails the run and says which.",
   },
   { id: "job.disk-full", statement: "A full disk fails runs with its cause and leaves the database intact." },
   {

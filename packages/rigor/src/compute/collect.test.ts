@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AttemptDirectory } from "./attempt/attempt-directory.ts";
-import { collectAttempt, defaultLimit, parseMetrics, readResult, resultLimit } from "./collect.ts";
+import { collectAttempt, defaultLimit, mostMetrics, parseMetrics, readResult, resultLimit } from "./collect.ts";
 import { fromTheStart } from "./executors/executor.testing.ts";
 import { readFrom, readLastText } from "../hosts/tail.ts";
 
@@ -184,10 +184,14 @@ describe("a result file", () => {
     expect(read('{"metrics":{"loss":1,"loss":2}}')).toMatchObject({ message: expect.stringContaining('"loss" twice') });
   });
 
-  test("with very many names is searched for repeated ones", () => {
-    const names = Array.from({ length: 100_000 }, (_, index) => `"metric ${index}":${index}`).join(",");
+  test("with very many names is searched for repeated ones, and refused above a limit [job.bad-result]", () => {
+    const names = Array.from({ length: mostMetrics }, (_, index) => `"metric ${index}":${index}`).join(",");
     expect(read(`{"metrics":{${names}}}`)).toMatchObject({ ok: true });
     expect(read(`{"metrics":{${names},"metric 7":1}}`)).toMatchObject({ ok: false, problem: "repeated name" });
+    expect(read(`{"metrics":{${names},"more":1}}`)).toMatchObject({
+      problem: "too many metrics",
+      message: expect.stringContaining("has 10001 metrics, and a run may have 10000"),
+    });
   });
 
   test.each([

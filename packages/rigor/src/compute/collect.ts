@@ -13,6 +13,9 @@ export const defaultLimit = 4 * 1024 * 1024;
 /** A result file above this size is refused, in bytes. */
 export const resultLimit = 10 * 1024 * 1024;
 
+/** A result with more metrics is refused: each is kept in the database, and read with every other of its experiment. */
+export const mostMetrics = 10_000;
+
 /** So many metrics that are left out are named. */
 const mostWarnings = 10;
 
@@ -106,6 +109,7 @@ export type ResultProblem =
   | "not an object"
   | "repeated name"
   | "no metrics"
+  | "too many metrics"
   | "not a number"
   | "non-finite";
 
@@ -162,6 +166,12 @@ function parseResult(bytes: Buffer, file: string, declared: readonly string[]): 
   const { value: object, error } = parsePythonJson(text);
   if (error !== null) return problem("not JSON", `${file} is not JSON: ${error}.`);
   if (!isRecord(object)) return problem("not an object", `${file} holds no JSON object.`);
+  const metrics = object["metrics"];
+  const count = isRecord(metrics) ? Object.keys(metrics).length : 0;
+  if (count > mostMetrics) {
+    const next = "Write what is more to a file that `outputs.artifacts` names.";
+    return problem("too many metrics", `${file} has ${count} metrics, and a run may have ${mostMetrics}. ${next}`);
+  }
   const repeated = repeatedName(text);
   if (repeated !== null) {
     return problem(
@@ -169,8 +179,7 @@ function parseResult(bytes: Buffer, file: string, declared: readonly string[]): 
       `${file} has ${JSON.stringify(repeated)} twice: it is not known which of them counts.`,
     );
   }
-  const metrics = object["metrics"];
-  if (!isRecord(metrics) || Object.keys(metrics).length === 0) {
+  if (!isRecord(metrics) || count === 0) {
     return problem("no metrics", `${file} has no "metrics": {"name": number, ...}.`);
   }
   const finite: Record<string, number> = {};
