@@ -110,6 +110,7 @@ describe("a baseline at or below chance is refused [F51]", () => {
     expect(check(atChance, { chance: { accuracy: 0.5 } })).toMatchObject([
       {
         rule: "above-chance",
+        message: expect.stringContaining("The baseline's mean accuracy, 0.5, is not above chance (0.5)"),
         values: { metric: "accuracy", values: [0.4, 0.5, expect.closeTo(0.6)], mean: 0.5, chance: 0.5 },
       },
     ]);

@@ -73,7 +73,7 @@ function seedsDiffer(experiment: RunsToCheck["experiment"], cell: readonly RunRe
     .filter((runs) => runs.length === cell.length || names.some((name) => hasManyDigits(runs[0]?.metrics[name])))
     .map((runs) => {
       const values = Object.fromEntries(names.map((name) => [name, runs[0]?.metrics[name] ?? null]));
-      const seeds = runs.map(({ seed }) => seed);
+      const seeds = runs.map(({ seed }) => seed).toSorted((a, b) => a - b);
       const shown = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
       const what = `Seeds ${enumerated(seeds)} gave exactly the same ${enumerated(shown)}`;
       return across("seeds-differ", runs, what, { seeds, same: values });
@@ -92,8 +92,9 @@ function aboveChance(
     const values = cell.map((run) => run.metrics[name]).filter((value) => value !== undefined);
     if (metric === undefined || values.length === 0) return [];
     const average = mean(values);
-    if (metric.goal === "maximize" ? average > chance : average < chance) return [];
-    const message = `The baseline's mean ${name} is ${average}, no better than chance (${chance}, ${metric.goal})`;
+    const wanted = metric.goal === "maximize" ? "above" : "below";
+    if (wanted === "above" ? average > chance : average < chance) return [];
+    const message = `The baseline's mean ${name}, ${average}, is not ${wanted} chance (${chance})`;
     return [across("above-chance", cell, message, { metric: name, values, mean: average, chance })];
   });
 }

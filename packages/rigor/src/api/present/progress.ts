@@ -15,6 +15,7 @@ const shownActive = 10;
 /** The rate is that of the runs that ended last, so that it follows a change of the machine. */
 const rateRuns = 50;
 const fewestForRate = 2;
+const underWay = ["queued", "staging", "submitted", "running"] as const;
 
 /** How far an experiment is, how fast it goes, and what it waits for. */
 export async function presentProgress(
@@ -27,7 +28,10 @@ export async function presentProgress(
   const open = counts.pending + counts.active;
   const rate = open === 0 ? null : paceOf(await lastEnds(lab, experiment), counts.active, Date.now());
   const closed = open === 0 ? [] : closedComputes(lab, experiment);
-  const isForeseeable = closed.length < experiment.compute.length && !(await isAllTriedAgain(lab, experiment, open));
+  const isForeseeable =
+    closed.length < experiment.compute.length &&
+    !(await isAnyOutOfSight(lab, experiment, closed)) &&
+    !(await isAllTriedAgain(lab, experiment, open));
   return {
     experiment: await summarize(db, experiment, counts),
     finished: counts.done + counts.failed + counts.invalid + counts.cancelled,
@@ -97,6 +101,24 @@ async function sharedRuns({ store }: Lab, experiment: ExperimentRecord): Promise
   return Number(row.count);
 }
 
+/** Whether a run is under way on a machine that gives no answer: nobody knows when that one is back. */
+async function isAnyOutOfSight(
+  { store }: Lab,
+  experiment: ExperimentRecord,
+  closed: Progress["closed"],
+): Promise<boolean> {
+  const silent = closed.flatMap(({ compute, state }) => (state === "no-answer" ? compute : []));
+  if (silent.length === 0) return false;
+  const attempt = await store.db
+    .selectFrom("attempts")
+    .select("id")
+    .where("experiment_id", "=", experiment.id)
+    .where("state", "in", underWay)
+    .where("compute", "in", silent)
+    .executeTakeFirst();
+  return attempt !== undefined;
+}
+
 /**
  * Whether every run that is open has failed since it was asked for, and is tried again: nobody knows how often it still
  * will. Many open runs go by the pace of the others.
@@ -123,7 +145,7 @@ async function lastEnds({ store }: Lab, experiment: ExperimentRecord): Promise<A
     .innerJoin("runs", "runs.current_attempt", "attempts.id")
     .select(["runs.changed_at", "attempts.duration"])
     .where("attempts.experiment_id", "=", experiment.id)
-    .where("attempts.state", "not in", ["queued", "staging", "submitted", "running"])
+    .where("attempts.state", "not in", underWay)
     .where("runs.state", "not in", ["pending", "active", "held"])
     .orderBy("runs.changed_at", "desc")
     .limit(rateRuns)
@@ -169,7 +191,7 @@ async function activeRuns(
       "runs.seed",
     ])
     .where("attempts.experiment_id", "=", experiment.id)
-    .where("attempts.state", "in", ["queued", "staging", "submitted", "running"])
+    .where("attempts.state", "in", underWay)
     .orderBy("attempts.queued_at")
     .limit(shownActive)
     .execute();

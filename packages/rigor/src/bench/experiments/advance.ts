@@ -93,7 +93,7 @@ async function decide(
         entity,
         data: {
           code: "checks-failed",
-          reason: failures.map((failure) => `${failure.rule}: ${failure.message}`).join("; "),
+          reason: failures.map((failure) => `${failure.rule}: ${failure.message}`).join(" "),
           options: [
             `rigor results ${reference(experiment)}`,
             mendOption,

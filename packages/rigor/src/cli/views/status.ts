@@ -1,3 +1,4 @@
+import type { ExperimentSummary } from "../../api/contract/views/experiments.ts";
 import type { HostView } from "../../api/contract/views/computes.ts";
 import type { DoctorCheck, StatusView } from "../../api/contract/views/daemon.ts";
 import { ago, bytes, number, plural } from "../output/format.ts";
@@ -13,11 +14,11 @@ import { countsText, roomLines } from "./words.ts";
 /** What the lab does now. */
 export function statusLines(status: StatusView, look: Look): string[] {
   const { style, now } = look;
-  const waiting = status.experiments.filter(({ hold, state }) => hold !== null && state === "held");
+  const waiting = status.experiments.filter(isHeld);
   const experiments =
     status.experiments.length === 0
       ? ["No experiment yet. `rigor init` writes a first one, `rigor run FILE` runs it."]
-      : experimentTable(status.experiments, look);
+      : experimentTable(status.experiments.map(withoutReason), look);
   return [
     `${style.bold(`Rigor ${status.version}`)}  ${status.address}  pid ${status.pid}, started ${ago(status.started_at, now)}`,
     `${countsText(status.counts, style)}; data in ${status.data_directory}`,
@@ -34,6 +35,12 @@ export function statusLines(status: StatusView, look: Look): string[] {
     ...(status.daemons.length === 0 ? [] : ["", ...daemonTable(status.daemons, look)]),
   ];
 }
+
+/** Why one is held stands in full below the table, and only there. */
+const withoutReason = (experiment: ExperimentSummary): ExperimentSummary =>
+  isHeld(experiment) ? { ...experiment, hold: null } : experiment;
+
+const isHeld = ({ hold, state }: ExperimentSummary): boolean => hold !== null && state === "held";
 
 function daemonTable(daemons: StatusView["daemons"], { style, columns: width }: Look): string[] {
   return table({

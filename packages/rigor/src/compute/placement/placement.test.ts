@@ -93,7 +93,10 @@ describe("placement on one host", () => {
     [{ memory: 999_000 * gigabyte }, "needs 999 TB of memory; the host has 16 GB"],
     [{ memory: 16 * gigabyte + 1 }, "needs 16,000,000,001 B of memory; the host has 16,000,000,000 B"],
     [{ gpus: 3 }, "needs 3 GPUs; the host has 2"],
-    [{ gpus: 1, gpu_memory: 70 * gigabyte }, "needs 1 GPU with 84 GB each; the host has 0 of that size"],
+    [
+      { gpus: 1, gpu_memory: 70 * gigabyte },
+      "needs 1 GPU of 84 GB (1.2 times gpu_memory, 70 GB); the host has 0 of that size",
+    ],
   ])("what can never fit is said with its reason: %j", (more, reason) => {
     expect(place(host, [], [request("1", more)]).impossible).toEqual([{ attempt: "1", reason }]);
   });

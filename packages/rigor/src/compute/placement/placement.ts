@@ -131,8 +131,9 @@ function whyImpossible(host: PlacementHost, request: PlacementRequest): string |
   const large = host.gpus.filter((gpu) => hasRoom({ ...gpu, memory_used: 0 }, request)).length;
   if (request.gpus > host.gpus.length) return `needs ${count(request.gpus)}; the host has ${host.gpus.length}`;
   if (request.gpus > large) {
-    const needed = bytes(gpuHeadroom * (request.gpu_memory ?? 0));
-    return `needs ${count(request.gpus)} with ${needed} each; the host has ${large} of that size`;
+    const declared = request.gpu_memory ?? 0;
+    const needed = `${bytes(gpuHeadroom * declared)} (${gpuHeadroom} times gpu_memory, ${bytes(declared)})`;
+    return `needs ${count(request.gpus)} of ${needed}; the host has ${large} of that size`;
   }
   return null;
 }

@@ -129,7 +129,11 @@ export const resources = z
   .strictObject({
     cpus: z.int().min(1).default(1).describe("CPU cores reserved for a run."),
     gpus: z.int().min(0).default(0).describe("GPUs reserved for a run."),
-    gpu_memory: field.orNull("size", readSize).describe("Free memory that each GPU must have; null needs none."),
+    gpu_memory: field
+      .orNull("size", readSize)
+      .describe(
+        "Memory that a run uses of each GPU. It gets GPUs with 1.2 times as much free; null, those that nobody uses.",
+      ),
     memory: field.orNull("size", readSize).describe("Main memory reserved for a run; null reserves none."),
     time: field.orNull("duration", readDuration).describe("A run is stopped after this time; null never stops it."),
   })

@@ -41,7 +41,9 @@ export function renderMarkdown({ root, body }: ParsedDocument, facts: DocumentFa
     { type: "heading", depth: 2, children: [text("Runs")] },
     ...runsBlock(facts, (run) => code(shortId(run))),
     paragraph(
-      text(`Of ${facts.experiment.reference}. Numbers are resolved from recorded runs. Document `),
+      text("Of "),
+      code(facts.experiment.reference),
+      text(". Numbers are resolved from recorded runs. Document "),
       code(hash),
       text("."),
     ),
