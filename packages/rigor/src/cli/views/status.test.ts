@@ -26,7 +26,12 @@ function status(experiments: StatusView["experiments"]): StatusView {
 
 test("why an experiment is held is said once, in full, with what can be done [cli.why-waiting]", () => {
   const reason = "metrics-finite: perplexity is NaN.";
-  const hold = { code: "checks-failed" as const, reason, options: ["rigor release smoothing"], since: "2026-01-01T00:00:00Z" };
+  const hold = {
+    code: "checks-failed" as const,
+    reason,
+    options: ["rigor release smoothing"],
+    since: "2026-01-01T00:00:00Z",
+  };
   const lines = statusLines(
     status([experiment({ state: "held", hold, counts: runCounts({ done: 9, invalid: 1 }) })]),
     look,
