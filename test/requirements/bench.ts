@@ -252,6 +252,7 @@ export const bench: Requirement[] = [
     id: "budget.interrupted",
     statement: "A job that its scheduler interrupts uses GPU hours for the time in which it ran, and no more.",
   },
+  { id: "budget.lost", statement: "A job that is lost has used GPU hours until its last sign of life." },
   {
     id: "export.formats",
     statement:

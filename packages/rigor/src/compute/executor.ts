@@ -24,7 +24,7 @@ export interface Submitted extends Handle {
  * - `running`: `beat_at` is its last sign of life (epoch milliseconds), null before the first.
  * - `ended`: by its own record.
  * - `gone`: it was withdrawn, before it started or by a scheduler that gave it no time to record its end; or it is dead
- *   and left no record, for the reason that the executor can tell.
+ *   and left no record, for the reason that the executor can tell. `beat_at` is as for `running`, where it had started.
  *
  * `job` is that of {@link Submitted}.
  */
@@ -36,8 +36,8 @@ type JobState =
   | { state: "waiting"; reason?: string | null; held?: boolean }
   | { state: "running"; beat_at: number | null }
   | { state: "ended"; exit: ExitRecord }
-  | { state: "gone"; withdrawn: true }
-  | ({ state: "gone"; withdrawn: false } & Failure);
+  | { state: "gone"; withdrawn: true; beat_at?: number | null }
+  | ({ state: "gone"; withdrawn: false; beat_at?: number | null } & Failure);
 
 /** How many bytes of each stream were collected before. */
 export interface Offsets {

@@ -1,6 +1,7 @@
 import { artifactsOf } from "../../domain/design.ts";
 import type { RigorError } from "../../domain/errors.ts";
 import { isEverywhere } from "../../store/errors.ts";
+import type { Interruptions } from "./interruptions.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Lane } from "../lab/lane.ts";
 import { handleOf, type Ended, type Live } from "./live.ts";
@@ -16,7 +17,7 @@ const mostHashed = 4;
 export class Conclusions {
   readonly #lab: Lab;
   readonly #metrics: MetricIngest;
-  readonly #ranBefore: (attempt: string) => number | null;
+  readonly #interruptions: Interruptions;
   readonly #onConcluded: () => void;
   readonly #ended = new Map<string, Ended>();
   /** Ended, and their outputs are being hashed. */
@@ -26,11 +27,10 @@ export class Conclusions {
   /** How often the end of an attempt could not be looked at. */
   readonly #failures = new Map<string, number>();
 
-  /** @param ranBefore seconds for which an attempt ran before its scheduler interrupted it; null where it did not */
-  constructor(lab: Lab, metrics: MetricIngest, ranBefore: (attempt: string) => number | null, onConcluded: () => void) {
+  constructor(lab: Lab, metrics: MetricIngest, interruptions: Interruptions, onConcluded: () => void) {
     this.#lab = lab;
     this.#metrics = metrics;
-    this.#ranBefore = ranBefore;
+    this.#interruptions = interruptions;
     this.#onConcluded = onConcluded;
   }
 
@@ -65,7 +65,8 @@ export class Conclusions {
 
   async #conclude(lane: Lane, live: Live, ending: Ending): Promise<void> {
     await this.#ingest(lane, live);
-    const outcome = await observeOutcome({ ...live, ran_before: this.#ranBefore(live.attempt.id) }, ending);
+    const beatAt = ending.state === "gone" ? (ending.beat_at ?? null) : null;
+    const outcome = await observeOutcome({ ...live, ran: this.#interruptions.ranUntil(live.attempt, beatAt) }, ending);
     this.#ended.set(live.attempt.id, { live, outcome });
   }
 

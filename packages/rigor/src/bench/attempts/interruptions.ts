@@ -36,9 +36,15 @@ export class Interruptions {
     }
   }
 
-  /** Seconds for which a job ran before it was interrupted the last time; null for one that was not. */
-  ranBefore(attempt: string): number | null {
-    return this.#known.get(attempt)?.ran ?? null;
+  /**
+   * Seconds for which a job that left no record ran; null where nothing is known of that.
+   *
+   * @param beatAt epoch milliseconds of its last sign of life; null for none since it was interrupted
+   */
+  ranUntil(attempt: Started, beatAt: number | null): number | null {
+    const known = this.#known.get(attempt.id);
+    if (beatAt === null) return known?.ran ?? null;
+    return known === undefined && attempt.started_at === null ? null : ranSeconds(attempt, known, beatAt);
   }
 
   /** Takes down what a look at attempts has told. @param now epoch milliseconds */

@@ -55,8 +55,7 @@ export class LiveAttempts {
     this.#metrics = new MetricIngest(lab);
     this.#checkpoints = new Checkpoints(lab);
     this.#interruptions = new Interruptions(lab.store);
-    const ranBefore = (attempt: string) => this.#interruptions.ranBefore(attempt);
-    this.#conclusions = new Conclusions(lab, this.#metrics, ranBefore, onConcluded);
+    this.#conclusions = new Conclusions(lab, this.#metrics, this.#interruptions, onConcluded);
     this.waits = new Waits(lab.store);
     this.deliveries = new Deliveries(lab, onConcluded);
     this.#submission = new Submission({

@@ -15,7 +15,7 @@ async function endedAttempt() {
   const directory = new AttemptDirectory(mkdtempSync(join(tmpdir(), "rigor-attempt-")));
   directory.create();
   const attempt = { directory: directory.path, started_at: null };
-  const tried = { attempt, run: { arm: "a" }, experiment, ran_before: 30 };
+  const tried = { attempt, run: { arm: "a" }, experiment, ran: 30 };
   const withdrawn = () => observeOutcome(tried, { state: "gone", withdrawn: true });
   const observe = (code: number, restarts: number) => {
     const exit: ExitRecord = {

@@ -47,8 +47,8 @@ interface Tried {
   attempt: Pick<AttemptRecord, "directory" | "started_at">;
   run: Pick<RunRecord, "arm">;
   experiment: Pick<ExperimentRecord, "definition">;
-  /** Seconds for which it ran before its scheduler interrupted it; null where it did not. */
-  ran_before: number | null;
+  /** Seconds for which it is known to have run where it left no record of its end. */
+  ran: number | null;
 }
 
 /** What an attempt left, besides its metrics. */
@@ -170,12 +170,11 @@ const measuresOf = (exit: ExitRecord) => ({
   duration: exit.duration,
 });
 
-/** How long the last execution took that left no record is not known. */
 function withoutRecord(
-  { attempt: { started_at }, ran_before }: Tried,
+  { attempt: { started_at }, ran }: Tried,
   ending: Extract<Ending, { state: "gone" }>,
 ): AttemptOutcome {
-  const times = { started_at, finished_at: new Date().toISOString(), duration: ran_before, exit: null };
+  const times = { started_at, finished_at: new Date().toISOString(), duration: ran, exit: null };
   if (ending.withdrawn) return { ...noResult, check_failures: [], ...times, state: "cancelled" };
   const { category, evidence } = ending;
   return {

@@ -73,10 +73,26 @@ test("a job that its scheduler has interrupted uses nothing while it waits, also
   expect(await used(after(6))).toBeCloseTo(2 * 3, 6);
   await note({ state: "waiting", reason: "Resources" }, after(6));
   expect(await used(after(9))).toBeCloseTo(2 * 3, 6);
-  expect(interruptions.ranBefore(attempt)).toBeCloseTo(3 * hour, 3);
+  expect(interruptions.ranUntil({ id: attempt, started_at }, null)).toBeCloseTo(3 * hour, 3);
   // Of what is over, nothing is kept.
   await interruptions.adopt(new Set());
   expect(await bench.db.selectFrom("interrupted_jobs").selectAll().execute()).toEqual([]);
+});
+
+test("a job that left no record has used its cards until its last sign of life [budget.lost]", async () => {
+  const bench = await TestBench.open();
+  const interruptions = new Interruptions(bench.lab.store);
+  const start = Date.now();
+  const after = (hours: number) => start + hours * hour * 1_000;
+  const lost = { id: "lost-1", started_at: new Date(start).toISOString() };
+  expect(interruptions.ranUntil(lost, null)).toBeNull();
+  expect(interruptions.ranUntil(lost, after(2))).toBeCloseTo(2 * hour, 3);
+  expect(interruptions.ranUntil({ ...lost, started_at: null }, after(2)), "never seen at work").toBeNull();
+  const note = (status: JobStatus, now: number) => interruptions.note([lost], new Map([[lost.id, status]]), now);
+  await note({ state: "waiting", reason: "Resources" }, after(1));
+  expect(interruptions.ranUntil(lost, after(1))).toBeCloseTo(hour, 3);
+  await note({ state: "running", beat_at: null }, after(4));
+  expect(interruptions.ranUntil(lost, after(6))).toBeCloseTo(3 * hour, 3);
 });
 
 test("a clock that jumped back uses nothing up [job.clock-jump]", async () => {

@@ -61,6 +61,7 @@ describe("this machine", () => {
     expect(status).toEqual({
       state: "gone",
       withdrawn: false,
+      beat_at: expect.any(Number),
       category: "node-failure",
       evidence: `Process ${record.pid} died without a record of its end.`,
     });

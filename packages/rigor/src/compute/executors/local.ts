@@ -209,7 +209,7 @@ export class LocalExecutor implements Executor {
     if (record === null && this.processOf(directory) !== null) return running;
     if (record !== null) killRemains(record);
     this.forget(attempt);
-    return { state: "gone", withdrawn: false, ...this.causeOfDeath(record) };
+    return { state: "gone", withdrawn: false, beat_at: directory.lastBeatMs(), ...this.causeOfDeath(record) };
   }
 
   private endedBy(exit: ExitRecord): JobStatus {

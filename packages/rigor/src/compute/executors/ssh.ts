@@ -105,7 +105,7 @@ export class SshExecutor extends RemoteExecutor {
       witness === "rebooted"
         ? "The host was started anew while it ran."
         : "Its process died without a record of its end.";
-    return { state: "gone", withdrawn: false, category: "node-failure", evidence };
+    return { state: "gone", withdrawn: false, beat_at, category: "node-failure", evidence };
   }
 
   #statusOfNameless(attempt: string): JobStatus {

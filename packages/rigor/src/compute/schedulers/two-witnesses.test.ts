@@ -98,6 +98,15 @@ describe("a job without a record of its end", () => {
 
   test("that Rigor has cancelled is withdrawn [job.cancel]", () => {
     const word: Word = { state: "ended", cause: "cancelled", evidence: "" };
-    expect(final(claimed, word, true, true)).toEqual({ state: "gone", withdrawn: true });
+    expect(final(claimed, word, true, true)).toMatchObject({ state: "gone", withdrawn: true });
+  });
+
+  test("tells its last sign of life [budget.lost]", () => {
+    const alive: Seen = { state: "claimed", witness: "unknown", beat_at: 5_000 };
+    const word: Word = { state: "ended", cause: "cancelled", evidence: "" };
+    for (const cancelled of [true, false]) {
+      expect(final(alive, word, true, cancelled)).toMatchObject({ state: "gone", beat_at: 5_000 });
+    }
+    expect(final(unclaimed, word)).toMatchObject({ state: "gone", beat_at: null });
   });
 });

@@ -43,14 +43,15 @@ export interface Facts {
 
 /** The status of an attempt that is over at the scheduler, and whose files have shown no end for long enough since. */
 export function finalStatus(seen: Seen, word: Word, { submitted, cancelled, where }: Facts): JobStatus {
-  if (cancelled) return { state: "gone", withdrawn: true };
   const started = seen.state === "claimed";
-  if (word.state === "ended") return { state: "gone", withdrawn: false, ...failureOf(word, started, where) };
+  const beat_at = started ? seen.beat_at : null;
+  if (cancelled) return { state: "gone", withdrawn: true, beat_at };
+  if (word.state === "ended") return { state: "gone", withdrawn: false, beat_at, ...failureOf(word, started, where) };
   if (!started && !submitted) return { state: "unclaimed" };
   const evidence = started
     ? "The scheduler does not know its job any more, and it left no record of its end."
     : "It left the scheduler's queue before it started, and the scheduler does not say why.";
-  return { state: "gone", withdrawn: false, category: started ? "node-failure" : "not-started", evidence };
+  return { state: "gone", withdrawn: false, beat_at, category: started ? "node-failure" : "not-started", evidence };
 }
 
 function failureOf({ cause, evidence }: Ended, started: boolean, where: string): Failure {
