@@ -243,6 +243,7 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", () => {
 
   test("one look at any number of jobs is one call, and looks keep to the calls that are allowed [F15] [compute.constant-calls] [compute.calls-per-minute]", async () => {
     await executor.close();
+    const opened = performance.now();
     executor = open({}, 30);
     const handles = await executor.submit(Array.from({ length: 11 }, () => job("sleep 100")));
     login.calls.length = 0;
@@ -253,9 +254,9 @@ describe.skipIf(slurmMissing() !== null)("jobs on Slurm", () => {
     }
     const looks = login.calls.length;
     expect(new Set(login.calls)).toEqual(new Set(["squeue"]));
-    // Two were left of those that may be made at once; further ones come every 2.3 s.
+    // Two were left of those that may be made at once; further ones come every 2.3 s, also while the machine is slow.
     expect(looks).toBeGreaterThanOrEqual(2);
-    expect(looks).toBeLessThanOrEqual(6);
+    expect(looks).toBeLessThanOrEqual(2 + Math.ceil((performance.now() - opened) / 2_300));
     await executor.cancel(handles);
     await expect.poll(() => login.calls.filter((call) => call === "scancel")).toHaveLength(1);
   });
