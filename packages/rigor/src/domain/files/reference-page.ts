@@ -35,7 +35,8 @@ is the one that decides.
 
 Two runs are the same run, and share one result, when these agree: the committed content of \`code\`, \`run\`, arm and
 task by name (they reach the run as \`RIGOR_ARM\` and \`RIGOR_TASK\`), the parameters, the seed, the content of \`inputs\`,
-\`environment\` (manager, content of the lock, setup, variables), and \`outputs.result\`.
+\`environment\` (manager, content of the lock, setup, variables), the runs that it needs, \`outputs.result\`, and the
+artifacts that it is to keep.
 
 ## Placeholders in \`run\`
 
@@ -45,9 +46,10 @@ task by name (they reach the run as \`RIGOR_ARM\` and \`RIGOR_TASK\`), the param
 | \`{arm}\`, \`{task}\` | Names of the arm and the task. |
 | \`{parameters.NAME}\` | A parameter that every run has. Text as it is, anything else as JSON. |
 | \`{inputs.NAME}\` | Path of an input. |
+| \`{needs.NAME}\` | Directory with the outputs of a run that is needed; empty text for arms without the need. |
 | \`{output}\` | Directory into which the run writes. |
 | \`{run_id}\`, \`{attempt}\` | The id of the run, and the number of the attempt, from 1. |
-| \`{resume}\` | Directory with the checkpoints of the last attempt; empty on a fresh start. |
+| \`{resume}\` | Directory with the checkpoints of the newest interrupted attempt that left any; empty on a fresh start. |
 
 - \`run\` as text is a command for \`/bin/sh\`. Each placeholder becomes exactly one quoted argument, or part of one,
   whatever it contains and whatever quotes stand around it.
