@@ -303,6 +303,13 @@ describe("a draft", () => {
     );
   }, 120_000);
 
+  test("holds what the experiment file says without marks that nobody needs [document.draft]", () => {
+    const question = "Does kneser_ney win: with n < 10 & m? Now! Or *not* :so";
+    expect(draftDocument(facts({ question }))).toContain(
+      "# Does kneser_ney win: with n < 10 & m? Now! Or \\*not\\* \\:so\n",
+    );
+  });
+
   test("lacks only what is marked to be written [document.draft]", () => {
     for (const of of [known, weak, facts({ comparisons: [] }), facts({ question: "Is 50 % *enough* | <b>?" })]) {
       const problems = checkDocument(draftDocument(of), of);

@@ -73,10 +73,14 @@ function examples({ decision, tables }: DocumentFacts): string[] {
     .map((placed) => `${escapeProse(placed.arm)}: ${valueDirective("mean", primary.metric, placed)}.`);
 }
 
-/** Text of the experiment file as Markdown that shows it as it is, on one line. */
+/** Nothing takes these for markup before a space, nor the low line inside a word. */
+const needless = /\\([:&<](?= )|(?<=[\p{L}\p{N}]\\)_(?=[\p{L}\p{N}]))/gu;
+
+/** Text of the experiment file as Markdown that shows it as it is, on one line, and that a person can go on writing. */
 function escapeProse(text: string): string {
   return escapeMarkdown(text)
-    .replace(/[:#!{}]/g, "\\$&")
+    .replace(/[:#{}]/g, "\\$&")
+    .replace(needless, "$1")
     .replace(/^(\d+)([.)])/, "$1\\$2")
     .replace(/^[-+=]/, "\\$&");
 }
