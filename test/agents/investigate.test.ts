@@ -286,6 +286,8 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     expect((await lab.rigor("status")).stdout).toContain("2 investigations, 1 agent at work, nothing waits for you");
     const listed = await lab.rigor("session", "list");
     expect(listed.stdout).toMatch(new RegExp(`investigation ${one} +investigator .* running`));
+    lab.write({ "rigor.yaml": "agents: { sessions: one }\n" });
+    expect((await show(other)).investigation.waits_for).toContain("rigor.yaml");
     lab.write({ "rigor.yaml": "agents: { sessions: 1, budget: { day: { cost: 0 } } }\n" });
     await until("it is ended", async () => (await show(one)).investigation.state === "ended");
     expect((await show(one)).investigation).toMatchObject({

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import type { Lab } from "../../bench/lab/lab.ts";
 import { readSettings } from "../../bench/lab/settings.ts";
+import { RigorError } from "../../domain/errors.ts";
 import { investigationEnd } from "../../domain/investigations/outcome.ts";
 import { spendsOn, usedUp, type Spent } from "../../domain/issues/agent-budget.ts";
 import { whyNoAgent } from "../../domain/issues/steps.ts";
@@ -220,7 +221,16 @@ export class Investigations {
   }
 }
 
-/** Why an investigation has not begun; null for one that may begin, or has. */
+/**
+ * Why an investigation has not begun; null for one that may begin, or has. Settings that cannot be read hold those of their
+ * repository only.
+ */
 async function whyWaiting(db: Kysely<Database>, one: InvestigationRecord): Promise<string | null> {
-  return one.state === "waiting" ? whyNoAgent(readSettings(one.project).agents, await agentsAtWork(db)) : null;
+  if (one.state !== "waiting") return null;
+  try {
+    return whyNoAgent(readSettings(one.project).agents, await agentsAtWork(db));
+  } catch (error) {
+    if (error instanceof RigorError && error.code === "file-invalid") return error.message;
+    throw error;
+  }
 }
