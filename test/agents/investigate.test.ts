@@ -289,7 +289,7 @@ describe.skipIf(claudeCode === null)("an investigation", () => {
     lab.write({ "rigor.yaml": "agents: { sessions: one }\n" });
     expect((await show(other)).investigation.waits_for).toContain("rigor.yaml");
     lab.write({ "rigor.yaml": "agents: { sessions: 1, budget: { day: { cost: 0 } } }\n" });
-    await until("it is ended", async () => (await show(one)).investigation.state === "ended");
+    await until("it is ended", async () => (await show(one)).investigation.state === "ended", 180_000);
     expect((await show(one)).investigation).toMatchObject({
       outcome: "failed",
       evidence: expect.stringMatching(/^Agents have used \$[\d.]+ of \$0 of this day's budget/),

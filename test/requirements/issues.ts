@@ -173,7 +173,8 @@ export const issues: Requirement[] = [
   },
   {
     id: "investigate.limits",
-    statement: "An investigation waits while as many agents are at work, or have cost as much, as rigor.yaml allows.",
+    statement:
+      "An investigation waits while as many agents are at work, or have cost as much, as rigor.yaml allows; one at work ends when the budget of the day is used up.",
   },
   {
     id: "investigate.masked",
