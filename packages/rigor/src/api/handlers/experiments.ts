@@ -25,7 +25,7 @@ export const experiments = {
     const { lab, dispatcher, actor } = context;
     const { here } = lab.lanes;
     const [resolved, capacity] = await Promise.all([
-      resolveExperiment(input, lab, (environment) => here.stager.foresee?.(environment)),
+      resolveExperiment(input, lab, (environment) => here.stager.foresee?.(environment, input.search_path)),
       here.probe(0),
     ]);
     refuseMissingVariables(resolved);

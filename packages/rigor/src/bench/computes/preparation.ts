@@ -159,6 +159,7 @@ export class Preparation {
       repository,
       commit,
       environment: experiment.definition.environment,
+      search_path: experiment.search_path,
       inputs: experiment.inputs,
       say: (what, log_file) => this.#steps.set(key, { what, since: new Date().toISOString(), log_file }),
       log: (line) => this.#lab.log.debug({ experiment: experiment.id, compute: lane.id }, line),

@@ -46,24 +46,40 @@ test("what is foreseen is asked while other work goes on, and anew for each expe
   const repository = scratchRepository(files);
   const { stager, root } = startStager();
   const environment = { manager: "none" as const, lock: null, setup: null, variables: {}, pass: [] };
-  const request = { ...(await requestOf(repository)), environment };
   const programs = join(root, "programs");
+  const search_path = `${programs}:${process.env["PATH"]}`;
+  const request = { ...(await requestOf(repository)), environment, search_path };
   const install = (version: string): void => {
     const python = `#!/bin/sh\necho asked >>${root}/asked\necho Python ${version}\n`;
     writeFiles(programs, { python3: python });
     chmodSync(join(programs, "python3"), 0o755);
   };
   const asked = () => readFileSync(join(root, "asked"), "utf8").split("\n").length - 1;
-  vi.stubEnv("PATH", `${programs}:${process.env["PATH"]}`);
   install("3.1.0");
-  stager.foresee(environment);
+  stager.foresee(environment, search_path);
   await vi.waitFor(() => expect(asked()).toBe(1), 60_000);
   const versionOf = async () => (await stager.stage(request)).environment.record.runtime["python"];
   expect(await versionOf()).toBe("3.1.0");
   expect(asked()).toBe(1);
   install("3.2.0");
   expect(await versionOf()).toBe("3.2.0");
-  vi.unstubAllEnvs();
+});
+
+test("of a machine as it is, what its runs find on their PATH is recorded [provenance.manifest]", async () => {
+  const repository = scratchRepository(files);
+  const { stager, root } = startStager();
+  const environment = { manager: "none" as const, lock: null, setup: null, variables: {}, pass: [] };
+  const request = { ...(await requestOf(repository)), environment };
+  const pathWith = (version: string): string => {
+    const programs = join(root, `programs-${version}`);
+    writeFiles(programs, { python3: `#!/bin/sh\necho Python ${version}\n` });
+    chmodSync(join(programs, "python3"), 0o755);
+    return `${programs}:${process.env["PATH"]}`;
+  };
+  const [first, second] = [pathWith("3.1.0"), pathWith("3.2.0")];
+  stager.foresee(environment, first);
+  const { environment: prepared } = await stager.stage({ ...request, search_path: second });
+  expect(prepared.record.runtime["python"], "another experiment was foreseen").toBe("3.2.0");
 });
 
 test("an input that is not what was planned is refused [staging.inputs-once]", async () => {

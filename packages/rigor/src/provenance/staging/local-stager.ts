@@ -8,7 +8,7 @@ import { ensureEnvironment } from "../environment.ts";
 import type { BuiltEnvironment } from "../environment-record.ts";
 import type { Installed } from "../environments/manager.ts";
 import { stageInputs } from "../inputs.ts";
-import { thisMachine } from "../machines/this-machine.ts";
+import { thisMachine, thisMachineBy } from "../machines/this-machine.ts";
 import { placeOutputs, type OutputSource } from "../outputs.ts";
 import { cleanUp, type CleanUpRequest, type Removed } from "./clean-up.ts";
 import {
@@ -38,7 +38,7 @@ const answerMs = 2_000;
 /** Makes everything ready on this machine. */
 export class LocalStager implements Stager {
   readonly #paths: LocalPaths;
-  #asked: { at: number; installed: Promise<Installed> } | null = null;
+  #asked: { at: number; searchPath: string; installed: Promise<Installed> } | null = null;
 
   constructor(paths: LocalPaths) {
     this.#paths = paths;
@@ -53,19 +53,27 @@ export class LocalStager implements Stager {
   }
 
   /** Programs that say their version may take longer than all the rest: wrappers of version managers do. */
-  foresee({ manager }: Environment): void {
+  foresee({ manager }: Environment, searchPath: string): void {
     if (manager !== "none") return;
-    const installed = askMachine(thisMachine);
+    const installed = askMachine(thisMachineBy(searchPath));
     // Heard where it is used.
     installed.catch(() => undefined);
-    this.#asked = { at: performance.now(), installed };
+    this.#asked = { at: performance.now(), searchPath, installed };
   }
 
   /** What was asked a moment ago; used once, so that each experiment has an answer of its own time. */
-  #takeAnswer(): Promise<Installed> | undefined {
+  #takeAnswer(searchPath: string | undefined): Promise<Installed> | undefined {
     const asked = this.#asked;
     this.#asked = null;
-    return asked !== null && performance.now() - asked.at < answerMs ? asked.installed : undefined;
+    if (asked === null || asked.searchPath !== searchPath) return undefined;
+    return performance.now() - asked.at < answerMs ? asked.installed : undefined;
+  }
+
+  /** What runs find on this machine: programs of another `PATH` may be of other versions. */
+  #askFor(searchPath: string | undefined): Promise<Installed> {
+    return (
+      this.#takeAnswer(searchPath) ?? askMachine(searchPath === undefined ? thisMachine : thisMachineBy(searchPath))
+    );
   }
 
   async stage(request: StageRequest): Promise<Staged> {
@@ -93,14 +101,14 @@ export class LocalStager implements Stager {
   }
 
   async #environment(request: StageRequest): Promise<BuiltEnvironment> {
-    const { repository, commit, environment, log, signal } = request;
+    const { repository, commit, environment, search_path, log, signal } = request;
     const { environments } = this.#paths;
     return ensureEnvironment({
       repository,
       commit,
       environment,
       root: environments,
-      installed: environment.manager === "none" ? this.#takeAnswer() : undefined,
+      installed: environment.manager === "none" ? this.#askFor(search_path) : undefined,
       onUse: (directory) => this.#note("environments", basename(directory)),
       onBuild: (logFile) => request.say(`building the ${environment.manager} environment`, logFile),
       ...(log === undefined ? {} : { log: (line: string) => log.call(request, line) }),

@@ -12,6 +12,8 @@ export interface StageRequest {
   /** Full id. */
   commit: string;
   environment: Environment;
+  /** `PATH` of the runs, where they run on this machine. Default: that of this process. */
+  search_path?: string;
   /** As they were when the experiment was planned; another content is refused. */
   inputs: Readonly<Record<string, { path: string; sha256: string }>>;
   /** Told what is being made ready, and where a log of it grows. */
@@ -60,7 +62,7 @@ export interface Stager {
   stage(request: StageRequest): Promise<Staged>;
 
   /** Tells that {@link stage} is about to be called, while what to stage is still being found out. */
-  foresee?(environment: Environment): void;
+  foresee?(environment: Environment, searchPath: string): void;
 
   /**
    * Copies a directory of this machine there, once for equal content; it is read-only, and goes like an input that nobody
