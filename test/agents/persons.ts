@@ -111,7 +111,7 @@ export class Persons extends IssueBoard {
 
   /** A daemon that is killed, or loses its database, while it is asked is asked again. */
   async #patiently<Value>(ask: () => Promise<Value>): Promise<Value> {
-    const deadline = Date.now() + 60_000;
+    const deadline = Date.now() + 300_000;
     for (;;) {
       try {
         return await ask();
