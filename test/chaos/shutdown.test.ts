@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "v
 import type { DaemonFile } from "../../packages/rigor/src/api/contract/daemon-file.ts";
 import { eventually, experimentFile, TestLab } from "./lab.ts";
 import { killIfThere } from "./processes.ts";
+import { victimsOf } from "./victims.ts";
 
 let lab: TestLab;
 let go: string;
@@ -158,6 +159,8 @@ describe("a daemon that hangs", () => {
     const [down, status] = await Promise.all([lab.cli("down"), lab.cli("status")]);
     expect(down).toMatchObject({ status: 2, stderr: expect.stringMatching(hanging(pid, "has not ended after")) });
     expect(status).toMatchObject({ status: 2, stderr: expect.stringMatching(hanging(pid, "has not answered for")) });
+    // One that a command had started may be slow to find out that it is not the first, and would be the next.
+    await eventually("no other daemon", () => victimsOf(lab, "daemon").every((daemon) => daemon.pid === pid));
     process.kill(pid, "SIGKILL");
     await eventually("an end of the daemon", () => !isAlive(pid));
     expect(await lab.cli("down")).toMatchObject({ status: 0, stdout: "No daemon is running.\n" });

@@ -1,5 +1,7 @@
 import type { Client } from "pg";
-import { connectPatienceMs } from "./dialects/postgres.ts";
+
+/** Milliseconds in which a connection must come about, and a query be answered, before another connection is tried. */
+const answerPatienceMs = 5_000;
 
 /** Renews the row by which a daemon shows the others that it lives. */
 export class LifeSign {
@@ -87,8 +89,8 @@ export class LifeSign {
     const { default: pg } = await import("pg");
     const client = new pg.Client({
       connectionString: this.#url,
-      connectionTimeoutMillis: connectPatienceMs,
-      query_timeout: connectPatienceMs,
+      connectionTimeoutMillis: answerPatienceMs,
+      query_timeout: answerPatienceMs,
     });
     client.on("error", () => {
       if (this.#client === client) this.#client = null;

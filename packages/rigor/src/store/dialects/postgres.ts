@@ -15,8 +15,8 @@ const silence = 20;
 /** Milliseconds in which a query must be answered: a network that swallows everything holds up nobody for ever. */
 const queryPatienceMs = 60_000;
 
-/** Milliseconds in which a connection must come about. */
-export const connectPatienceMs = 5_000;
+/** Milliseconds in which a connection must come about, or one of those that are used be free: machines may be busy. */
+const connectPatienceMs = 20_000;
 
 /** A pool for a shared store. `pg` is loaded only where it is used: the embedded store must start fast. */
 export async function openPostgres(url: string): Promise<Dialect> {
