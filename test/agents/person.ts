@@ -99,7 +99,7 @@ export class Person {
   }
 
   remove(): void {
-    rmSync(this.root, { recursive: true, force: true });
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 10 });
   }
 
   /** The checkout that is tested may lie where a stranger cannot look. */

@@ -95,7 +95,7 @@ describe.skipIf(claudeCode === null || testServerUrl() === undefined)(
       await model.close();
       await store.close();
       await database.drop();
-      if (process.env["RIGOR_CHAOS_KEEP"] !== "1") rmSync(place, { recursive: true, force: true });
+      if (process.env["RIGOR_CHAOS_KEEP"] !== "1") rmSync(place, { recursive: true, force: true, maxRetries: 10 });
     });
 
     test(

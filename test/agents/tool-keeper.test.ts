@@ -45,7 +45,7 @@ async function startKeeper(limits: { unattended_seconds: number; most_bytes: num
   });
   onTestFinished(() => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
   });
   const said = { errors: "" };
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said.errors += text));

@@ -30,7 +30,7 @@ afterEach(() => {
     server.closeAllConnections();
     server.close();
   }
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** A server that lets somebody else have its port first. */

@@ -185,7 +185,7 @@ describe("a daemon that is told to end", () => {
       expect(lab.daemonFile()).toBeNull();
       expect(await lab.differences()).toEqual([]);
     } finally {
-      rmSync(directory, { recursive: true });
+      rmSync(directory, { recursive: true, maxRetries: 10 });
     }
   });
 

@@ -30,7 +30,7 @@ describe.skipIf(sshMissing() !== null)("hosts", () => {
 
   afterAll(async () => {
     await lab.stop();
-    rmSync(shared, { recursive: true });
+    rmSync(shared, { recursive: true, maxRetries: 10 });
   });
 
   for (const name of ["plain", "busybox"]) {

@@ -155,7 +155,7 @@ exec /usr/bin/ssh "$@"
     await this.hosts.stop();
     await this.store.close();
     await this.database.drop();
-    rmSync(this.place, { recursive: true, force: true });
+    rmSync(this.place, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 

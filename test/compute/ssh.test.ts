@@ -50,7 +50,7 @@ test("a folder for temporary files whose path has no room for a socket is no obs
   onTestFinished(() => {
     if (before === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = before;
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, maxRetries: 10 });
   });
   const shell = new SshShell({ host: "plain", config: lab.config });
   expect((await shell.run("echo here")).stdout.toString()).toBe("here\n");
@@ -115,7 +115,7 @@ test("what does not fit on this machine's disk is said, and comes when there is 
   } finally {
     await executor.close();
     execFileSync("umount", [dataDirectory]);
-    rmSync(dataDirectory, { recursive: true, force: true });
+    rmSync(dataDirectory, { recursive: true, force: true, maxRetries: 10 });
   }
 });
 
@@ -154,7 +154,7 @@ test("a host's disk that is full is named with its path and what to do, and a jo
   } finally {
     await executor.close();
     await host.run("umount --lazy /tmp/full");
-    rmSync(dataDirectory, { recursive: true, force: true });
+    rmSync(dataDirectory, { recursive: true, force: true, maxRetries: 10 });
   }
 });
 
@@ -181,7 +181,7 @@ describe("a job on a host", () => {
         expect(JSON.parse(readFileSync(join(directory, "output/result.json"), "utf8"))).toEqual({ metrics: { x: 1 } });
       } finally {
         await executor.close();
-        rmSync(dataDirectory, { recursive: true });
+        rmSync(dataDirectory, { recursive: true, maxRetries: 10 });
       }
     },
   );
@@ -218,7 +218,7 @@ describe.each(["plain", "busybox"])("a process on %s that has left its job's ses
       await lab.host(name).run("pkill -f '^sleep 101[0-9]'");
     } finally {
       await executor.close();
-      rmSync(dataDirectory, { recursive: true });
+      rmSync(dataDirectory, { recursive: true, maxRetries: 10 });
     }
   });
 });
@@ -245,7 +245,7 @@ describe("a job that died between its claim and the record of its process", () =
       expect(await lab.host("plain").run('ls "$1"', path)).toBe("cancel\nclaim\n");
     } finally {
       await executor.close();
-      rmSync(dataDirectory, { recursive: true });
+      rmSync(dataDirectory, { recursive: true, maxRetries: 10 });
     }
   });
 });

@@ -28,7 +28,7 @@ describe.skipIf(sshMissing() !== null)("staging that is interrupted", () => {
 
   afterAll(async () => {
     await lab.stop();
-    rmSync(home, { recursive: true, force: true });
+    rmSync(home, { recursive: true, force: true, maxRetries: 10 });
   });
 
   beforeEach(async () => {

@@ -24,7 +24,7 @@ beforeAll(() => {
   cpSync(join(packageDirectory, "package.json"), join(directory, "package.json"));
   symlinkSync(resolve(packageDirectory, "../../node_modules"), join(directory, "node_modules"));
 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(() => rmSync(directory, { recursive: true, maxRetries: 10 }));
 
 const program = (text: string) => writeFileSync(main, text);
 

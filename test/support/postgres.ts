@@ -104,7 +104,7 @@ export async function startPostgres(binaries: string): Promise<PrivatePostgres> 
   const stop = async () => {
     child.kill("SIGINT");
     await ended;
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
   };
   const url = `postgres://rigor:${password}@127.0.0.1:${port}/postgres`;
   try {

@@ -119,7 +119,7 @@ echo "0, GPU-a, 9000, 99
     withCards("", "sleep 1.5");
     expect(directory.readExit()?.gpu_memory_peak).toBeNull();
     expect(existsSync(join(folder, "looks"))).toBe(false);
-    rmSync(directory.path, { recursive: true });
+    rmSync(directory.path, { recursive: true, maxRetries: 10 });
     directory.create();
     withCards(null, `until [ -e ${quote(directory.gpu)} ]; do sleep 0.1; done; sleep 0.5`);
     expect(directory.readExit()?.gpu_memory_peak).toBeNull();

@@ -126,7 +126,7 @@ describe("a process that has left its job's session", () => {
     const job = await start(`${setsid} ${begun}; sleep 200`);
     await executor.close();
     executor = makeExecutor();
-    rmSync(job.directory.path, { recursive: true });
+    rmSync(job.directory.path, { recursive: true, maxRetries: 10 });
     expect((await executor.status([job.handle])).get(job.handle.attempt)).toEqual({ state: "unclaimed" });
     const deadline = performance.now() + 60_000;
     while (isRunning(job.pid) && performance.now() < deadline) await sleep(20);
