@@ -53,7 +53,7 @@ export async function cancelExperiment(
     const shared = kept === 0 ? "" : `; ${kept} go on, because another experiment waits for them`;
     return {
       changed: events.length,
-      message: `Cancelled ${reference(experiment)} with ${openRuns(own.length)}${shared}.${saidLost(given)}${left}`,
+      message: `Cancelled ${reference(experiment)}${openRuns(own.length)}${shared}.${saidLost(given)}${left}`,
     };
   });
 }
@@ -61,7 +61,10 @@ export async function cancelExperiment(
 const saidLost = (count: number): string =>
   count === 0 ? "" : ` ${count === 1 ? "1 attempt" : `${count} attempts`} ended as lost.`;
 
-const openRuns = (count: number): string => (count === 1 ? "1 open run" : `${count} open runs`);
+function openRuns(count: number): string {
+  if (count === 0) return "";
+  return ` with ${count === 1 ? "1 open run" : `${count} open runs`}`;
+}
 
 export async function holdExperiment(lab: Lab, actor: string, name: string, message: string): Promise<Changed> {
   return lab.store.transact(actor, async (transaction) => {
