@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { findSandbox, type Sandbox } from "../../packages/rigor/src/agents/sandbox/sandbox.ts";
 import { Person } from "./person.ts";
@@ -240,6 +242,27 @@ describe("where there is no bubblewrap", () => {
       next: expect.stringContaining("bubblewrap"),
     });
   });
+});
+
+test.each([
+  ["is killed", "kill -9 $$", /nobody knows/],
+  ["says no", "echo 'no namespaces' >&2; exit 1", null],
+])("a trial that %s is an answer only where it ended by itself [sandbox.absent]", async (_, ending, refusal) => {
+  const directory = mkdtempSync(join(tmpdir(), "rigor-test-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const script = `#!/bin/sh\ncase $1 in --help) exit 0 ;; esac\n${ending}\n`;
+  writeFileSync(join(directory, "bwrap"), script, { mode: 0o755 });
+  const sandbox = findSandbox("when-present", directory);
+  if (refusal === null)
+    expect(await sandbox).toMatchObject({
+      kind: "none",
+      missing: { reason: expect.stringContaining("no namespaces") as string },
+    });
+  else
+    await expect(sandbox).rejects.toMatchObject({
+      code: "internal",
+      message: expect.stringMatching(refusal) as string,
+    });
 });
 
 async function serve(text: string): Promise<Server> {

@@ -1,6 +1,11 @@
 import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { databaseError, isEverywhere } from "../store/errors.ts";
 import type { ConductorParts } from "./parts.ts";
 import { issueById, issuesOf, liveSessions, openIssues, projectsOfIssues } from "./queries.ts";
+
+/** How long is waited until what is everywhere, such as a lost database, may be over. */
+const retryMs = 5_000;
 
 /** What may have ended elsewhere while nobody here heard of it: ids. */
 export interface Found {
@@ -55,24 +60,27 @@ export class Remains {
   async endOfIssue(issueId: string): Promise<void> {
     const { issues, lab, workspaces } = this.#parts;
     if (issues.drives(issueId)) return;
-    try {
+    await this.#inTheEnd({ issue: issueId }, async () => {
       const issue = await issueById(lab.store.db, issueId);
       if (existsSync(issue.project)) await workspaces.removeAll(issue);
-    } catch (error) {
-      lab.log.warn(
-        { err: error, issue: issueId },
-        "the workspace of an issue that ended elsewhere could not be removed",
-      );
-    }
+    });
   }
 
   /** A session of a daemon that was gone has ended elsewhere, while its successor was here already. */
   async endOfSession(sessionId: string): Promise<void> {
-    const { lab, sessions } = this.#parts;
-    try {
-      await sessions.endRemainsOf(sessionId);
-    } catch (error) {
-      lab.log.warn({ err: error, session: sessionId }, "what a session has left could not be removed");
+    await this.#inTheEnd({ session: sessionId }, () => this.#parts.sessions.endRemainsOf(sessionId));
+  }
+
+  /** Tries again where the database is lost or a disk is full: nobody hears of that end another time. */
+  async #inTheEnd(whose: { issue: string } | { session: string }, work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        this.#parts.lab.log.warn({ err: error, ...whose }, "what is left of what has ended could not be removed");
+        if (!isEverywhere(databaseError(error))) return;
+        await sleep(retryMs, undefined, { ref: false });
+      }
     }
   }
 }

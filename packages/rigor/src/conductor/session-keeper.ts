@@ -75,8 +75,8 @@ export class SessionKeeper {
   async #letGo(session: SessionRecord): Promise<void> {
     const directory = new SessionDirectory(session.directory);
     await endRemains(directory.readProcess(), session.directory);
-    directory.forgetProcess();
     await this.#orders.release(session);
+    directory.forgetProcess();
   }
 
   /**

@@ -16,17 +16,26 @@ import { keepCommit, snapshot } from "../provenance/snapshot.ts";
 
 /** Where the work of issues is done: never in the user's checkout. */
 export class IssueWorkspaces {
-  /** What keeps commands to their task; proved by a trial when it is first asked for. */
-  readonly sandbox: () => Promise<Sandbox>;
+  readonly #find: () => Promise<Sandbox>;
+  #trial: Promise<Sandbox> | null = null;
+  #proved: Sandbox | null = null;
   readonly #lab: Lab;
   readonly #directory: string;
 
   constructor(lab: Lab, sandbox: () => Promise<Sandbox>) {
     this.#lab = lab;
     this.#directory = join(lab.data.root, "workspaces");
-    let found: Promise<Sandbox> | undefined;
-    this.sandbox = () => (found ??= sandbox());
+    this.#find = sandbox;
   }
+
+  /** What keeps commands to their task. It is proved once; where there was none, it is looked for again. */
+  readonly sandbox = async (): Promise<Sandbox> => {
+    if (this.#proved !== null) return this.#proved;
+    this.#trial ??= this.#find().finally(() => (this.#trial = null));
+    const found = await this.#trial;
+    if (found.missing === undefined) this.#proved = found;
+    return found;
+  };
 
   async of(project: string): Promise<Workspaces> {
     return Workspaces.open(project, this.#directory, await this.sandbox());

@@ -67,7 +67,10 @@ async function run({ bwrap, extra, programKeys, policy }: RunSettings, command: 
   handOnSignals(text(streams[5] as Readable));
   // Not as arguments, where the command would see which of its paths are hidden.
   const options = [...isolation, ...extra, ...mounts, "--chdir", policy.workspace];
-  (streams[4] as Writable).end(options.map((option) => `${option}\0`).join(""));
+  const pipe = streams[4] as Writable;
+  // One that ends before it has read them says by its end what happened.
+  pipe.on("error", () => undefined);
+  pipe.end(options.map((option) => `${option}\0`).join(""));
   let open = 0;
   child.on("message", (message: OpenPort, handle) => {
     if (!(handle instanceof Server)) return;

@@ -65,12 +65,15 @@ const noProtections: Protection[] = [
 /** More would be too long for one argument of a command. */
 const mostKeys = 500;
 
+/** Milliseconds in which a trial must end. */
+const trialMs = 60_000;
+
 const runProgram = promisify(execFile);
 
 /**
  * Looks for bubblewrap and proves by a trial that it works here.
  *
- * @throws RigorError `not-possible` where a sandbox is required and there is none.
+ * @throws RigorError `not-possible` where a sandbox is required and there is none; `internal` where the trial gave no answer.
  */
 export async function findSandbox(
   need: "required" | "when-present",
@@ -108,10 +111,20 @@ async function trySandbox(path: string): Promise<Sandbox> {
       gpus: false,
     };
     const [file = "", ...args] = sandbox.wrap(["true"], policy);
-    await runProgram(file, args, { timeout: 30_000 });
+    await runProgram(file, args, { timeout: trialMs });
     return sandbox;
   } catch (error) {
     const words = error instanceof Error && "stderr" in error ? String(error.stderr).trim().split("\n")[0] : "";
+    if (!hasAnswered(error)) {
+      throw new RigorError(
+        "internal",
+        `The trial of the sandbox came to no end, so nobody knows whether ${bwrap} works here.`,
+        {
+          next: "Try again when this machine is less busy.",
+          cause: error,
+        },
+      );
+    }
     return withoutSandbox(
       `${bwrap} does not work here: ${words === "" ? String(error) : words}.`,
       "Allow unprivileged user namespaces on this machine.",
@@ -120,6 +133,13 @@ async function trySandbox(path: string): Promise<Sandbox> {
     await rm(directory, { recursive: true, force: true });
   }
 }
+
+/**
+ * Only an exit status is an answer, and above 128 that is of a death by a signal. A trial that was killed or never started
+ * says nothing: nobody goes without a sandbox for that.
+ */
+const hasAnswered = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && typeof error.code === "number" && error.code <= 128;
 
 function bubblewrap(bwrap: string, extra: string[], programKeys: string[] | null): Sandbox {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";

@@ -6,6 +6,7 @@ import { bytes } from "../../domain/format/numbers.ts";
 import { freeSpace } from "../../compute/placement/resources.ts";
 import { checkDaemons } from "./daemons.ts";
 import { lackingDisk } from "./progress.ts";
+import { RigorError } from "../../domain/errors.ts";
 import { compareWithLog } from "../../store/rebuild.ts";
 import type { Lab } from "../../bench/lab/lab.ts";
 
@@ -52,9 +53,17 @@ export async function diagnose(lab: Lab, sandbox: () => Promise<Sandbox>): Promi
   ];
 }
 
-/** What the commands of agents cannot do on this machine, and what they can: as the daemon found it at its first use. */
+/** What the commands of agents cannot do on this machine, and what they can. */
 async function checkSandbox(sandbox: () => Promise<Sandbox>): Promise<DoctorCheck[]> {
-  const { protections, missing } = await sandbox();
+  let tried: Sandbox;
+  try {
+    tried = await sandbox();
+  } catch (error) {
+    if (!(error instanceof RigorError)) throw error;
+    const remedy = error.next ?? null;
+    return [{ name: "agents: sandbox", ok: false, required: false, found: error.message, remedy }];
+  }
+  const { protections, missing } = tried;
   return protections.map(({ name, holds, found, remedy }) => ({
     name: `agents: ${name}`,
     ok: holds,
