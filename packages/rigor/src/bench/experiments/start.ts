@@ -1,11 +1,11 @@
 import type { Kysely } from "kysely";
 import { contentHash } from "../../domain/canonical.ts";
-import { artifactsOf, plannedRuns } from "../../domain/design.ts";
+import { artifactsOf } from "../../domain/design.ts";
 import { RigorError } from "../../domain/errors.ts";
 import type { DomainEvent } from "../../domain/events/registry.ts";
 import type { Experiment } from "../../domain/experiment.ts";
 import type { RunState } from "../../domain/lifecycle.ts";
-import type { ExperimentRecord, Foreknowledge } from "../../domain/records.ts";
+import type { ExperimentRecord } from "../../domain/records.ts";
 import { reference } from "../../domain/rules/experiment-rules.ts";
 import { isSmokeRun } from "../../domain/issues/smoke-run.ts";
 import { codeUnchanged } from "../../domain/rules/attempt-rules.ts";
@@ -14,8 +14,6 @@ import { cancelRun, rerunRuns, resumeExperiment } from "../../domain/rules/perso
 import { hasCommit } from "../../provenance/git.ts";
 import { keepCommit } from "../../provenance/snapshot.ts";
 import { checkRun } from "../../statistics/checks.ts";
-import { ruleHash } from "../../statistics/decision-rule.ts";
-import { stagePlaces } from "../../statistics/places.ts";
 import type { Transaction } from "../../store/store.ts";
 import type { Database } from "../../store/tables.ts";
 import type { Lab } from "../lab/lab.ts";
@@ -28,6 +26,7 @@ import {
   runStates,
   wantedRuns,
 } from "../records/run-queries.ts";
+import { foreknowledge, knownRuns } from "./foreknowledge.ts";
 import { fingerprint, type ResolvedExperiment } from "./resolve.ts";
 
 export interface Started {
@@ -267,46 +266,6 @@ async function orphans(
     }
   }
   return events;
-}
-
-/** Runs of the final stage that have given a result. One that was revoked was known all the same. */
-function knownRuns({ definition, runs }: ResolvedExperiment, states: Map<string, RunState>): Set<string> {
-  const finalStage = definition.stages.length - 1;
-  const known = runs.filter(({ key, stages }) => {
-    const state = states.get(key);
-    return stages.includes(finalStage) && (state === "done" || state === "invalid");
-  });
-  return new Set(known.map(({ key }) => key));
-}
-
-/**
- * What was known when the plan was fixed. A plan with the rule and the runs of an earlier one that was fixed before its
- * results stays pre-registered: newer code does not change it. More seeds do, because whoever looks at a result before
- * asking for more can stop when it pleases. Results of earlier versions count as
- * known also where the code has changed since, or any edit of the code would make a new rule look registered.
- */
-function foreknowledge(
-  { definition }: ResolvedExperiment,
-  earlier: readonly ExperimentRecord[],
-  known: ReadonlySet<string>,
-): Foreknowledge {
-  const latest = earlier.toSorted((a, b) => b.version - a.version)[0];
-  const design = registeredDesign(definition);
-  const fixedBefore = earlier.some(
-    (one) => design !== null && one.foreknowledge.preregistered && registeredDesign(one.definition) === design,
-  );
-  return {
-    known_results: known.size,
-    preregistered: known.size === 0 || fixedBefore,
-    predecessor: latest === undefined ? null : reference(latest),
-  };
-}
-
-/** Names what is fixed beforehand: the rule and the runs that it judges. Null without a rule. */
-function registeredDesign(definition: Experiment): string | null {
-  if (definition.decision === null) return null;
-  const places = stagePlaces(plannedRuns(definition), definition.stages.length - 1);
-  return contentHash({ rule: ruleHash(definition), places });
 }
 
 /** Runs of the same arm that keep other files are other runs, which has to be known before they are made. */
