@@ -5,8 +5,6 @@ import type { AttemptRecord, ExperimentRecord } from "../../domain/records.ts";
 import type { LoggedEvent } from "../../store/store.ts";
 import { Candidates } from "./candidates.ts";
 import { record } from "./record.ts";
-import { rest } from "../computes/compute-steering.ts";
-import { Faults, UnpreparedJobs } from "../attempts/faults.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Ended, Live } from "../attempts/live.ts";
 import { LiveAttempts } from "../attempts/live-attempts.ts";
@@ -17,10 +15,9 @@ import { heldAnywhere } from "../records/attempt-queries.ts";
 import { experimentsInState } from "../records/experiment-queries.ts";
 import { ReadinessCheck } from "./readiness.ts";
 import { ReadyQueues } from "./ready-queue.ts";
+import { Safeguards } from "./safeguards.ts";
 import { Sharing } from "./sharing.ts";
-import { askersOfHeld, startAnew, stuckExperiments } from "./stuck.ts";
 import { Turns } from "./turns.ts";
-import { takeBackUnpaid } from "./unpaid.ts";
 
 /** How often everything is looked at, whether or not something is known to have changed. */
 const pollMs = 1_000;
@@ -42,8 +39,7 @@ export class Dispatcher {
   readonly #lab: Lab;
   readonly #attempts: LiveAttempts;
   readonly #readiness: ReadinessCheck;
-  readonly #faults: Faults;
-  readonly #unprepared = new UnpreparedJobs();
+  readonly #safeguards: Safeguards;
   readonly #turns: Turns;
   readonly #nextSteps: NextSteps;
   readonly #sharing: Sharing;
@@ -64,8 +60,8 @@ export class Dispatcher {
     this.#lab = lab;
     this.preparation = new Preparation(lab);
     this.#attempts = new LiveAttempts(lab, this.preparation, () => this.wake());
-    this.#faults = new Faults((id) => lab.lanes.get(id));
     this.#readiness = new ReadinessCheck(lab, this.preparation, () => this.wake());
+    this.#safeguards = new Safeguards(lab, this.#attempts, this.#readiness);
     this.#nextSteps = new NextSteps(lab, this.#readiness);
     this.#sharing = new Sharing(lab, this.#attempts, this.#readiness);
     this.#candidates = new Candidates(lab, this.#queues, this.#attempts, this.#readiness, this.#sharing);
@@ -216,8 +212,7 @@ export class Dispatcher {
     this.#turns.begin(this.#experiments);
     await this.#nextSteps.take((id) => this.#queues.isIdle(id));
     if (!polling) return;
-    await this.#seeToStuck();
-    await this.#seeToBudgets();
+    await this.#safeguards.look(this.#experiments);
   }
 
   /** Where several daemons share the lab: what the others did, and what is to be driven from here now. */
@@ -273,28 +268,7 @@ export class Dispatcher {
       news.ended.map(({ live }) => live.run.id),
       idle,
     );
-    await this.#rest(news.ended);
-    await this.#holdHopeless(news.ended);
-  }
-
-  /** What cannot even be submitted, or writes into its own code, would only do so again. */
-  async #holdHopeless(ended: readonly Ended[]): Promise<void> {
-    for (const { experiment, reason } of this.#unprepared.note(ended)) {
-      await this.#readiness.hold(experiment, "submission", reason);
-    }
-    for (const { live, outcome } of ended) {
-      if (outcome.category === "submission") {
-        await this.#readiness.holdRefused(live.experiment, live.attempt.compute, outcome.evidence);
-      }
-      if (outcome.code_changed) await this.#readiness.holdWriter(live.experiment, live.run.id);
-    }
-  }
-
-  /** A machine on which one attempt after another fails by no fault of its run is left alone for a while. */
-  async #rest(ended: readonly Ended[]): Promise<void> {
-    for (const { lane, reason, seconds } of this.#faults.note(ended)) {
-      if (lane.isOpen) await rest(this.#lab, "daemon", lane, reason, seconds);
-    }
+    await this.#safeguards.afterEnds(news.ended);
   }
 
   #writeManifest({ live, outcome }: Ended): void {
@@ -303,27 +277,5 @@ export class Dispatcher {
     const lane = this.#lab.lanes.get(attempt.compute_id);
     const host = { capacity: lane?.capacity ?? null, isHere: lane?.isHere === true };
     writeManifest({ ...live, outcome, prepared, host, version: this.#lab.version });
-  }
-
-  /**
-   * What only a person can start is told to a person. What still is so after a person has seen to it is taken back, and
-   * started anew by what holds now.
-   */
-  async #seeToStuck(): Promise<void> {
-    const waitOf = (attempt: string) => this.#attempts.waits.of(attempt);
-    const holding = this.#attempts.holding();
-    const askers = await askersOfHeld(this.#lab, holding, waitOf);
-    for (const stuck of stuckExperiments(holding, waitOf, askers, this.#experiments, Date.now())) {
-      if (stuck.outdated.length === 0) await this.#readiness.hold(stuck.experiment, "stuck", stuck.reason);
-      for (const run of await startAnew(this.#lab, stuck, Date.now())) this.#attempts.cancelRun(run);
-    }
-  }
-
-  /** What waits at schedulers would start there without anybody looking at its budget. */
-  async #seeToBudgets(): Promise<void> {
-    const holding = this.#attempts.holding();
-    await this.#readiness.holdSpent(this.#experiments, holding);
-    const unpaid = await takeBackUnpaid(this.#lab, holding, (attempt) => this.#attempts.waits.of(attempt));
-    for (const run of unpaid) this.#attempts.cancelRun(run);
   }
 }
