@@ -12,6 +12,8 @@ const unit = [
 /** Properties are tried with random values, unless a seed is named; only then each file loads what takes it. */
 const propertySeed = process.env["RIGOR_PROPERTY_SEED"] ? ["test/support/property-seed.ts"] : [];
 
+const setupFiles = ["test/support/kill-guard.ts"];
+
 /** Tests that cross packages: a real daemon, real processes, the packed package. */
 const integration = ["test/**/*.test.ts"];
 
@@ -29,6 +31,7 @@ const clusters = ["test/clusters/**/*.test.ts", "test/compute/**/*.test.ts"];
  * wait for then takes many times as long as alone; a limit is there to end what hangs, and says nothing about speed.
  */
 const waiting = {
+  setupFiles,
   maxWorkers: Math.max(4, availableParallelism()),
   testTimeout: 300_000,
   hookTimeout: 300_000,
@@ -47,7 +50,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: unit,
-          setupFiles: propertySeed,
+          setupFiles: [...setupFiles, ...propertySeed],
           maxWorkers: "100%",
           sequence: { groupOrder: 0 },
         },

@@ -45,9 +45,10 @@ export function startJobService(): JobService {
 }
 
 function endSession(file: string): void {
-  if (!existsSync(file)) return;
+  const session = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (session === 0) return;
   try {
-    process.kill(-Number(readFileSync(file, "utf8")), "SIGKILL");
+    process.kill(-session, "SIGKILL");
   } catch {
     // It has ended by itself.
   }

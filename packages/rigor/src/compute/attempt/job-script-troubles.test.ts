@@ -7,7 +7,7 @@ import { AttemptDirectory } from "./attempt-directory.ts";
 import { quote } from "../../hosts/quote.ts";
 import { untilExists } from "../executors/executor.testing.ts";
 import { classifyFailure } from "../failures/failures.ts";
-import { makeAttempt, shells, writeJob } from "./job-script.testing.ts";
+import { makeAttempt, pidOf, shells, writeJob } from "./job-script.testing.ts";
 import { canUnshare } from "./unshare.testing.ts";
 
 // Disks that fill, processes that vanish while they are looked at, and signals at the worst moment.
@@ -91,7 +91,7 @@ describe.each(shells)("in %s %s", (shell, ...options) => {
     const child = spawn("strace", [...delay, "setsid", ...words, directory.script], { stdio: "ignore" });
     const ended = new Promise((resolve) => child.once("exit", resolve));
     await untilExists(join(directory.output, "up"));
-    const pid = directory.readProcess()?.pid ?? 0;
+    const pid = pidOf(directory);
     while (!execFileSync("ps", ["-o", "stat=", "--ppid", `${pid}`], { encoding: "utf8" }).startsWith("Z"))
       await sleep(10);
     process.kill(pid, signal);

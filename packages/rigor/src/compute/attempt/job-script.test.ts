@@ -8,7 +8,7 @@ import type { AttemptDirectory } from "./attempt-directory.ts";
 import { untilExists } from "../executors/executor.testing.ts";
 import { quote } from "../../hosts/quote.ts";
 import type { JobPlace } from "./job-script.ts";
-import { makeAttempt, shells, writeJob } from "./job-script.testing.ts";
+import { makeAttempt, pidOf, shells, writeJob } from "./job-script.testing.ts";
 import type { JobSpec } from "./job.ts";
 import { canUnshare } from "./unshare.testing.ts";
 
@@ -140,7 +140,7 @@ echo "0, GPU-a, 9000, 99
       stdio: "ignore",
     });
     await untilExists(join(directory.output, "up"));
-    process.kill(directory.readProcess()?.pid ?? 0, "SIGUSR1");
+    process.kill(pidOf(directory), "SIGUSR1");
     await new Promise((resolve) => child.once("exit", resolve));
     expect(readFileSync(directory.stdout, "utf8")).toBe("checkpoint\nafter\n");
     expect(directory.readExit()).toMatchObject({ code: 0, reason: "exited" });
@@ -152,7 +152,7 @@ echo "0, GPU-a, 9000, 99
       stdio: "ignore",
     });
     await untilExists(join(directory.output, "up"));
-    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    process.kill(pidOf(directory), "SIGTERM");
     await new Promise((resolve) => child.once("exit", resolve));
     expect(directory.readExit()).toMatchObject({ code: 0, reason: "terminated", signal: "TERM" });
   });
@@ -176,7 +176,7 @@ echo "0, GPU-a, 9000, 99
     await untilExists(directory.stdout);
     await sleep(1300);
     expect(existsSync(directory.heartbeat)).toBe(false);
-    process.kill(directory.readProcess()?.pid ?? 0, "SIGCONT");
+    process.kill(pidOf(directory), "SIGCONT");
     await new Promise((resolve) => child.once("exit", resolve));
     expect(directory.readExit()).toMatchObject({ reason: "time-limit" });
     expect(directory.readExit()?.duration).toBeLessThan(100);
@@ -192,7 +192,7 @@ echo "0, GPU-a, 9000, 99
       write(["sleep", "300"], {}, { scheduled: true });
       const outer = spawn("setsid", ["sh", "-c", start, directory.script], { stdio: "ignore" });
       await untilExists(directory.heartbeat);
-      const script = directory.readProcess()?.pid ?? 0;
+      const script = pidOf(directory);
       const children = () =>
         execFileSync("ps", ["-axo", "pid=,ppid=,stat="], { encoding: "utf8" }).matchAll(/^ *(\d+) +(\d+) ([^Z\s])/gm);
       const ofScript = () => [...children()].filter(([, , parent]) => Number(parent) === script).map(([, pid]) => pid);
@@ -223,7 +223,7 @@ echo "0, GPU-a, 9000, 99
     const first = execute("job 7");
     await untilExists(join(directory.checkpoints, "1"));
     expect(readFileSync(directory.claim, "utf8")).toBe("job 7\n");
-    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    process.kill(pidOf(directory), "SIGTERM");
     await new Promise((resolve) => first.once("exit", resolve));
     expect(existsSync(directory.exit)).toBe(false);
     expect(existsSync(directory.secrets)).toBe(true);
@@ -247,7 +247,7 @@ echo "0, GPU-a, 9000, 99
 
   test("a command that is faster than its script to die of a scheduler's signal has not ended by itself [F13] [F16]", async () => {
     write(
-      ["sh", "-c", `echo $$ >"$RIGOR_OUTPUT/pid"; trap 'exit 0' TERM; while :; do sleep 0.01; done`],
+      ["sh", "-c", `cd "$RIGOR_OUTPUT"; trap 'exit 0' TERM; echo $$ >next; mv next pid; while :; do sleep 0.01; done`],
       {},
       {
         scheduled: true,
@@ -259,7 +259,7 @@ echo "0, GPU-a, 9000, 99
     process.kill(command, "SIGTERM");
     // Its script, which waits half a second for the same signal, knows of its end.
     await expect.poll(() => existsSync(`/proc/${command}`), { interval: 5 }).toBe(false);
-    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    process.kill(pidOf(directory), "SIGTERM");
     await new Promise((resolve) => child.once("exit", resolve));
     expect(existsSync(directory.exit)).toBe(false);
   });
@@ -281,7 +281,7 @@ echo "0, GPU-a, 9000, 99
     const child = execute("7");
     await untilExists(directory.stdout);
     writeFileSync(directory.cancel, "");
-    process.kill(directory.readProcess()?.pid ?? 0, "SIGTERM");
+    process.kill(pidOf(directory), "SIGTERM");
     await new Promise((resolve) => child.once("exit", resolve));
     expect(directory.readExit()).toMatchObject({ reason: "cancelled", signal: "TERM" });
   });

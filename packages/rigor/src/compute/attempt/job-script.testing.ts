@@ -30,3 +30,10 @@ export function writeJob(
   const where = { directory: directory.path, finished_log: null, booted_at: null, kicked: false, ...place };
   directory.replace(directory.script, jobScript(spec, where));
 }
+
+/** The script that runs an attempt. */
+export function pidOf(directory: AttemptDirectory): number {
+  const record = directory.readProcess();
+  if (record === null) throw new Error(`${directory.process} names no process`);
+  return record.pid;
+}

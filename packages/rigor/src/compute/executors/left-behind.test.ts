@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AttemptDirectory } from "../attempt/attempt-directory.ts";
 import type { JobSpec } from "../attempt/job.ts";
 import type { Handle } from "../executor.ts";
+import { pidOf } from "../attempt/job-script.testing.ts";
 import { makeJob, untilExists, untilState } from "./executor.testing.ts";
 import { LocalExecutor } from "./local.ts";
 import { canUnshare } from "../attempt/unshare.testing.ts";
@@ -117,7 +118,7 @@ describe("a process that has left its job's session", () => {
 
   test("is ended when its job has died [job.left-behind] [F16]", async () => {
     const job = await start(`${setsid} ${begun}; sleep 200`);
-    process.kill(-(job.directory.readProcess()?.pid ?? 0), "SIGKILL");
+    process.kill(-pidOf(job.directory), "SIGKILL");
     await untilState(executor, job.handle, "gone");
     await expectEnded(job);
   });
