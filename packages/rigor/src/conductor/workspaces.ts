@@ -14,13 +14,17 @@ import type { SubmissionContent } from "../domain/issues/submissions.ts";
 import { commitFile } from "../provenance/commit-file.ts";
 import { keepCommit, snapshot } from "../provenance/snapshot.ts";
 
+/** Milliseconds after which a sandbox that was not there is looked for again: a trial starts processes. */
+const lookAgainMs = 60_000;
+
 /** Where the work of issues is done: never in the user's checkout. */
 export class IssueWorkspaces {
-  readonly #find: () => Promise<Sandbox>;
-  #trial: Promise<Sandbox> | null = null;
-  #proved: Sandbox | null = null;
   readonly #lab: Lab;
   readonly #directory: string;
+  readonly #find: () => Promise<Sandbox>;
+  #trial: Promise<Sandbox> | null = null;
+  #known: Sandbox | null = null;
+  #lookAgainAt = 0;
 
   constructor(lab: Lab, sandbox: () => Promise<Sandbox>) {
     this.#lab = lab;
@@ -28,13 +32,14 @@ export class IssueWorkspaces {
     this.#find = sandbox;
   }
 
-  /** What keeps commands to their task. It is proved once; where there was none, it is looked for again. */
+  /** What keeps commands to their task. It is proved once; where there was none, it is looked for again after a while. */
   readonly sandbox = async (): Promise<Sandbox> => {
-    if (this.#proved !== null) return this.#proved;
+    const known = this.#known;
+    if (known !== null && (known.missing === undefined || performance.now() < this.#lookAgainAt)) return known;
     this.#trial ??= this.#find().finally(() => (this.#trial = null));
-    const found = await this.#trial;
-    if (found.missing === undefined) this.#proved = found;
-    return found;
+    this.#known = await this.#trial;
+    this.#lookAgainAt = performance.now() + lookAgainMs;
+    return this.#known;
   };
 
   async of(project: string): Promise<Workspaces> {
