@@ -82,7 +82,7 @@ function lackingOn({ capacity, isHere }: Lane): string | null {
 }
 
 /** Whether a compute gave no answer, rather than one that tells of something wrong. */
-const isSilent = ({ code }: Trouble): boolean => code === "unreachable";
+export const isSilent = ({ code }: Trouble): boolean => code === "unreachable";
 
 function presentHost(leases: readonly Lease[], lane: Lane): HostView | null {
   const { capacity, configuration } = lane;

@@ -7,7 +7,7 @@ import { lackingRoom } from "../../bench/dispatch/readiness.ts";
 import { readSettings } from "../../bench/lab/settings.ts";
 import type { ExperimentRecord } from "../../domain/records.ts";
 import type { Progress } from "../contract/views/experiments.ts";
-import { closedComputes } from "./computes.ts";
+import { closedComputes, isSilent } from "./computes.ts";
 import { decodeRow } from "../../store/tables.ts";
 import { summarize } from "./experiments.ts";
 
@@ -30,7 +30,7 @@ export async function presentProgress(
   const closed = open === 0 ? [] : closedComputes(lab, experiment);
   const isForeseeable =
     closed.length < experiment.compute.length &&
-    !(await isAnyOutOfSight(lab, experiment, closed)) &&
+    !(await isAnyOutOfSight(lab, experiment)) &&
     !(await isAllTriedAgain(lab, experiment, open));
   return {
     experiment: await summarize(db, experiment, counts),
@@ -102,19 +102,15 @@ async function sharedRuns({ store }: Lab, experiment: ExperimentRecord): Promise
 }
 
 /** Whether a run is under way on a machine that gives no answer: nobody knows when that one is back. */
-async function isAnyOutOfSight(
-  { store }: Lab,
-  experiment: ExperimentRecord,
-  closed: Progress["closed"],
-): Promise<boolean> {
-  const silent = closed.flatMap(({ compute, state }) => (state === "no-answer" ? compute : []));
+async function isAnyOutOfSight({ lanes, store }: Lab, experiment: ExperimentRecord): Promise<boolean> {
+  const silent = lanes.all().flatMap(({ id, trouble }) => (trouble !== null && isSilent(trouble) ? id : []));
   if (silent.length === 0) return false;
   const attempt = await store.db
     .selectFrom("attempts")
     .select("id")
     .where("experiment_id", "=", experiment.id)
     .where("state", "in", underWay)
-    .where("compute", "in", silent)
+    .where("compute_id", "in", silent)
     .executeTakeFirst();
   return attempt !== undefined;
 }
