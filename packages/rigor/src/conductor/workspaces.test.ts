@@ -17,7 +17,7 @@ test("a sandbox is proved once; one that was not there is found later, and a tri
   let trials = 0;
   const workspaces = new IssueWorkspaces({ data: { root: "/nowhere" } } as Lab, () => {
     const answer = answers[trials++];
-    return answer instanceof Error || answer === undefined ? Promise.reject(answer) : Promise.resolve(answer);
+    return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer ?? none);
   });
   await expect(workspaces.sandbox()).rejects.toThrow("no answer");
   expect(await workspaces.sandbox()).toMatchObject({ kind: "none" });
