@@ -138,7 +138,9 @@ describe("hold and release", () => {
     await open("paused");
     await until("the active run to end", async () => (await lab.runs("paused", "--active")).length === 0);
     expect((await lab.runs("paused", "--pending")).length).toBe(5);
-    expect((await lab.rigor("status")).stdout).toMatch(/^paused@1 +held +1\/6 .*GPUs are needed elsewhere$/m);
+    expect((await lab.rigor("status")).stdout).toMatch(
+      /^paused@1 +held +1\/6 .* 1 done, 5 pending$[^]*^ {2}Held .*GPUs are needed elsewhere$/m,
+    );
     expect((await lab.rigor("release", "paused")).stdout).toBe("paused@1 goes on.\n");
     const back = await lab.rigor("run", "paused.yaml");
     expect(back.status, back.text).toBe(0);
@@ -181,7 +183,9 @@ describe("hold and release", () => {
     expect((await lab.rigor("release", held)).stdout).toBe(`Run ${held} is released${later}.\n`);
     expect((await lab.rigor("rerun", "kept", "--failed")).stdout).toBe(`1 run of kept@1 to run again${later}.\n`);
     await sleep(1_500);
-    expect((await lab.rigor("status")).stdout).toMatch(/^kept@1 +held +0\/6 .*the machine is needed$/m);
+    expect((await lab.rigor("status")).stdout).toMatch(
+      /^kept@1 +held +0\/6 .* 6 pending$[^]*^ {2}Held .*the machine is needed$/m,
+    );
     expect((await lab.runs("kept", "--pending")).length).toBe(6);
     await lab.rigor("release", "kept");
     const ended = await lab.rigor("run", "kept.yaml");
